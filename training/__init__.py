@@ -1,0 +1,1 @@
+"""Training of encoders with the sequence contrastive loss (torch)."""
