@@ -1,0 +1,1 @@
+"""Playback: one clock, and which frame each recording shows at a time."""
