@@ -1,0 +1,1 @@
+"""Embeddings of recordings and their store on disk."""
