@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from carl_core.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 FORMAT_VERSION = 1
 FITS = ("squash", "letterbox", "crop")
@@ -95,8 +97,8 @@ class EncoderSpec:
         version_key = _PREFIX + "format_version"
         if version_key not in metadata:
             raise ModelError(
-                f"The model says nothing about itself (metadata {version_key!r} is missing): it was "
-                "not exported by this program. Export it with training.export."
+                f"The model says nothing about itself ({version_key!r} is missing in its metadata): it "
+                "was not exported by this program. Use an encoder that was."
             )
         version = _read(metadata, "format_version", int)
         if version != FORMAT_VERSION:
