@@ -1,0 +1,1 @@
+"""Recordings: open, index, read frame-exactly, show right; write videos and pictures."""

@@ -1,0 +1,202 @@
+"""Open media files through PyAV: every path, no noise, one clear sentence when it fails."""
+
+from __future__ import annotations
+
+import stat
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO
+
+import av
+import av.logging
+from av.stream import Disposition
+
+from carl_core.errors import NoVideoStreamError, UnreadableMediaError
+from carl_core.video.info import display_text
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
+
+# FFmpeg writes to stderr by itself. What matters to a user comes as an exception or a problem.
+av.logging.set_level(None)
+av.logging.set_libav_level(av.logging.PANIC)
+
+# FFmpeg shows any .txt file as a film of a terminal, and single pictures as films of one frame.
+_TEXT_FORMATS = frozenset({"tty"})
+_PICTURE_FORMATS = frozenset({"image2", "image2pipe", "ico"})
+_PICTURE_SUFFIX = "_pipe"
+_PICTURES_SENTENCE = "To look for a picture in recordings, use it as a search query instead."
+
+
+@dataclass
+class OpenFile:
+    """An open container, and the file object behind it where the path is no text."""
+
+    container: InputContainer
+    handle: BinaryIO | None = field(default=None)
+
+    def close(self) -> None:
+        """Release the file."""
+        self.container.close()
+        if self.handle is not None:
+            self.handle.close()
+
+
+def check_file(path: Path) -> os.stat_result:
+    """Return the status of a readable, non-empty, ordinary file.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When ``path`` is missing, a folder, empty, no ordinary file, or may not be read.
+    """
+    name = display_text(path)
+    try:
+        status = path.stat()
+        if stat.S_ISDIR(status.st_mode):
+            raise UnreadableMediaError(
+                f"{name} is a folder, not a recording. Name the video files inside it.", path=path
+            )
+        if not stat.S_ISREG(status.st_mode):
+            raise UnreadableMediaError(
+                f"{name} is a device or a pipe, not a file. Save the recording to a file first.",
+                path=path,
+            )
+        if status.st_size == 0:
+            raise UnreadableMediaError(
+                f"{name} is empty (0 bytes). Copy or record the file again.", path=path
+            )
+        with path.open("rb"):
+            pass
+    except FileNotFoundError as exc:
+        raise UnreadableMediaError(
+            f"{name} does not exist. Check the path, or whether its drive is connected.", path=path
+        ) from exc
+    except PermissionError as exc:
+        raise UnreadableMediaError(
+            f"{name} may not be read by this user. Change its permissions or copy it elsewhere.",
+            path=path,
+        ) from exc
+    except (OSError, ValueError) as exc:
+        raise _cannot_be_read(path, exc) from exc
+    return status
+
+
+def open_container(path: Path) -> OpenFile:
+    """Open ``path`` for reading, also when it is no valid text in any encoding.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file cannot be read or FFmpeg does not know its format.
+    """
+    check_file(path)
+    handle: BinaryIO | None = None
+    try:
+        url = f"file:{path.absolute()}"
+        if _is_text(url):
+            container = av.open(url, "r", metadata_errors="replace")
+        else:
+            handle = path.open("rb")
+            container = av.open(handle, "r", metadata_errors="replace")
+    except av.FFmpegError as exc:
+        if handle is not None:
+            handle.close()
+        raise _unreadable(path, exc) from exc
+    except (OSError, ValueError) as exc:
+        raise _cannot_be_read(path, exc) from exc
+    return OpenFile(container, handle)
+
+
+@contextmanager
+def opened(path: Path) -> Iterator[InputContainer]:
+    """Hold ``path`` open as a container; see `open_container`."""
+    file = open_container(path)
+    try:
+        yield file.container
+    finally:
+        file.close()
+
+
+def is_cover_art(stream: VideoStream) -> bool:
+    """Whether a video stream is a picture that belongs to the file, not a recording."""
+    flags = Disposition.attached_pic | Disposition.timed_thumbnails
+    return bool(stream.disposition & flags)
+
+
+def recording_stream(container: InputContainer, path: Path) -> VideoStream:
+    """Return the video stream to use: the first that is no cover art and has a decoder.
+
+    Raises
+    ------
+    NoVideoStreamError
+        When there is none.
+    UnreadableMediaError
+        When the file is a single picture or text, or nothing can decode its video.
+    """
+    name = display_text(path)
+    formats = set(container.format.name.split(","))
+    if formats & _TEXT_FORMATS:
+        raise UnreadableMediaError(
+            f"{name} is a text file, not a recording. Choose a video file.", path=path
+        )
+    if formats & _PICTURE_FORMATS or container.format.name.endswith(_PICTURE_SUFFIX):
+        raise UnreadableMediaError(
+            f"{name} is a picture, not a recording. {_PICTURES_SENTENCE}", path=path
+        )
+    streams = [stream for stream in container.streams.video if not is_cover_art(stream)]
+    if not streams:
+        held = ", ".join(sorted({stream.type for stream in container.streams})) or "no"
+        held = "sound" if held == "audio" else "cover art" if "video" in held else held
+        raise NoVideoStreamError(
+            f"{name} holds {held} only and no video, so there is nothing to look at. "
+            "Choose a file with a video stream.",
+            path=path,
+        )
+    for stream in streams:
+        if stream.codec_context is not None:
+            return stream
+    raise UnreadableMediaError(
+        f"{name} holds video that nothing here can decode. "
+        "Convert the file to H.264 in MP4 with another program.",
+        path=path,
+    )
+
+
+def codec_name(stream: VideoStream) -> str:
+    """Return the name of the coding ("av1"), not of the program that decodes it ("libdav1d")."""
+    return str(stream.codec_context.codec.canonical_name)
+
+
+def _is_text(url: str) -> bool:
+    try:
+        url.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unreadable(path: Path, exc: Exception) -> UnreadableMediaError:
+    name = display_text(path)
+    if isinstance(exc, av.InvalidDataError | av.EOFError):
+        return UnreadableMediaError(
+            f"{name} cannot be opened: it is not a video, or its beginning or index is damaged "
+            "or missing (a recording that was cut off ends like this). "
+            "Check that it plays elsewhere, or copy it again from the camera.",
+            path=path,
+        )
+    return _cannot_be_read(path, exc)
+
+
+def _cannot_be_read(path: Path, exc: Exception) -> UnreadableMediaError:
+    reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
+    return UnreadableMediaError(
+        f"{display_text(path)} cannot be read: {reason}. "
+        "Check the file and its drive, then try again.",
+        path=path,
+    )
