@@ -232,7 +232,7 @@ class _Sound:
         self.is_there = self._block is not None
 
     def of_frame(self, number: int) -> Float32:
-        """Samples that sound while output frame ``number`` is shown, float32 (n, 2)."""
+        """Return the samples that sound while output frame ``number`` is on, float32 (n, 2)."""
         first = round(number * AUDIO_RATE / self._rate)
         last = round((number + 1) * AUDIO_RATE / self._rate)
         samples = np.zeros((last - first, 2), dtype=np.float32)

@@ -1,0 +1,40 @@
+# Two commands: `make demo` and `make test`. Each works as the first one in a fresh clone.
+UV = $$(sh scripts/uv.sh)
+RUN = $(UV) run --no-sync
+
+.PHONY: demo test lint types layers pytest no-torch bench encoder screenshots system-libraries
+
+demo:
+	@$(UV) sync --quiet --inexact
+	@$(RUN) sh scripts/demo.sh
+
+test:
+	@$(UV) sync --quiet --all-extras --group test
+	@sh scripts/qt_libraries.sh .venv/bin/python
+	@$(MAKE) --no-print-directory lint types layers pytest no-torch
+
+lint:
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+types:
+	$(RUN) mypy
+
+layers:
+	$(RUN) lint-imports
+
+pytest:
+	$(RUN) pytest
+
+# What a user without the [train] extra has must work without torch.
+no-torch:
+	@UV_PROJECT_ENVIRONMENT=.venv-base $(UV) sync --quiet --group test
+	UV_PROJECT_ENVIRONMENT=.venv-base $(RUN) pytest -q -m "not slow and not torch" tests/architecture tests/cli
+
+system-libraries:
+	@$(UV) sync --quiet --inexact
+	@sh scripts/qt_libraries.sh .venv/bin/python
+
+bench:
+	@$(UV) sync --quiet --inexact --group bench
+	$(RUN) python -m benchmarks

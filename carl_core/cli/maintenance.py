@@ -1,0 +1,119 @@
+"""``carl models``, ``carl cache`` and ``carl doctor``."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carl_core.cli.console import message, result
+from carl_core.cli.models import import_model, model_paths, models_folder, resolve_model
+from carl_core.embeddings.store import EmbeddingStore
+from carl_core.encoder.onnx import load_encoder
+from carl_core.errors import CarlError
+from carl_core.pipeline import Engine
+from carl_core.video.writer import available_codecs
+
+if TYPE_CHECKING:
+    import argparse
+
+_PACKAGES = ("av", "numpy", "onnx", "onnxruntime-gpu", "onnxruntime", "numba", "PySide6-Essentials")
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands to the parser."""
+    models = commands.add_parser("models", help="encoders at hand")
+    actions = models.add_subparsers(metavar="ACTION", required=True)
+    actions.add_parser("list", help="names and files").set_defaults(run=run_list)
+    show = actions.add_parser("show", help="what an encoder file says of itself")
+    show.add_argument("model", metavar="M")
+    show.set_defaults(run=run_show)
+    take = actions.add_parser("import", help="copy an encoder file into the program's folder")
+    take.add_argument("file", metavar="FILE")
+    take.set_defaults(run=run_import)
+
+    cache = commands.add_parser("cache", help="the embeddings that are kept")
+    cache.add_argument("action", choices=("size", "prune", "clear"))
+    cache.set_defaults(run=run_cache)
+
+    doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
+    doctor.set_defaults(run=run_doctor)
+
+
+def run_list(_: argparse.Namespace) -> int:
+    """Print names and files of the encoders."""
+    for name, path in model_paths().items():
+        result(f"{name:20s} {path}")
+    message(f"imported encoders live in {models_folder()}")
+    return 0
+
+
+def run_show(options: argparse.Namespace) -> int:
+    """Print the metadata of an encoder."""
+    encoder = load_encoder(resolve_model(options.model), device="cpu")
+    result(f"file             {encoder.path}")
+    result(f"model_id         {encoder.model_id}")
+    for key, value in encoder.spec.to_metadata().items():
+        result(f"{key:16s} {value}")
+    return 0
+
+
+def run_import(options: argparse.Namespace) -> int:
+    """Check and copy an encoder file."""
+    result(f"{import_model(Path(options.file))}")
+    return 0
+
+
+def run_cache(options: argparse.Namespace) -> int:
+    """Show, prune or clear the cache."""
+    store = EmbeddingStore()
+    if options.action == "prune":
+        store.prune()
+    elif options.action == "clear":
+        store.clear()
+    usage = store.usage()
+    result(f"{usage.size_bytes / 1e6:.1f} MB of {usage.limit_bytes / 1e6:.0f} MB in {store.root}")
+    return 0
+
+
+def run_doctor(_: argparse.Namespace) -> int:
+    """Check the parts one by one; 1 when one that is needed does not work."""
+    faults = 0
+    result(f"python           {platform.python_version()} on {platform.platform()}")
+    for package in _PACKAGES:
+        try:
+            result(f"{package:16s} {importlib.metadata.version(package)}")
+        except importlib.metadata.PackageNotFoundError:
+            if not package.startswith("onnxruntime"):
+                faults += 1
+                result(f"{package:16s} MISSING: install the program again")
+    try:
+        engine = Engine()
+        encoder = engine.encoder
+        result(
+            f"encoder          {encoder.spec.name} {encoder.model_id} runs on {encoder.provider}"
+        )
+        for note in engine.notes:
+            result(f"note             {note}")
+        if engine.store is not None:
+            usage = engine.store.usage()
+            result(f"cache            {engine.store.root}, {usage.size_bytes / 1e6:.1f} MB")
+    except CarlError as error:
+        faults += 1
+        result(f"encoder          {error}")
+    codecs = available_codecs()
+    result(f"video encoders   {', '.join(codecs) or 'NONE: videos cannot be exported'}")
+    faults += not codecs
+    # Qt lives in the window only; whether its system libraries are there, a child process tells.
+    probe = "from PySide6 import QtGui, QtWidgets"
+    window = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
+    if window.returncode == 0:
+        result("window           Qt loads")
+    else:
+        reason = (window.stderr.strip().splitlines() or ["no reason given"])[-1]
+        result(f"window           Qt does not load: {reason}")
+        result("                 On Debian or Ubuntu: make system-libraries")
+    return 1 if faults else 0

@@ -1,0 +1,110 @@
+"""``carl render`` and ``carl transfer``: what follows from an alignment file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carl_core.alignment.files import read_alignment
+from carl_core.cli.console import message, progress_bar, result
+from carl_core.errors import ProjectError
+from carl_core.export.labels import read_labels, transfer, write_labels
+from carl_core.export.video import LAYOUTS, RenderOptions, render_video
+from carl_core.playback.schedule import Schedule
+from carl_core.video.recording import open_recording
+
+if TYPE_CHECKING:
+    import argparse
+
+    from carl_core.alignment.files import AlignmentFile
+    from carl_core.progress import Monitor
+    from carl_core.video.recording import Recording
+
+
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands to the parser."""
+    render = commands.add_parser("render", help="write the synchronised video")
+    render.add_argument("alignment", metavar="ALIGNMENT.json")
+    render.add_argument("-o", "--output", required=True, metavar="OUT.mp4")
+    render.add_argument("--layout", choices=LAYOUTS, default="side")
+    render.add_argument("--height", type=int, default=540, help="pixels of one picture")
+    render.add_argument("--no-audio", action="store_true", help="leave the sound out")
+    render.set_defaults(run=run_render)
+
+    carry = commands.add_parser("transfer", help="carry labels to the aligned recordings")
+    carry.add_argument("alignment", metavar="ALIGNMENT.json")
+    carry.add_argument("labels", metavar="LABELS.csv")
+    carry.add_argument("-o", "--output", required=True, metavar="DIR")
+    carry.set_defaults(run=run_transfer)
+
+
+def run_render(options: argparse.Namespace) -> int:
+    """Render the video of an alignment file."""
+    if not 64 <= options.height <= 2160:
+        message(f"--height must lie in 64 to 2160, not {options.height}.", is_error=True)
+        return 2
+    source = Path(options.alignment)
+    with progress_bar() as monitor:
+        schedule = _schedule(read_alignment(source), source, monitor)
+        look = RenderOptions(
+            layout=options.layout, height=options.height, audio=not options.no_audio
+        )
+        rendered = render_video(Path(options.output), schedule, look, monitor=monitor)
+    width, height = rendered.size
+    sound = "with sound" if rendered.has_audio else "no sound"
+    result(
+        f"{rendered.path}: {len(rendered.times_s)} frames, {width} x {height}, "
+        f"{float(rendered.rate):.3f} frames/s, {rendered.codec}, {sound}"
+    )
+    return 0
+
+
+def run_transfer(options: argparse.Namespace) -> int:
+    """Carry the labels of the reference to every aligned recording."""
+    document = read_alignment(Path(options.alignment))
+    reference = document.recordings[document.reference].path.name
+    labels = read_labels(Path(options.labels))
+    own = [label for label in labels if label.recording in ("", reference)]
+    if not own:
+        message(
+            f"None of the {len(labels)} labels belongs to the reference {reference}. "
+            "The column `recording` must name it or be empty.",
+            is_error=True,
+        )
+        return 4
+    carried = 0
+    for entry in document.maps:
+        name = document.recordings[entry.recording].path.name
+        if entry.alignment.verdict == "none":
+            message(f"{name}: no convincing alignment, nothing carried over")
+            continue
+        found = transfer(own, entry.alignment.time_map, recording=name)
+        target = Path(options.output) / f"{Path(name).stem}-{entry.recording}-labels.csv"
+        result(f"{write_labels(target, found)}: {len(found)} of {len(own)} labels")
+        carried += len(found)
+    return 0 if carried else 4
+
+
+def _schedule(document: AlignmentFile, source: Path, monitor: Monitor) -> Schedule:
+    """Open the recordings of an alignment file and check that they are still the same."""
+    opened: list[Recording] = []
+    for number, entry in enumerate(document.recordings):
+        recording = open_recording(entry.path, monitor=monitor)
+        if recording.fingerprint != entry.fingerprint:
+            raise ProjectError(
+                f"{entry.path} is not the recording that {source} was made from: its content has "
+                "changed. Align again, or put the original file back."
+            )
+        opened.append(replace(recording, id=f"{recording.id}-{number}"))
+    reference = opened[document.reference]
+    others = [opened[entry.recording] for entry in document.maps]
+    maps = {
+        opened[entry.recording].id: entry.alignment.time_map
+        for entry in document.maps
+        if entry.alignment.verdict != "none" or len(entry.alignment.anchors)
+    }
+    for other in others:
+        if other.id not in maps:
+            message(f"{other.name}: no convincing alignment, shown from its start at its own speed")
+    return Schedule(reference, others, maps)

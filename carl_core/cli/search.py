@@ -1,0 +1,90 @@
+"""``carl search``."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from carl_core.cli.align import open_all
+from carl_core.cli.console import message, progress_bar, result, result_json
+from carl_core.cli.options import add_engine_options, engine_of
+from carl_core.errors import CarlError
+from carl_core.export.caption import clock_text
+from carl_core.pipeline import ImageQuery, RangeQuery, image_query
+
+if TYPE_CHECKING:
+    import argparse
+
+    from carl_core.pipeline import Engine
+    from carl_core.progress import Monitor
+
+_MOMENT = re.compile(r"(.+)@(\d+(?:\.\d*)?)(?:-(\d+(?:\.\d*)?))?", re.DOTALL)
+
+
+def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("search", help="find the moments that look like a query")
+    parser.add_argument(
+        "query", nargs="+", metavar="QUERY", help="an image, VIDEO@SECONDS or VIDEO@START-END"
+    )
+    parser.add_argument("--in", dest="files", nargs="+", required=True, metavar="FILE")
+    parser.add_argument("-k", type=int, default=10, metavar="N", help="moments at most (10)")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    add_engine_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Search and print one line per moment; 4 when nothing is convincing."""
+    if options.k < 1:
+        message(f"-k must be at least 1, not {options.k}.", is_error=True)
+        return 2
+    engine = engine_of(options)
+    with progress_bar() as monitor:
+        queries = [_query(text, engine, monitor) for text in options.query]
+        recordings = open_all(engine, options.files, monitor)
+        found = engine.search(
+            queries, recordings, k=options.k, sampling=options.rate, monitor=monitor
+        )
+    paths = {recording.id: recording.path for recording in recordings}
+    if options.json:
+        result_json(
+            {
+                "convincing": found.convincing,
+                "reason": found.reason,
+                "hits": [
+                    {
+                        "path": os.fspath(paths[hit.recording]),
+                        "frame": hit.frame,
+                        "time_s": round(hit.time_s, 6),
+                        "score": round(hit.score, 6),
+                        "span_s": [round(hit.span[0], 6), round(hit.span[1], 6)],
+                    }
+                    for hit in found.hits
+                ],
+            }
+        )
+    else:
+        for hit in found.hits:
+            when = clock_text(hit.time_s)
+            result(f"{hit.score:6.3f}  {when}  frame {hit.frame:6d}  {paths[hit.recording]}")
+        if not found.convincing:
+            message(f"Nothing convincing: {found.reason}")
+    return 0 if found.convincing and found.hits else 4
+
+
+def _query(text: str, engine: Engine, monitor: Monitor) -> RangeQuery | ImageQuery:
+    match = _MOMENT.fullmatch(text)
+    if match is None or Path(text).exists():
+        return image_query(Path(text))
+    start_s, end_s = float(match[2]), float(match[3] or match[2])
+    recording = engine.open(Path(match[1]), monitor=monitor)
+    if not start_s <= end_s or start_s > recording.index.duration_s:
+        raise CarlError(
+            f"{text}: the recording lasts {recording.index.duration_s:.3f} s; give a moment inside "
+            "it, or a range whose start comes before its end."
+        )
+    return RangeQuery(replace(recording, id=f"query-{recording.id}"), start_s, end_s)

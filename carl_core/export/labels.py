@@ -1,0 +1,145 @@
+"""Markers and phases as files, and carried from one recording to another along a time map."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carl_core.errors import ExportError, ProjectError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from carl_core.alignment.timemap import TimeMap
+
+_COLUMNS = ("recording", "name", "start_s", "end_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """A marker (start = end) or a phase of one recording.
+
+    Attributes
+    ----------
+    recording : file name of the recording it belongs to
+    name : what the user calls it
+    start_s, end_s : seconds from the recording's first frame, start_s <= end_s
+    """
+
+    recording: str
+    name: str
+    start_s: float
+    end_s: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
+            raise ValueError(f"label {self.name!r}: times must be finite")
+        if self.end_s < self.start_s:
+            raise ValueError(f"label {self.name!r}: ends at {self.end_s} before {self.start_s}")
+
+
+def read_labels(path: Path) -> tuple[Label, ...]:
+    """Read labels from ``.csv`` (recording,name,start_s,end_s) or ``.json`` (a list of the same).
+
+    An empty ``end_s`` means a marker.
+
+    Raises
+    ------
+    ProjectError
+        When the file cannot be read, naming the line and the value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ProjectError(
+            f"The labels {path} cannot be read: {error}. Give a CSV or JSON file in UTF-8."
+        ) from error
+    if path.suffix.lower() == ".json":
+        try:
+            rows = json.loads(text)
+        except ValueError as error:
+            raise ProjectError(f"The labels {path} are not valid JSON: {error}.") from error
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+            raise ProjectError(f"The labels {path} must be a JSON list of objects.")
+    else:
+        reader = csv.DictReader(text.splitlines())
+        missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+        if missing:
+            raise ProjectError(
+                f"The labels {path} lack the column {missing[0]}. "
+                f"The first line must be {','.join(_COLUMNS)}."
+            )
+        rows = list(reader)
+    return tuple(_label(row, f"{path}, entry {n}") for n, row in enumerate(rows, start=1))
+
+
+def _label(row: dict[str, Any], where: str) -> Label:
+    try:
+        start = row["start_s"]
+        end = row.get("end_s")
+        return Label(
+            recording=str(row.get("recording") or ""),
+            name=str(row["name"]),
+            start_s=float(start),
+            end_s=float(start if end in ("", None) else end),
+        )
+    except KeyError as error:
+        raise ProjectError(f"{where}: {error.args[0]} is missing.") from error
+    except (TypeError, ValueError) as error:
+        raise ProjectError(f"{where}: {error}.") from error
+
+
+def write_labels(path: Path, labels: Sequence[Label]) -> Path:
+    """Write ``.csv`` or ``.json``, times with 6 decimals. Raises ``ExportError``."""
+    partial = path.with_name(path.name + ".part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with partial.open("w", encoding="utf-8", newline="") as out:
+            if path.suffix.lower() == ".json":
+                rows = [
+                    {
+                        "recording": label.recording,
+                        "name": label.name,
+                        "start_s": round(label.start_s, 6),
+                        "end_s": round(label.end_s, 6),
+                    }
+                    for label in labels
+                ]
+                json.dump(rows, out, ensure_ascii=False, indent=1)
+            else:
+                writer = csv.writer(out)
+                writer.writerow(_COLUMNS)
+                for label in labels:
+                    times = (f"{label.start_s:.6f}", f"{label.end_s:.6f}")
+                    writer.writerow((label.recording, label.name, *times))
+        partial.replace(path)
+    except OSError as error:
+        raise ExportError(
+            f"The labels {path} cannot be written: {error.strerror or error}. "
+            "Choose another folder or free some space."
+        ) from error
+    return path
+
+
+def transfer(labels: Sequence[Label], time_map: TimeMap, *, recording: str) -> tuple[Label, ...]:
+    """Carry labels along ``time_map`` to ``recording``; those without counterpart are left out.
+
+    A phase that sticks out of the mapped range is cut to it.
+    """
+    start_s, end_s = time_map.domain
+    carried = []
+    for label in labels:
+        first, last = max(label.start_s, start_s), min(label.end_s, end_s)
+        if first > last:
+            continue
+        ends = np.asarray(time_map(np.asarray([first, last])), dtype=np.float64)
+        if np.all(np.isfinite(ends)):
+            ahead = float(max(ends[1], ends[0]))
+            carried.append(Label(recording, label.name, float(ends[0]), ahead))
+    return tuple(carried)

@@ -1,0 +1,264 @@
+"""The main job in one place: open, embed, align, search. Used by command line and window alike."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carl_core.alignment.aligners import AlignOptions, align
+from carl_core.alignment.alignment import Anchor
+from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
+from carl_core.assets import asset_path
+from carl_core.embeddings.store import EmbeddingStore
+from carl_core.encoder.embed import embed_recording, encode_images
+from carl_core.encoder.onnx import load_encoder
+from carl_core.errors import CarlError, StoreError
+from carl_core.progress import Monitor
+from carl_core.retrieval.retriever import Query, Retriever, SearchResult
+from carl_core.video.image import read_image
+from carl_core.video.recording import open_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from carl_core.alignment.alignment import Alignment, Mask
+    from carl_core.arrays import UInt8
+    from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+    from carl_core.encoder.onnx import Encoder
+    from carl_core.video.recording import Recording
+
+log = logging.getLogger("carl.pipeline")
+
+
+@dataclass(frozen=True, slots=True)
+class RangeQuery:
+    """Search for what a recording shows from ``start_s`` to ``end_s`` (equal = one frame)."""
+
+    recording: Recording
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class ImageQuery:
+    """Search for what a picture shows: uint8 (H, W, 3) RGB."""
+
+    pixels: UInt8
+    name: str = "image"
+
+
+class Engine:
+    """An encoder, a store, and what can be done with them. Safe from several threads.
+
+    Parameters
+    ----------
+    model : encoder file, None = the bundled one
+    device : "auto", "cpu" or "cuda"
+    store : where embeddings are kept; "default" = the user's cache, None = nowhere
+
+    Attributes
+    ----------
+    notes : sentences a user should see (an unwritable cache, an idle GPU)
+    """
+
+    def __init__(
+        self,
+        model: Path | None = None,
+        *,
+        device: str = "auto",
+        store: EmbeddingStore | str | None = "default",
+    ) -> None:
+        self._model = model
+        self._device = device
+        self._lock = threading.Lock()
+        self._encoder: Encoder | None = None
+        self._kept: dict[EmbeddingKey, Embeddings] = {}
+        self._store_notes: tuple[str, ...] = ()
+        if store == "default":
+            try:
+                self.store: EmbeddingStore | None = EmbeddingStore()
+            except StoreError as error:
+                log.warning("%s", error)
+                self._store_notes = (f"{error} Going on without a cache.",)
+                self.store = None
+        else:
+            assert not isinstance(store, str), store
+            self.store = store
+
+    @property
+    def encoder(self) -> Encoder:
+        """The encoder, loaded at first use.
+
+        Raises
+        ------
+        ModelError
+            When the file is missing or not one of ours.
+        """
+        with self._lock:
+            if self._encoder is None:
+                path = self._model if self._model is not None else asset_path("encoder.onnx")
+                self._encoder = load_encoder(path, device=self._device)
+            return self._encoder
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know about this engine; complete once the encoder is loaded."""
+        return self._store_notes + (() if self._encoder is None else tuple(self._encoder.notes))
+
+    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
+        """Open a recording and index its frames. Raises ``MediaError``."""
+        return open_recording(path, monitor=monitor)
+
+    def embed(
+        self, recording: Recording, *, sampling: str | None = None, monitor: Monitor | None = None
+    ) -> Embeddings:
+        """One unit vector per sampled frame, from the store where it is there.
+
+        Raises
+        ------
+        MediaError, ModelError, Cancelled
+        """
+        embeddings = embed_recording(
+            recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
+        )
+        with self._lock:
+            self._kept[embeddings.key] = embeddings
+        return embeddings
+
+    def align(
+        self,
+        reference: Recording,
+        other: Recording,
+        *,
+        method: str = "auto",
+        anchors: Sequence[Anchor] = (),
+        masks: Sequence[Mask] = (),
+        options: AlignOptions | None = None,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        """Embed both recordings where needed and align ``other`` to ``reference``.
+
+        Raises
+        ------
+        MediaError, ModelError, AlignmentError, Cancelled
+        """
+        monitor = monitor or Monitor()
+        first = self.embed(reference, sampling=sampling, monitor=monitor)
+        second = self.embed(other, sampling=sampling, monitor=monitor)
+        monitor.start(f"aligning {other.name}", None, "steps")
+        return align(
+            first,
+            second,
+            method=method,
+            anchors=tuple(anchors),
+            masks=tuple(masks),
+            options=options or AlignOptions(),
+            monitor=monitor,
+        )
+
+    def search(
+        self,
+        query: Sequence[RangeQuery | ImageQuery],
+        recordings: Sequence[Recording],
+        *,
+        k: int = 10,
+        min_gap_s: float = 1.0,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> SearchResult:
+        """Find the moments of ``recordings`` that look most like the query.
+
+        One query item may be a range; several items are averaged.
+
+        Raises
+        ------
+        MediaError, ModelError, ValueError, Cancelled
+        """
+        if not query or not recordings:
+            raise ValueError("a search needs a query and at least one recording")
+        monitor = monitor or Monitor()
+        vectors = [self._query_vectors(item, sampling, monitor) for item in query]
+        if len(vectors) > 1:
+            means = np.stack([v.mean(axis=0) for v in vectors]).mean(axis=0)
+            vectors = [(means / max(float(np.linalg.norm(means)), 1e-9))[None].astype(np.float32)]
+        searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
+        return Retriever(searched).search(Query(vectors[0]), k=k, min_gap_s=min_gap_s)
+
+    def _query_vectors(
+        self, item: RangeQuery | ImageQuery, sampling: str | None, monitor: Monitor
+    ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        if isinstance(item, ImageQuery):
+            return encode_images(self.encoder, [item.pixels])
+        own = self.embed(item.recording, sampling=sampling, monitor=monitor)
+        inside = (own.times_s >= item.start_s) & (own.times_s <= item.end_s)
+        if not inside.any():
+            inside = np.zeros(len(own.times_s), dtype=bool)
+            inside[int(np.argmin(np.abs(own.times_s - item.start_s)))] = True
+        return own.vectors[inside]
+
+
+def image_query(path: Path) -> ImageQuery:
+    """Read a picture file as a query. Raises ``MediaError`` when it is not a picture."""
+    return ImageQuery(read_image(path), name=path.name)
+
+
+def snap_anchor(anchor: Anchor, reference: Recording, other: Recording) -> Anchor:
+    """Move both ends of an anchor to the nearest frame's time.
+
+    Raises
+    ------
+    CarlError
+        When a time lies outside its recording.
+    """
+    ends: list[float] = []
+    for recording, time_s in ((reference, anchor.reference_s), (other, anchor.other_s)):
+        if not 0 <= time_s <= recording.index.duration_s:
+            raise CarlError(
+                f"The anchor at {time_s:g} s lies outside {recording.name}, which lasts "
+                f"{recording.index.duration_s:.3f} s. Give a time inside it."
+            )
+        frame = int(recording.index.nearest_frames([time_s])[0])
+        ends.append(recording.index.time_of(frame))
+    return Anchor(ends[0], ends[1])
+
+
+def alignment_file(
+    engine: Engine,
+    reference: Recording,
+    others: Sequence[Recording],
+    alignments: Mapping[str, Alignment],
+    *,
+    sampling: str | None = None,
+) -> AlignmentFile:
+    """Gather what ``alignment.json`` holds: recording 0 is the reference."""
+    recordings = (reference, *others)
+    first = engine.embed(reference, sampling=sampling)
+    maps = []
+    for number, other in enumerate(others, start=1):
+        alignment = alignments[other.id]
+        second = engine.embed(other, sampling=sampling)
+        maps.append(
+            AlignmentMap(
+                recording=number,
+                alignment=alignment,
+                raw_reference_frames=first.frames[alignment.raw_reference],
+                raw_other_frames=second.frames[alignment.raw_other],
+            )
+        )
+    entries = tuple(
+        RecordingEntry(r.path, r.fingerprint, r.index.duration_s, len(r.index)) for r in recordings
+    )
+    encoder = engine.encoder
+    return AlignmentFile(
+        reference=0,
+        model_id=encoder.model_id,
+        model_name=encoder.spec.name,
+        recordings=entries,
+        maps=tuple(maps),
+    )
