@@ -22,7 +22,9 @@ def shared_data() -> Path:
 
 
 @pytest.fixture(autouse=True)
-def private_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+def private_cache(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
     """Keep derived data of a test out of the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("CARL_CACHE", str(folder))
