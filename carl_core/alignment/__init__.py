@@ -1,0 +1,1 @@
+"""From two sequences of embeddings to a monotone time map with its confidence."""

@@ -1,0 +1,1 @@
+"""Find a moment in other recordings."""

@@ -1,0 +1,1 @@
+"""How alike two recordings are, frame against frame."""
