@@ -11,7 +11,7 @@ import numpy as np
 
 from carl_core.alignment.aligners import AlignOptions, align
 from carl_core.alignment.alignment import Anchor
-from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
+from carl_core.alignment.files import AlignmentFile, MapEntry, RecordingEntry
 from carl_core.assets import asset_path
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.embed import embed_recording, encode_images
@@ -244,7 +244,7 @@ def alignment_file(
         alignment = alignments[other.id]
         second = engine.embed(other, sampling=sampling)
         maps.append(
-            AlignmentMap(
+            MapEntry(
                 recording=number,
                 alignment=alignment,
                 raw_reference_frames=first.frames[alignment.raw_reference],

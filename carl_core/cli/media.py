@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,9 +45,7 @@ def run_probe(options: argparse.Namespace) -> int:
             if not options.json:
                 message(str(error), is_error=True)
             continue
-        document = recording.info.to_json()
-        document["path"] = os.fspath(recording.path)
-        documents.append(document)
+        documents.append(recording.info.to_json(recording.path))
         if not options.json:
             _print(recording)
     if options.json:
@@ -67,7 +64,7 @@ def _unreadable(name: str, error: MediaError) -> dict[str, Any]:
 def _print(recording: Recording) -> None:
     info = recording.info
     kind = "variable frame rate" if info.vfr else "constant frame rate"
-    result(os.fspath(recording.path))
+    result(str(recording.path))
     result(f"  {info.codec}, {info.width} x {info.height}, {info.colour}, {kind}")
     if info.rotation or info.mirrored:
         turned = f"{info.rotation} degrees clockwise" + (", mirrored" if info.mirrored else "")

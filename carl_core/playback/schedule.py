@@ -59,6 +59,7 @@ class Schedule:
         if len(self._by_id) != len(self.recordings):
             raise ValueError("recordings must have different ids")
         self._maps = {r.id: maps[r.id] for r in others if r.id in maps}
+        self._inverses = {k: m.inverse() for k, m in self._maps.items()}
         self._start_offset_s = {k: _first_offset_s(m) for k, m in self._maps.items()}
         self._mean_grid = self._integrate_mean() if base is TimeBase.MEAN else None
 
@@ -91,7 +92,7 @@ class Schedule:
         elif self.base is TimeBase.NATIVE:
             return time_s - self._start_offset_s[recording_id]
         else:
-            reference_s = float(self._maps[recording_id].inverse()(time_s))
+            reference_s = self._inverses[recording_id](time_s)
             if not np.isfinite(reference_s):
                 return None
         if self._mean_grid is None:
@@ -140,7 +141,7 @@ class Schedule:
             elif self.base is TimeBase.NATIVE:
                 own = master + self._start_offset_s[recording.id]
             else:
-                own = np.asarray(time_map(reference_s), dtype=np.float64)
+                own = _mapped(time_map, reference_s, recording.index.duration_s)
             own = np.where((own < -1e-6) | (own > recording.index.duration_s + 1e-6), np.nan, own)
             result[recording.id] = own
         if self.base is TimeBase.NATIVE:
@@ -167,12 +168,26 @@ class Schedule:
         total = step_s.copy()
         count = np.ones_like(total)
         for time_map in self._maps.values():
-            advance = np.diff(np.asarray(time_map(reference), dtype=np.float64))
+            advance = np.diff(_mapped(time_map, reference, np.inf))
             known = np.isfinite(advance)
             total[known] += advance[known]
             count[known] += 1
         master = np.concatenate([[0.0], np.cumsum(total / count)])
         return master, reference
+
+
+def _mapped(time_map: TimeMap, reference_s: Float64, duration_s: float) -> Float64:
+    """Map times; between the last sample and the reference's end the map runs on as before.
+
+    The map's knots are the embedded samples, so the recording goes on for up to one sample more.
+    """
+    last_s = float(time_map.reference_s[-1])
+    own = time_map(np.minimum(reference_s, last_s))
+    slope = time_map.slope_at(last_s)
+    run_on = np.maximum(reference_s - last_s, 0.0) * (slope if np.isfinite(slope) else 1.0)
+    # Where the other recording ends first, its last frame stays for the fraction of a second.
+    beyond = np.minimum(own + run_on, np.maximum(own, duration_s))
+    return np.where(reference_s > last_s, beyond, own)
 
 
 def _first_offset_s(time_map: TimeMap) -> float:
