@@ -97,8 +97,8 @@ class EncoderSpec:
         version_key = _PREFIX + "format_version"
         if version_key not in metadata:
             raise ModelError(
-                f"The model says nothing about itself ({version_key!r} is missing in its metadata): "
-                "it was not exported by this program. Use an encoder that was."
+                f"The model says nothing about itself (its metadata lack {version_key!r}): it "
+                "was not exported by this program. Use an encoder that was."
             )
         version = _read(metadata, "format_version", int)
         if version != FORMAT_VERSION:

@@ -1,0 +1,220 @@
+"""Run an encoder file with ONNX Runtime: trunk per frame, head over blended windows."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carl_core.encoder.modelfile import ModelFile, read_model_file
+from carl_core.encoder.providers import notes_on, open_session, wanted_providers
+from carl_core.encoder.windows import taper, window_spans
+from carl_core.errors import ModelError
+
+if TYPE_CHECKING:
+    import os
+    from pathlib import Path
+
+    import numpy.typing as npt
+    import onnxruntime
+
+    from carl_core.arrays import Bool, Float32, UInt8
+    from carl_core.encoder.spec import EncoderSpec
+
+log = logging.getLogger("carl.embed")
+
+# Frames per trunk call when the caller hands over more: bounds memory, larger gains nothing.
+_TRUNK_BATCH = 64
+# Windows per head call.
+_HEAD_BATCH = 8
+
+
+class Encoder:
+    """An encoder file ready to run. Safe from several threads.
+
+    Attributes
+    ----------
+    path : the file
+    model_id : first 16 hex digits of its sha256
+    spec : what it says about itself
+    provider : what the session reports to run on, e.g. "CPUExecutionProvider"
+    notes : sentences a user should see, e.g. that a GPU lies idle
+    """
+
+    def __init__(
+        self, file: ModelFile, *, device: str = "auto", threads: int | None = None
+    ) -> None:
+        self.path: Path = file.path
+        self.model_id: str = file.model_id
+        self.spec: EncoderSpec = file.spec
+        providers, notes = wanted_providers(device)
+        try:
+            self._trunk = open_session(file.trunk, providers, threads=threads)
+            self._head = open_session(file.head, providers, threads=threads)
+        except ModelError as exc:
+            raise ModelError(f"{file.path} cannot be used as an encoder. {exc}") from exc
+        self.provider: str = self._trunk.get_providers()[0]
+        self.notes: tuple[str, ...] = notes + notes_on(self._trunk, providers)
+        for note in self.notes:
+            log.warning("%s", note)
+        log.debug("%s (%s) runs on %s", self.path, self.model_id, self.provider)
+
+    def features(self, frames: UInt8) -> Float32:
+        """Run the trunk: uint8 (N, S, S, 3) RGB -> float32 (N, C).
+
+        Raises
+        ------
+        ModelError
+            When the model fails.
+        """
+        size = self.spec.size
+        if frames.dtype != np.uint8 or frames.ndim != 4 or frames.shape[1:] != (size, size, 3):
+            raise ValueError(
+                f"frames must be uint8 (N, {size}, {size}, 3), got {frames.dtype} {frames.shape}"
+            )
+        features = np.empty((len(frames), self.spec.channels), dtype=np.float32)
+        for start in range(0, len(frames), _TRUNK_BATCH):
+            part = np.ascontiguousarray(frames[start : start + _TRUNK_BATCH])
+            features[start : start + len(part)] = self._run(self._trunk, {"frames": part[None]})[0]
+        return features
+
+    def embed_window(
+        self, features: npt.NDArray[Any], times_s: npt.ArrayLike, valid: Bool | None = None
+    ) -> Float32:
+        """Run the head on one window: (T, C) and seconds (T,) -> float32 (T, D) unit rows.
+
+        Rows whose ``valid`` is false come back as zeros.
+
+        Raises
+        ------
+        ModelError
+            When the model fails.
+        """
+        times = self._checked(features, times_s)
+        if valid is None:
+            valid = np.ones(len(times), dtype=np.bool_)
+        vectors: Float32 = self._embed(features[None], times[None], valid[None])[0]
+        return vectors
+
+    def embed_features(self, features: npt.NDArray[Any], times_s: npt.ArrayLike) -> Float32:
+        """Run the head over a whole recording: (N, C) and seconds (N,) -> (N, D) unit rows.
+
+        Overlapping windows on a fixed grid from the first sample are blended with a taper.
+        ``features`` may be float16 and memory mapped: it is read window by window.
+
+        Raises
+        ------
+        ModelError
+            When the model fails.
+        """
+        times = self._checked(features, times_s)
+        spec = self.spec
+        overlap = spec.overlap_frames if spec.window_frames else 0
+        spans = window_spans(len(times), spec.window_frames, overlap)
+        total = np.zeros((len(times), spec.dim), dtype=np.float32)
+        heaviest = np.zeros(len(times), dtype=np.float32)
+        dominant = np.zeros((len(times), spec.dim), dtype=np.float32)
+        for batch in _equal_spans(spans):
+            vectors = self._embed(
+                np.stack([features[start:end] for start, end in batch]),
+                np.stack([times[start:end] for start, end in batch]),
+                np.ones((len(batch), batch[0][1] - batch[0][0]), dtype=np.bool_),
+            )
+            for (start, end), window in zip(batch, vectors, strict=True):
+                weights = taper(
+                    end - start,
+                    overlap,
+                    is_first=start == 0,
+                    is_last=end == len(times),
+                )
+                total[start:end] += weights[:, None] * window
+                is_heavier = weights > heaviest[start:end]
+                dominant[start:end][is_heavier] = window[is_heavier]
+                heaviest[start:end] = np.maximum(heaviest[start:end], weights)
+        lengths = np.linalg.norm(total, axis=1, keepdims=True)
+        # Two windows that contradict each other cancel out: keep the one that weighs more.
+        blended: Float32 = np.where(lengths > 1e-3, total / np.maximum(lengths, 1e-3), dominant)
+        return blended
+
+    def encode(self, clip: UInt8, times_s: npt.ArrayLike) -> Float32:
+        """Embed a clip: uint8 (T, S, S, 3) and seconds (T,) -> float32 (T, D) unit rows.
+
+        Raises
+        ------
+        ModelError
+            When the model fails.
+        """
+        return self.embed_features(self.features(clip), times_s)
+
+    def _checked(
+        self, features: npt.NDArray[Any], times_s: npt.ArrayLike
+    ) -> npt.NDArray[np.float64]:
+        times = np.asarray(times_s, dtype=np.float64)
+        if features.ndim != 2 or features.shape[1] != self.spec.channels or len(features) == 0:
+            raise ValueError(f"features must be (T, {self.spec.channels}), got {features.shape}")
+        if times.shape != (len(features),):
+            raise ValueError(f"times_s {times.shape} do not match features {features.shape}")
+        return times
+
+    def _embed(
+        self, features: npt.NDArray[Any], times_s: npt.NDArray[np.float64], valid: Bool
+    ) -> Float32:
+        # Subtracted in double precision: late in a long recording float32 would round the steps.
+        from_first = (times_s - times_s[:, :1]).astype(np.float32)
+        return self._run(
+            self._head,
+            {
+                "features": np.ascontiguousarray(features, dtype=np.float32),
+                "times_s": from_first,
+                "valid": np.ascontiguousarray(valid, dtype=np.bool_),
+            },
+        )
+
+    def _run(
+        self, session: onnxruntime.InferenceSession, inputs: dict[str, npt.NDArray[Any]]
+    ) -> Float32:
+        try:
+            output: Float32 = session.run(None, inputs)[0]
+        except Exception as exc:  # ONNX Runtime's exceptions share no base class but Exception
+            raise ModelError(
+                f"The encoder {self.path} failed while running on {self.provider}: "
+                f"{str(exc).splitlines()[0][:300] if str(exc) else type(exc).__name__}. "
+                "Try it with the device set to cpu, or use another encoder."
+            ) from exc
+        if not np.isfinite(output).all():
+            raise ModelError(
+                f"The encoder {self.path} gave values that are not numbers. Use another encoder."
+            )
+        return output
+
+
+def load_encoder(
+    path: str | os.PathLike[str], *, device: str = "auto", threads: int | None = None
+) -> Encoder:
+    """Read an encoder file and make it ready to run.
+
+    Parameters
+    ----------
+    path : .onnx file exported by this program
+    device : "auto" = the GPU where it works, "cuda" = the same but say so where it does not, "cpu"
+    threads : CPU threads, None = the cores this process may use
+
+    Raises
+    ------
+    ModelError
+        When the file is missing, is not one of ours, or ONNX Runtime refuses it.
+    """
+    return Encoder(read_model_file(path), device=device, threads=threads)
+
+
+def _equal_spans(spans: list[tuple[int, int]]) -> list[list[tuple[int, int]]]:
+    """Group neighbouring spans of one length into batches for the head."""
+    batches: list[list[tuple[int, int]]] = []
+    for span in spans:
+        last = batches[-1] if batches else []
+        if last and len(last) < _HEAD_BATCH and last[0][1] - last[0][0] == span[1] - span[0]:
+            last.append(span)
+        else:
+            batches.append([span])
+    return batches
