@@ -1,0 +1,1 @@
+"""One script per claim, peers side by side in the same run."""
