@@ -1,0 +1,231 @@
+"""Keep embeddings on disk: addressed by key, limited in size, safe to throw away at any time."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import platformdirs
+
+from carl_core.embeddings.entry import META, DamagedEntryError, EntryWriter, Meta, read_entry
+from carl_core.embeddings.locks import FileLock
+from carl_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from carl_core.arrays import Float64, Int64
+    from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+
+log = logging.getLogger("carl.store")
+
+DEFAULT_LIMIT_BYTES = 8_000_000_000
+_LOCKS = ".locks"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreUsage:
+    """How full a store is.
+
+    Attributes
+    ----------
+    entries : recordings kept, finished or not
+    size_bytes : of all their files
+    limit_bytes : above which the least recently used ones go
+    """
+
+    entries: int
+    size_bytes: int
+    limit_bytes: int
+
+
+class EmbeddingStore:
+    """A folder of embeddings, one entry per (fingerprint, model, sampling).
+
+    Safe from several threads and processes: one writer per entry at a time (a file lock), readers
+    see finished entries only and check them.
+
+    Parameters
+    ----------
+    root : folder; None = ``embeddings`` in ``CARL_CACHE`` or in the user's cache folder
+    limit_bytes : what ``prune`` (after every finished entry, too) brings the store down to
+
+    Raises
+    ------
+    StoreError
+        When the folder cannot be made or written.
+    """
+
+    def __init__(self, root: Path | None = None, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+        if limit_bytes < 0:
+            raise ValueError(f"limit_bytes must not be negative, got {limit_bytes}")
+        self.root = root if root is not None else cache_folder() / "embeddings"
+        self.limit_bytes = limit_bytes
+        try:
+            (self.root / _LOCKS).mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.root.chmod(0o700)
+            probe = self.root / f".probe-{os.getpid()}"
+            probe.touch()
+            probe.unlink(missing_ok=True)
+        except OSError as exc:
+            raise StoreError(
+                f"The cache {self.root} cannot be written: {exc.strerror or exc}. "
+                "Set CARL_CACHE to a folder that can be written."
+            ) from exc
+
+    def load(self, key: EmbeddingKey) -> Embeddings | None:
+        """Return what is stored for ``key``, checked; None when it is missing or not finished.
+
+        A damaged entry is logged, removed and counts as missing.
+        """
+        folder = self._folder(key)
+        try:
+            embeddings = read_entry(folder, key)
+        except DamagedEntryError as exc:
+            log.warning("The cache entry %s is damaged: %s. Rebuilding it.", folder.name, exc)
+            self._remove(folder)
+            return None
+        except FileNotFoundError:
+            return None
+        except OSError as exc:
+            log.warning("The cache entry %s cannot be read: %s.", folder, exc)
+            return None
+        if embeddings is not None:
+            with contextlib.suppress(OSError):
+                os.utime(folder / META)
+        return embeddings
+
+    def open_writer(
+        self,
+        key: EmbeddingKey,
+        *,
+        frames: Int64,
+        pts: Int64,
+        times_s: Float64,
+        channels: int,
+        dim: int,
+    ) -> EntryWriter | None:
+        """Begin or take up the entry of ``key``; None while somebody else is writing it.
+
+        Parameters
+        ----------
+        frames, pts, times_s : (N,) of all frames that will be embedded
+        channels, dim : C of the features, D of the vectors
+
+        Raises
+        ------
+        StoreError
+            When the folder cannot be written.
+        """
+        folder = self._folder(key)
+        lock = self._lock(folder)
+        if not self._acquire(lock):
+            return None
+        writer = EntryWriter(folder, Meta(key, channels, dim), frames, pts, times_s, lock)
+        try:
+            writer.take_up()
+        except BaseException:
+            lock.release()
+            raise
+        return writer
+
+    def remove(self, key: EmbeddingKey) -> None:
+        """Forget the entry of ``key``, unless somebody is writing it."""
+        self._remove(self._folder(key))
+
+    def usage(self) -> StoreUsage:
+        """Count entries and bytes."""
+        folders = self._folders()
+        return StoreUsage(len(folders), sum(_size(f) for f in folders), self.limit_bytes)
+
+    def prune(self, limit_bytes: int | None = None) -> int:
+        """Remove the least recently used entries until the store keeps its limit.
+
+        Entries being written stay. Returns the number of bytes freed.
+        """
+        limit = self.limit_bytes if limit_bytes is None else limit_bytes
+        by_age = sorted(self._folders(), key=_last_used)
+        sizes = {folder: _size(folder) for folder in by_age}
+        total = sum(sizes.values())
+        freed = 0
+        for folder in by_age:
+            if total - freed <= limit:
+                break
+            if self._remove(folder):
+                freed += sizes[folder]
+                log.info("Removed %s from the cache (%d bytes).", folder.name, sizes[folder])
+        return freed
+
+    def clear(self) -> int:
+        """Remove every entry that nobody is writing; return the number of bytes freed."""
+        return self.prune(-1)
+
+    def _folder(self, key: EmbeddingKey) -> Path:
+        parts = (key.fingerprint, key.model_id, key.sampling.replace("/", "_"))
+        for part in parts:
+            if not re.fullmatch(r"[A-Za-z0-9._-]+", part):
+                raise ValueError(f"{part!r} cannot be part of an embedding key")
+        return self.root / "-".join(parts)
+
+    def _folders(self) -> list[Path]:
+        try:
+            return [f for f in self.root.iterdir() if f.is_dir() and not f.name.startswith(".")]
+        except OSError:
+            return []
+
+    def _lock(self, folder: Path) -> FileLock:
+        # Beside the entries, never removed: an unlinked lock file would guard nothing.
+        return FileLock(self.root / _LOCKS / folder.name)
+
+    def _acquire(self, lock: FileLock) -> bool:
+        try:
+            return lock.acquire()
+        except OSError as exc:
+            raise StoreError(
+                f"The cache {self.root} cannot be written: {exc.strerror or exc}. "
+                "Set CARL_CACHE to a folder that can be written."
+            ) from exc
+
+    def _remove(self, folder: Path) -> bool:
+        lock = self._lock(folder)
+        try:
+            if not lock.acquire():
+                return False
+            try:
+                # The list of what is whole goes first: a half removed entry is no entry.
+                (folder / META).unlink(missing_ok=True)
+                shutil.rmtree(folder)
+            finally:
+                lock.release()
+        except FileNotFoundError:
+            return False
+        except OSError as exc:
+            log.warning("The cache entry %s cannot be removed: %s.", folder, exc)
+            return False
+        return True
+
+
+def cache_folder() -> Path:
+    """Folder of everything derived: ``CARL_CACHE``, or the user's cache folder."""
+    given = os.environ.get("CARL_CACHE")
+    return Path(given) if given else platformdirs.user_cache_path("carl", appauthor=False)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    with contextlib.suppress(OSError):
+        for file in folder.iterdir():
+            with contextlib.suppress(OSError):
+                total += file.stat().st_size
+    return total
+
+
+def _last_used(folder: Path) -> int:
+    for path in (folder / META, folder):
+        with contextlib.suppress(OSError):
+            return path.stat().st_mtime_ns
+    return 0

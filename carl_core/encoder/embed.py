@@ -1,0 +1,294 @@
+"""Embed a whole recording: decode ahead, run the trunk in batches, then the head over windows.
+
+Features are rounded to what the store keeps before the head sees them, so that vectors are the same
+whether a recording was embedded in one go, in pieces, or without a store.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from fractions import Fraction
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+
+from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+from carl_core.embeddings.entry import to_stored
+from carl_core.errors import StoreError
+from carl_core.progress import Monitor
+from carl_core.video.image import resize_image
+from carl_core.video.prefetch import prefetched
+from carl_core.video.reader import FrameReader
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy.typing as npt
+
+    from carl_core.arrays import Float32, Int64, UInt8
+    from carl_core.embeddings.entry import EntryWriter
+    from carl_core.embeddings.store import EmbeddingStore
+    from carl_core.encoder.onnx import Encoder
+    from carl_core.timebase import FrameIndex
+    from carl_core.video.display import Fit
+    from carl_core.video.recording import Recording
+
+log = logging.getLogger("carl.embed")
+
+NATIVE = "native"
+# A chunk is stored when it is this large, or after this time: little is lost to a crash, and a
+# fast machine does not rewrite meta.json all the time.
+_CHUNK_FRAMES = 1024
+_CHUNK_S = 1.0
+# Decoded batches waiting for the trunk.
+_AHEAD = 3
+
+
+def embed_recording(
+    recording: Recording,
+    encoder: Encoder,
+    *,
+    sampling: str | None = None,
+    store: EmbeddingStore | None = None,
+    monitor: Monitor | None = None,
+    batch: int = 32,
+) -> Embeddings:
+    """Return one unit vector per sampled frame, from the store where it has them.
+
+    Cancelling, or a damaged file, leaves everything computed so far in the store; the next call
+    continues there. A store that fails is logged once and done without.
+
+    Parameters
+    ----------
+    recording : what to embed
+    encoder : with what
+    sampling : "native" = every frame, "10/1" = ten per second, None = the encoder's own rate
+    store : where to look first and what to fill, None = nowhere
+    monitor : progress in frames, and cancellation
+    batch : frames per trunk call, changes nothing but speed
+
+    Raises
+    ------
+    MediaError
+        When a frame cannot be decoded.
+    ModelError
+        When the encoder fails.
+    Cancelled
+        When the monitor was cancelled.
+    ValueError
+        When ``sampling`` makes no sense.
+    """
+    if batch < 1:
+        raise ValueError(f"batch must be at least 1, got {batch}")
+    monitor = monitor or Monitor()
+    sampling = normal_sampling(sampling, encoder)
+    key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
+    frames = sampled_frames(recording.index, sampling)
+    times_s = recording.index.times_s[frames]
+    if store is not None:
+        stored = store.load(key)
+        if stored is not None and np.array_equal(stored.frames, frames):
+            monitor.start(f"embedding {recording.name}", len(frames), "frames", done=len(frames))
+            return stored
+    vectors: Float32 | None = None
+    if store is not None:
+        try:
+            vectors = _embed(recording, encoder, key, frames, store, monitor, batch)
+            store.prune()
+        except StoreError as exc:
+            log.warning("%s Starting again without the cache.", exc)
+    if vectors is None:
+        vectors = _embed(recording, encoder, key, frames, None, monitor, batch)
+    return Embeddings(key, frames, times_s, vectors)
+
+
+def encode_images(encoder: Encoder, images: Sequence[UInt8]) -> Float32:
+    """Embed pictures, each as a recording of one frame.
+
+    Parameters
+    ----------
+    encoder : with what
+    images : uint8 (H, W, 3) RGB each, any sizes
+
+    Returns
+    -------
+    float32 (n, D) unit rows
+
+    Raises
+    ------
+    ModelError
+        When the encoder fails.
+    """
+    spec = encoder.spec
+    vectors = np.empty((len(images), spec.dim), dtype=np.float32)
+    for row, image in enumerate(images):
+        pixels = resize_image(image, (spec.size, spec.size), cast("Fit", spec.fit))
+        features = to_stored(encoder.features(pixels[None]))
+        vectors[row] = encoder.embed_features(features, np.zeros(1))[0]
+    return vectors
+
+
+def normal_sampling(sampling: str | None, encoder: Encoder) -> str:
+    """Return the one spelling of a sampling: "native" or a fraction in lowest terms, "10/1".
+
+    Raises
+    ------
+    ValueError
+        When it is neither "native" nor a positive number.
+    """
+    if sampling == NATIVE:
+        return NATIVE
+    try:
+        rate = Fraction(sampling) if sampling is not None else Fraction(encoder.spec.sample_fps)
+    except (ValueError, ZeroDivisionError) as exc:
+        raise ValueError(
+            f'sampling must be "native" or frames per second, got {sampling!r}'
+        ) from exc
+    rate = rate.limit_denominator(1001)
+    if rate <= 0:
+        raise ValueError(f"sampling must be positive, got {sampling!r}")
+    return f"{rate.numerator}/{rate.denominator}"
+
+
+def sampled_frames(index: FrameIndex, sampling: str) -> Int64:
+    """Return the frames to embed: the nearest presented frame to each sample instant, each once.
+
+    Instants are 0, 1/rate, 2/rate, ... up to the last frame. A rate above the recording's own gives
+    every frame once.
+    """
+    if sampling == NATIVE:
+        return np.arange(len(index), dtype=np.int64)
+    rate = Fraction(sampling)
+    last_s = float(index.times_s[-1])
+    # Half a sample's rounding must not lose the instant that falls on the last frame.
+    count = int(np.floor(last_s * float(rate) + 1e-6)) + 1
+    if count <= 4 * len(index):
+        numbers = np.arange(count, dtype=np.float64)
+    else:
+        # A frame is nearest to some instant exactly if it is nearest to the first instant after the
+        # middle between it and the frame before: a few candidates per frame are all that count.
+        middles = (index.times_s[1:] + index.times_s[:-1]) / 2 * float(rate)
+        around = [np.floor(middles) + step for step in (-1, 0, 1, 2)]
+        numbers = np.unique(np.clip(np.concatenate([[0.0], *around]), 0, count - 1))
+    return np.unique(index.nearest_frames(numbers * rate.denominator / rate.numerator))
+
+
+def _decoded(recording: Recording, encoder: Encoder, frames: Int64, batch: int) -> Iterator[UInt8]:
+    """Yield uint8 (n, S, S, 3) batches of the given frames, decoded ahead on another thread."""
+    if len(frames) == 0:
+        return
+    size, fit = encoder.spec.size, cast("Fit", encoder.spec.fit)  # checked by EncoderSpec
+
+    def batches() -> Iterator[UInt8]:
+        waiting: list[UInt8] = []
+        with FrameReader(recording, size=(size, size), fit=fit) as reader:
+            for frame in reader.frames_at(int(number) for number in frames):
+                waiting.append(frame.pixels)
+                if len(waiting) == batch:
+                    yield np.stack(waiting)
+                    waiting = []
+            if waiting:
+                yield np.stack(waiting)
+
+    ahead = prefetched(batches(), depth=_AHEAD)
+    try:
+        yield from ahead
+    finally:
+        ahead.close()
+
+
+class _Features:
+    """Features of one recording, in the store while that works, in memory where it does not."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        encoder: Encoder,
+        key: EmbeddingKey,
+        frames: Int64,
+        store: EmbeddingStore | None,
+    ) -> None:
+        self._writer: EntryWriter | None = None
+        self._kept: list[npt.NDArray[np.float16]] = []  # before _waiting, when there is no writer
+        self._waiting: list[npt.NDArray[np.float16]] = []
+        self._channels = encoder.spec.channels
+        self._last_flush_s = time.monotonic()
+        if store is None:
+            return
+        try:
+            self._writer = store.open_writer(
+                key,
+                frames=frames,
+                pts=recording.index.pts[frames],
+                times_s=recording.index.times_s[frames],
+                channels=encoder.spec.channels,
+                dim=encoder.spec.dim,
+            )
+        except StoreError as exc:
+            log.warning("%s Going on without the cache.", exc)
+        else:
+            if self._writer is None:
+                log.info("Somebody else is embedding %s: going on without cache.", recording.name)
+
+    def __enter__(self) -> _Features:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __len__(self) -> int:
+        stored = self._writer.done if self._writer is not None else 0
+        return stored + sum(len(part) for part in (*self._kept, *self._waiting))
+
+    def append(self, features: Float32) -> None:
+        """Take the features (n, C) of the next frames."""
+        self._waiting.append(to_stored(features))
+        waiting = sum(len(part) for part in self._waiting)
+        if waiting >= _CHUNK_FRAMES or time.monotonic() - self._last_flush_s >= _CHUNK_S:
+            self.flush()
+
+    def flush(self) -> None:
+        """Store what waits as one whole chunk."""
+        if not self._waiting:
+            return
+        chunk = np.concatenate(self._waiting)
+        if self._writer is not None:
+            try:
+                self._writer.append(chunk)
+            except StoreError as exc:
+                self._give_up(exc)
+        if self._writer is None:
+            self._kept.append(chunk)
+        self._waiting = []
+        self._last_flush_s = time.monotonic()
+
+    def whole(self) -> npt.NDArray[np.float16]:
+        """All features, (N, C)."""
+        if self._writer is not None:
+            try:
+                return self._writer.features()
+            except StoreError as exc:
+                self._give_up(exc)
+        return np.concatenate(self._kept) if self._kept else np.empty((0, self._channels), "<f2")
+
+    def finish(self, vectors: Float32) -> None:
+        """Store the vectors."""
+        if self._writer is not None:
+            try:
+                self._writer.finish(vectors)
+            except StoreError as exc:
+                self._give_up(exc)
+
+    def close(self) -> None:
+        """Give the entry free."""
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+
+    def _give_up(self, reason: StoreError) -> None:
+        """Go on in memory with what the store has so far; ``StoreError`` if that is lost as well."""
+        assert self._writer is not None
+        log.warning("%s Going on without the cache.", reason)
+        self._kept = [np.array(self._writer.features())]
+        self.close()
