@@ -174,6 +174,31 @@ def sampled_frames(index: FrameIndex, sampling: str) -> Int64:
     return np.unique(index.nearest_frames(numbers * rate.denominator / rate.numerator))
 
 
+def _embed(
+    recording: Recording,
+    encoder: Encoder,
+    key: EmbeddingKey,
+    frames: Int64,
+    store: EmbeddingStore | None,
+    monitor: Monitor,
+    batch: int,
+) -> Float32:
+    """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
+    with _Features(recording, encoder, key, frames, store) as collected:
+        done = len(collected)
+        monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
+        try:
+            for pixels in _decoded(recording, encoder, frames[done:], batch):
+                monitor.check()
+                collected.append(encoder.features(pixels))
+                monitor.advance(len(pixels))
+        finally:
+            collected.flush()
+        vectors = encoder.embed_features(collected.whole(), recording.index.times_s[frames])
+        collected.finish(vectors)
+    return vectors
+
+
 def _decoded(recording: Recording, encoder: Encoder, frames: Int64, batch: int) -> Iterator[UInt8]:
     """Yield uint8 (n, S, S, 3) batches of the given frames, decoded ahead on another thread."""
     if len(frames) == 0:
@@ -287,7 +312,7 @@ class _Features:
             self._writer = None
 
     def _give_up(self, reason: StoreError) -> None:
-        """Go on in memory with what the store has so far; ``StoreError`` if that is lost as well."""
+        """Go on in memory with what the store has so far; ``StoreError`` if that is lost."""
         assert self._writer is not None
         log.warning("%s Going on without the cache.", reason)
         self._kept = [np.array(self._writer.features())]
