@@ -11,10 +11,11 @@ import numpy as np
 
 from carl_core.alignment.aligners import AlignOptions, align
 from carl_core.alignment.alignment import Anchor
-from carl_core.alignment.files import AlignmentFile, MapEntry, RecordingEntry
+from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
 from carl_core.assets import asset_path
+from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
-from carl_core.encoder.embed import embed_recording, encode_images
+from carl_core.encoder.embed import embed_recording, encode_images, normal_sampling
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError, StoreError
 from carl_core.progress import Monitor
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from carl_core.alignment.alignment import Alignment, Mask
     from carl_core.arrays import UInt8
-    from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+    from carl_core.embeddings.embeddings import Embeddings
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.recording import Recording
 
@@ -123,11 +124,18 @@ class Engine:
         ------
         MediaError, ModelError, Cancelled
         """
+        encoder = self.encoder
+        spelled = normal_sampling(sampling, encoder)
+        key = EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
+        with self._lock:
+            kept = self._kept.get(key)
+        if kept is not None:
+            return kept
         embeddings = embed_recording(
-            recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
+            recording, encoder, sampling=sampling, store=self.store, monitor=monitor
         )
         with self._lock:
-            self._kept[embeddings.key] = embeddings
+            self._kept[key] = embeddings
         return embeddings
 
     def align(
@@ -244,7 +252,7 @@ def alignment_file(
         alignment = alignments[other.id]
         second = engine.embed(other, sampling=sampling)
         maps.append(
-            MapEntry(
+            AlignmentMap(
                 recording=number,
                 alignment=alignment,
                 raw_reference_frames=first.frames[alignment.raw_reference],
