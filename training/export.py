@@ -1,0 +1,282 @@
+"""Write a trained model as one encoder file, and refuse to when it does not compute the same.
+
+Trunk and head are exported on their own and joined: exported in one go, the trunk would take its
+batch and time lengths from ``times_s``, and the engine could not cut the file at ``features``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import json
+import logging
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import onnx
+import onnx.compose
+import torch
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from carl_core.encoder.modelfile import read_model_file
+from carl_core.encoder.providers import CPU, open_session
+from carl_core.encoder.spec import EncoderSpec
+from carl_core.errors import ModelError
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterator
+
+    import numpy.typing as npt
+
+    from training.model import CarlModel
+
+log = logging.getLogger("carl.train")
+
+OPSET = 18
+# Largest absolute difference of a unit vector's components, and of features in units of their
+# largest magnitude, between torch and ONNX Runtime.
+TOLERANCE = 1e-4
+PARITY_LENGTHS = (1, 2, 33, 80)
+
+
+def spec_of(
+    model: CarlModel,
+    *,
+    name: str,
+    sample_fps: float,
+    window_frames: int,
+    overlap_frames: int,
+    config_digest: str,
+    licence: str,
+    data: str,
+    fit: str = "squash",
+) -> EncoderSpec:
+    """Describe a model as an encoder file; a published ("carl") one sees whole recordings."""
+    config = model.config
+    is_clock = config.position == "carl"
+    return EncoderSpec(
+        name=name,
+        size=config.image_size,
+        fit=fit,
+        dim=config.dim,
+        channels=model.trunk.channels,
+        tokens=config.tokens,
+        sample_fps=sample_fps,
+        window_frames=0 if is_clock else window_frames,
+        overlap_frames=0 if is_clock else overlap_frames,
+        position=config.position,
+        clock=is_clock,
+        config_digest=config_digest,
+        licence=licence,
+        data=data,
+    )
+
+
+def export_encoder(model: CarlModel, spec: EncoderSpec, path: str | os.PathLike[str]) -> Path:
+    """Write ``path`` (.onnx, weights inside) and the head's state beside it.
+
+    The file appears only after ONNX Runtime has reproduced the model, whole and cut into trunk and
+    head, for one and three clips of several lengths.
+
+    Raises
+    ------
+    ModelError
+        When the exported file does not compute what the model computes.
+    ValueError
+        When ``spec`` does not describe ``model``.
+    """
+    path = Path(path)
+    if path.suffix != ".onnx":
+        raise ValueError(f"an encoder file ends in .onnx, got {path.name}")
+    expected = (model.config.image_size, model.config.dim, model.trunk.channels)
+    if (spec.size, spec.dim, spec.channels) != expected:
+        raise ValueError(f"spec says {(spec.size, spec.dim, spec.channels)}, model is {expected}")
+    frozen = copy.deepcopy(model).cpu().float().to(memory_format=torch.contiguous_format).eval()
+    joined = _joined(frozen, spec)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(path.name + ".part")
+    try:
+        partial.write_bytes(joined.SerializeToString())
+        worst = check_parity(frozen, partial)
+        partial.replace(path)
+    finally:
+        partial.unlink(missing_ok=True)
+    save_head(frozen, head_path(path))
+    log.info("wrote %s (%.1f MB), parity %.1e", path, path.stat().st_size / 1e6, worst)
+    return path
+
+
+def head_path(path: Path) -> Path:
+    """Where the trainable head of the encoder file ``path`` lies: NAME.head.safetensors."""
+    return path.with_name(path.stem + ".head.safetensors")
+
+
+def save_head(model: CarlModel, path: Path) -> None:
+    """Save the head's state, with the model configuration as metadata, for adaptation."""
+    state = {name: value.contiguous() for name, value in model.head.state_dict().items()}
+    partial = path.with_name(path.name + ".part")
+    save_file(state, partial, metadata={"model": json.dumps(asdict(model.config))})
+    partial.replace(path)
+
+
+def check_parity(
+    model: CarlModel, path: Path, *, lengths: tuple[int, ...] = PARITY_LENGTHS
+) -> float:
+    """Compare an encoder file with its model; return the largest difference.
+
+    Raises
+    ------
+    ModelError
+        When a difference exceeds ``TOLERANCE``, or rows without a valid frame are not zero.
+    """
+    file = read_model_file(path)
+    whole = open_session(path.read_bytes(), [CPU])
+    trunk, head = open_session(file.trunk, [CPU]), open_session(file.head, [CPU])
+    rng = np.random.default_rng(0)
+    size = file.spec.size
+    worst = 0.0
+    for clips in (1, 3):
+        for length in lengths:
+            frames = _smooth_noise(rng, clips, length, size)
+            times_s = np.cumsum(rng.uniform(0.05, 0.15, (clips, length)), axis=1, dtype=np.float32)
+            valid = np.ones((clips, length), dtype=np.bool_)
+            if clips == 3:
+                valid[1, length // 2 :] = False
+                valid[2] = False
+            with torch.inference_mode():
+                features = model.trunk(torch.from_numpy(frames).flatten(0, 1))
+                features = features.unflatten(0, (clips, length))
+                inputs = (features, torch.from_numpy(times_s), torch.from_numpy(valid))
+                embeddings = model.head(*inputs).numpy()
+            tensors = {"frames": frames, "times_s": times_s, "valid": valid}
+            got_features, got = whole.run(["features", "embeddings"], tensors)
+            cut_features = trunk.run(None, {"frames": frames})[0]
+            rest = {"features": cut_features, "times_s": times_s, "valid": valid}
+            cut = head.run(None, rest)[0]
+            scale = max(1.0, float(features.abs().max()))
+            differences = {
+                "features": float(np.abs(got_features - features.numpy()).max()) / scale,
+                "embeddings": float(np.abs(got - embeddings).max()),
+                "embeddings of the cut file": float(np.abs(cut - embeddings).max()),
+                "rows without a valid frame": float(np.abs(got[~valid]).max(initial=0.0)),
+            }
+            for what, difference in differences.items():
+                if not difference <= TOLERANCE:  # NaN counts as a difference
+                    raise ModelError(
+                        f"The exported encoder does not reproduce the model: {what} differ by "
+                        f"{difference:.2e} for {clips} clips of {length} frames "
+                        f"(at most {TOLERANCE:.0e}). Nothing was written."
+                    )
+                worst = max(worst, difference)
+    return worst
+
+
+class _TrunkGraph(nn.Module):
+    def __init__(self, trunk: nn.Module) -> None:
+        super().__init__()
+        self.trunk = trunk
+
+    def forward(self, frames: Tensor) -> Tensor:
+        features: Tensor = self.trunk(frames.flatten(0, 1)).unflatten(0, frames.shape[:2])
+        return features
+
+
+def _joined(model: CarlModel, spec: EncoderSpec) -> onnx.ModelProto:
+    clips, length = 2, 5
+    frames = torch.zeros(clips, length, spec.size, spec.size, 3, dtype=torch.uint8)
+    features = torch.randn(clips, length, spec.channels)
+    times_s = torch.arange(length, dtype=torch.float32).repeat(clips, 1)
+    valid = torch.ones(clips, length, dtype=torch.bool)
+    trunk = _exported(_TrunkGraph(model.trunk), {"frames": frames}, "features")
+    head = _exported(
+        model.head, {"features": features, "times_s": times_s, "valid": valid}, "embeddings"
+    )
+    joined = onnx.compose.merge_models(
+        _prefixed(trunk, "trunk/"),
+        _prefixed(head, "head/"),
+        io_map=[("features", "features")],
+        outputs=["features", "embeddings"],
+        producer_name="carl",
+    )
+    del joined.metadata_props[:]
+    onnx.helper.set_model_props(joined, spec.to_metadata())
+    _name_dimensions(joined, spec)
+    onnx.checker.check_model(joined)
+    return joined
+
+
+def _exported(module: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.ModelProto:
+    """Export one graph whose first two dimensions are free, without traces of this machine."""
+    free = {0: torch.export.Dim.DYNAMIC, 1: torch.export.Dim.DYNAMIC}
+    with warnings.catch_warnings(), _quiet_exporter():
+        warnings.simplefilter("ignore")  # the exporter's own deprecations
+        program: Any = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            input_names=list(inputs),
+            output_names=[output],
+            dynamic_shapes=tuple(free for _ in inputs),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            verbose=False,
+        )
+    model: onnx.ModelProto = program.model_proto
+    _strip(model.graph)
+    return model
+
+
+@contextlib.contextmanager
+def _quiet_exporter() -> Iterator[None]:
+    """Keep the exporter's hundreds of INFO records out of a training log."""
+    loggers = [logging.getLogger(name) for name in ("onnx_ir", "onnxscript", "torch.onnx")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _strip(graph: onnx.GraphProto) -> None:
+    """Remove stack traces and other notes of the exporter: they name files of this machine."""
+    del graph.metadata_props[:]
+    graph.doc_string = ""
+    # Only for edges of the trace, with symbolic names that would clash when joined.
+    del graph.value_info[:]
+    for item in (*graph.node, *graph.initializer, *graph.input, *graph.output):
+        del item.metadata_props[:]
+        item.doc_string = ""
+
+
+def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    prefixed: onnx.ModelProto = onnx.compose.add_prefix(
+        model, prefix, rename_inputs=False, rename_outputs=False
+    )
+    return prefixed
+
+
+def _name_dimensions(model: onnx.ModelProto, spec: EncoderSpec) -> None:
+    """Call the free dimensions B and T, and state the fixed ones."""
+    last = {"features": spec.channels, "embeddings": spec.dim}
+    for value in (*model.graph.input, *model.graph.output):
+        dimensions = value.type.tensor_type.shape.dim
+        dimensions[0].dim_param, dimensions[1].dim_param = "B", "T"
+        if value.name in last:
+            dimensions[2].dim_value = last[value.name]
+
+
+def _smooth_noise(
+    rng: np.random.Generator, clips: int, length: int, size: int
+) -> npt.NDArray[np.uint8]:
+    """Pictures with structure: coarse noise, enlarged, uint8 (B, T, S, S, 3)."""
+    coarse = rng.integers(0, 256, (clips, length, 8, 8, 3), dtype=np.uint8)
+    step = -(-size // 8)
+    return coarse.repeat(step, axis=2).repeat(step, axis=3)[:, :, :size, :size]
