@@ -5,7 +5,7 @@ from __future__ import annotations
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import av
 import av.logging
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from av.container import InputContainer
+    from av.stream import Stream
     from av.video.stream import VideoStream
 
 # FFmpeg writes to stderr by itself. What matters to a user comes as an exception or a problem.
@@ -159,13 +160,20 @@ def recording_stream(container: InputContainer, path: Path) -> VideoStream:
             path=path,
         )
     for stream in streams:
-        if stream.codec_context is not None:
+        if has_decoder(stream):
             return stream
     raise UnreadableMediaError(
         f"{name} holds video that nothing here can decode. "
         "Convert the file to H.264 in MP4 with another program.",
         path=path,
     )
+
+
+def has_decoder(stream: Stream) -> bool:
+    """Whether anything here can decode ``stream``."""
+    # PyAV's stubs leave out that there may be none.
+    context: Any = stream.codec_context
+    return context is not None
 
 
 def codec_name(stream: VideoStream) -> str:

@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import xxhash
+
+from carl_core.video.container import check_file, codec_name, has_decoder, opened, recording_stream
+from carl_core.video.display import colour_of, geometry_of
+from carl_core.video.index import StreamIndex, index_stream
 from carl_core.video.info import VideoInfo, display_text
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from av.container import InputContainer
+    from av.video.stream import VideoStream
 
     from carl_core.progress import Monitor
     from carl_core.timebase import FrameIndex
+
+_BLOCKS = 64
+_BLOCK_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +36,7 @@ class Recording:
     info : what is in the file
     index : presentation timestamp of every frame a full decode presents
     is_counted : whether the file stores no timestamps, so that frames are found by counting
+    threads : that decoding may use: 0 for one a core, 1 where damage makes threads lose frames
     """
 
     id: str
@@ -34,6 +45,7 @@ class Recording:
     info: VideoInfo = field(compare=False)
     index: FrameIndex = field(compare=False)
     is_counted: bool = field(default=False, compare=False)
+    threads: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
@@ -57,4 +69,69 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
     Cancelled
         When ``monitor`` was cancelled.
     """
-    raise NotImplementedError
+    path = Path(path)
+    status = check_file(path)
+    fingerprint = fingerprint_of(path, status.st_size)
+    found = index_stream(path, monitor)
+    with opened(path) as container:
+        stream = recording_stream(container, path)
+        info = _describe(container, stream, found)
+    return Recording(
+        id=fingerprint[:16],
+        path=path,
+        fingerprint=fingerprint,
+        info=info,
+        index=found.index,
+        is_counted=found.is_counted,
+        threads=found.threads,
+    )
+
+
+def fingerprint_of(path: Path, size: int) -> str:
+    """Return 32 hex digits that tell files apart: xxh3-128 of the size and 64 blocks of 64 KiB.
+
+    The blocks lie evenly spaced, the first at the beginning, the last at the end; files that are
+    not larger are hashed whole. Reads 4 MiB at most.
+    """
+    digest = xxhash.xxh3_128(size.to_bytes(8, "little"))
+    with path.open("rb") as file:
+        if size <= _BLOCKS * _BLOCK_BYTES:
+            digest.update(file.read())
+        else:
+            for block in range(_BLOCKS):
+                file.seek(block * (size - _BLOCK_BYTES) // (_BLOCKS - 1))
+                digest.update(file.read(_BLOCK_BYTES))
+    return str(digest.hexdigest())
+
+
+def _describe(container: InputContainer, stream: VideoStream, found: StreamIndex) -> VideoInfo:
+    geometry = geometry_of(found.first, stream.sample_aspect_ratio)
+    colour = colour_of(found.first)
+    width, height = geometry.display_size(found.first.width, found.first.height)
+    problems = list(found.problems)
+    sound = container.streams.audio[0] if container.streams.audio else None
+    audio = None
+    if sound is not None and not has_decoder(sound):
+        problems.append("The sound is stored in a form that cannot be decoded; it is left out.")
+    elif sound is not None:
+        audio = str(sound.codec_context.codec.canonical_name)
+    return VideoInfo(
+        codec=codec_name(stream),
+        width=width,
+        height=height,
+        coded_width=found.first.width,
+        coded_height=found.first.height,
+        rotation=geometry.rotation,
+        mirrored=geometry.mirrored,
+        sar=geometry.sar,
+        frames=len(found.index),
+        duration_s=found.index.duration_s,
+        vfr=found.index.is_variable,
+        first_pts=int(found.index.pts[0]),
+        time_base=found.index.time_base,
+        audio=audio,
+        is_hdr=colour.is_hdr,
+        is_interlaced=found.is_interlaced,
+        colour=str(colour),
+        problems=tuple(problems),
+    )
