@@ -2,8 +2,9 @@
 
 Import from the module that defines:
 
-- ``clip``: ``simulate_pair``, ``simulate_pairs``, ``random_view``, ``render_clip``, ``SimulatedClip``
+- ``clip``: ``simulate_pair``, ``simulate_pairs``, ``random_view``, ``render_clip``,
+  ``SimulatedClip``
 - ``motion``: ``random_action``, ``pose_at``, ``Action``, ``Warp``
 - ``phrases``: ``FAMILIES``, ``HELD_OUT_FAMILIES``, ``TRAINING_FAMILIES``
-- ``body``: ``JOINT_NAMES`` (the first 17 in COCO order)
+- ``skeleton``: ``JOINT_NAMES`` (the first 17 in COCO order)
 """

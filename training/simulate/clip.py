@@ -9,13 +9,13 @@
 from __future__ import annotations
 
 import concurrent.futures
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from carl_core.arrays import Bool, Float32, Float64, UInt8, as_read_only, read_only
-from training.simulate.body import JOINT_NAMES, Body, Look, pose_body, random_body
+from training.simulate.body import Body, Look, random_body
 from training.simulate.motion import (
     Action,
     Style,
@@ -28,6 +28,10 @@ from training.simulate.motion import (
 from training.simulate.phrases import TRAINING_FAMILIES
 from training.simulate.render import GAMMA_TABLE, render_frames
 from training.simulate.scene import Camera, Scene, fit_camera, random_scene
+from training.simulate.skeleton import JOINT_NAMES, pose_body
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
 
 _NOISE_TABLE: Float32 = np.random.default_rng(20).normal(size=1 << 16).astype(np.float32)
 
@@ -162,7 +166,8 @@ def render_clip(action: Action, view: View, times_s: Float64, *, samples: int = 
     materials = view.body.materials
     if view.bystander is not None:
         solids = np.concatenate([solids, _bystander_solids(view.bystander, times)], axis=1)
-        materials = np.concatenate([materials, view.bystander.body.materials])
+        # Read-only like the other: the compiled code is then of one kind.
+        materials = read_only(np.concatenate([materials, view.bystander.body.materials]))
     width, height = view.size
     count = len(times)
     frames = np.empty((count, height, width, 3), np.uint8)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, as_read_only
 from training.simulate.phrases import PHRASES, TRAINING_FAMILIES, Key, stand
 from training.simulate.pose import ANGLES, INDEX, POSE_NAMES, POSE_SIZE, clipped, mirrored
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TABLE_RATE = 60.0  # poses per second of action time in the table
 
@@ -112,7 +115,8 @@ def random_action(
     wanted_s = float(np.exp(rng.uniform(np.log(duration_s[0]), np.log(duration_s[1]))))
     family = str(rng.choice(list(families)))
     pool = [family] if rng.random() < 0.3 else [family, *rng.choice(list(families), size=3)]
-    keys, parts, elapsed_s = [stand(rng, 0.0)], [], 0.0
+    keys, elapsed_s = [stand(rng, 0.0)], 0.0
+    parts: list[str] = []
     while elapsed_s < wanted_s + 0.5:
         name = family if not parts else str(rng.choice(pool))
         phrase = _varied(rng, PHRASES[name](rng))
@@ -316,6 +320,7 @@ def _smooth_noise(
 ) -> Float64:
     """Return (count, width) noise of unit variance at knots ``knot_s`` seconds apart."""
     length_s = count / rate
-    knots = np.arange(max(2, int(np.ceil(length_s / knot_s)) + 2)) * knot_s
+    knots: Float64 = np.arange(max(2, int(np.ceil(length_s / knot_s)) + 2)) * knot_s
     values = rng.normal(size=(len(knots), width))
-    return _monotone_cubic(knots, values, np.arange(count) / rate)
+    times_s: Float64 = np.arange(count) / rate
+    return _monotone_cubic(knots, values, times_s)

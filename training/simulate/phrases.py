@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.arrays import Float64
 from training.simulate.pose import INDEX, POSE_SIZE, clipped, mirrored, pose
+
+if TYPE_CHECKING:
+    from carl_core.arrays import Float64
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,9 +7,12 @@ Arms hang and legs stand straight at zero. An arm is raised by ``raise`` in the 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from carl_core.arrays import Float64
+if TYPE_CHECKING:
+    from carl_core.arrays import Float64
 
 _ARM = ("raise", "plane", "rot", "elbow", "wrist")
 _LEG = ("hip", "abduct", "turn", "knee", "ankle")

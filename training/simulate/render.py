@@ -5,10 +5,14 @@ Pixels are computed in linear light and written as sRGB-like bytes (gamma 2.2).
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
-from carl_core.arrays import Bool, Float32, Float64, UInt8
 from training.simulate.compiled import compiled
+
+if TYPE_CHECKING:
+    from carl_core.arrays import Bool, Float32, Float64, Int64, UInt8
 
 _GAMMA_STEPS = 4096
 GAMMA_TABLE: Float32 = (
@@ -207,7 +211,7 @@ def _draw_shadow(
 @compiled
 def _draw_solids(
     solids: Float64, materials: Float64, position: Float64, axes: Float64, focal: float,
-    motion: Float64, light: Float64, samples: int, depth: Float32, colour: Float32, box: Float64,
+    motion: Float64, light: Float64, samples: int, depth: Float32, colour: Float32, box: Int64,
 ) -> None:  # fmt: skip
     """Draw all solids into the supersampled depth and colour; ``box`` gets the touched region."""
     rows, columns = depth.shape[0], depth.shape[1]
@@ -347,10 +351,10 @@ def _draw_solids(
                     if best > 1e29 or best <= 0:
                         continue
                     hit = best
-                z = np.float32(hit / size)
-                if z >= depth[i, j]:
+                far = np.float32(hit / size)
+                if far >= depth[i, j]:
                     continue
-                depth[i, j] = z
+                depth[i, j] = far
                 px, py = origin[0] + hit * dx, origin[1] + hit * dy
                 place = (origin[2] + hit * dz) / (h + 1e-9)
                 # The normal in the world, and where on the solid we are.
@@ -383,7 +387,8 @@ def _facing(
     rx = axes[2, 0] + axes[0, 0] * x + axes[1, 0] * y
     ry = axes[2, 1] + axes[0, 1] * x + axes[1, 1] * y
     rz = axes[2, 2] + axes[0, 2] * x + axes[1, 2] * y
-    return (rx * wx + ry * wy + rz * wz) / np.sqrt(rx * rx + ry * ry + rz * rz)
+    length = np.sqrt(rx * rx + ry * ry + rz * rz)
+    return float((rx * wx + ry * wy + rz * wz) / length)
 
 
 @compiled
@@ -437,7 +442,7 @@ def _shade(
 
 
 @compiled
-def _resolve(depth: Float32, colour: Float32, box: Float64, samples: int, frame: Float32) -> None:
+def _resolve(depth: Float32, colour: Float32, box: Int64, samples: int, frame: Float32) -> None:
     """Average the samples of each pixel over the background."""
     share = np.float32(1.0 / (samples * samples))
     for i in range(box[0] // samples, (box[1] + samples - 1) // samples):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, UInt8, as_read_only
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _SHAKE_RATE = 20.0  # knots per second of the hand-held motion
 _MARGIN = 1.3  # background size relative to the picture, for shake and pan
@@ -153,7 +156,7 @@ def random_scene(
     light[5:8] = 1 + rng.normal(0, 0.05, 3)
     light[8] = rng.uniform(0.2, 0.65) if rng.random() < 0.85 else 0.0
     if len(images) and rng.random() < image_probability:
-        background = _from_image(rng, images[rng.integers(len(images))], size)
+        background = _from_image(rng, images[int(rng.integers(len(images)))], size)
     else:
         background = _procedural(rng, camera, size, clean=clean)
     gain = np.exp(rng.normal(0, 0.22)) * np.exp(rng.normal(0, 0.07, 3))
@@ -233,7 +236,8 @@ class _Noise:
     def __init__(self, rng: np.random.Generator) -> None:
         self._table = rng.random((64, 64)).astype(np.float32)
 
-    def __call__(self, u: Float32, v: Float32, octaves: int = 1) -> Float32:
+    def __call__(self, u: Float32 | Float64, v: Float32 | Float64, octaves: int = 1) -> Float32:
+        u, v = u.astype(np.float32), v.astype(np.float32)
         total = np.zeros_like(u)
         scale, weight, sum_weights = 1.0, 1.0, 0.0
         for _ in range(octaves):
@@ -340,7 +344,8 @@ def _sky(rng: np.random.Generator, noise: _Noise, rays: Float32) -> Float32:
             colour = _colour(rng, 0.2, 0.7, 0.1)
         grain = 0.7 + 0.6 * noise(around * 60, up * 60, 2)
         picture = np.where((up < edge)[..., None], colour * grain[..., None], picture)
-    return picture.astype(np.float32)
+    result: Float32 = picture.astype(np.float32)
+    return result
 
 
 def _wall(
