@@ -100,7 +100,7 @@ def open_container(path: Path) -> OpenFile:
     handle: BinaryIO | None = None
     try:
         url = f"file:{path.absolute()}"
-        if _is_text(url):
+        if is_text(url):
             container = av.open(url, "r", metadata_errors="replace")
         else:
             handle = path.open("rb")
@@ -122,6 +122,11 @@ def opened(path: Path) -> Iterator[InputContainer]:
         yield file.container
     finally:
         file.close()
+
+
+def is_picture_format(name: str) -> bool:
+    """Whether FFmpeg's format of this name holds single pictures."""
+    return name.endswith(_PICTURE_SUFFIX) or bool(set(name.split(",")) & _PICTURE_FORMATS)
 
 
 def is_cover_art(stream: VideoStream) -> bool:
@@ -146,7 +151,7 @@ def recording_stream(container: InputContainer, path: Path) -> VideoStream:
         raise UnreadableMediaError(
             f"{name} is a text file, not a recording. Choose a video file.", path=path
         )
-    if formats & _PICTURE_FORMATS or container.format.name.endswith(_PICTURE_SUFFIX):
+    if is_picture_format(container.format.name):
         raise UnreadableMediaError(
             f"{name} is a picture, not a recording. {_PICTURES_SENTENCE}", path=path
         )
@@ -181,7 +186,8 @@ def codec_name(stream: VideoStream) -> str:
     return str(stream.codec_context.codec.canonical_name)
 
 
-def _is_text(url: str) -> bool:
+def is_text(url: str) -> bool:
+    """Whether FFmpeg can be given ``url``: paths of undecodable bytes are no text."""
     try:
         url.encode("utf-8")
     except UnicodeEncodeError:

@@ -118,7 +118,12 @@ def geometry_of(frame: VideoFrame, sar: Fraction | None) -> Geometry:
     """Read the display matrix of a decoded frame; turns between quarters go to the nearest."""
     if sar is None or sar <= 0 or not 1 / Fraction(_EXTREME_SAR) <= sar <= _EXTREME_SAR:
         sar = Fraction(1)
-    attached: Any = frame.side_data  # PyAV's stubs know only motion vectors
+    try:
+        attached: Any = frame.side_data  # PyAV's stubs know only motion vectors
+    except ValueError:
+        # WORKAROUND(PyAV 18.1 raises on kinds of side data that are newer than its list, EXIF for
+        # one; remove when it does not): the angle alone, counted the other way, is still given.
+        return Geometry(round(-frame.rotation / 90) % 4 * 90, False, sar)
     if SideDataType.DISPLAYMATRIX not in attached:
         return Geometry(sar=sar)
     matrix = memoryview(attached[SideDataType.DISPLAYMATRIX])
