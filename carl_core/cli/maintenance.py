@@ -15,7 +15,7 @@ from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError
 from carl_core.pipeline import Engine
-from carl_core.video.writer import available_codecs
+from carl_core.video.writer import usable_codecs
 
 if TYPE_CHECKING:
     import argparse
@@ -104,7 +104,7 @@ def run_doctor(_: argparse.Namespace) -> int:
     except CarlError as error:
         faults += 1
         result(f"encoder          {error}")
-    codecs = available_codecs()
+    codecs = usable_codecs()
     result(f"video encoders   {', '.join(codecs) or 'NONE: videos cannot be exported'}")
     faults += not codecs
     # Qt lives in the window only; whether its system libraries are there, a child process tells.

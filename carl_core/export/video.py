@@ -124,7 +124,7 @@ def render_video(
         )
     rate = options.rate or output_rate(recordings)
     count = max(1, int(schedule.duration_s * rate))
-    times_s = np.arange(count) * float(1 / rate)
+    times_s: Float64 = np.arange(count, dtype=np.float64) * float(1 / rate)
     shown = schedule.frames_along(times_s)
     page = _Page(recordings, options)
     sound = _Sound(recordings[0], rate, count) if options.audio else None

@@ -42,6 +42,11 @@ _AUDIO_BIT_RATE = 160_000
 _CHANNELS = 2
 
 
+def usable_codecs() -> tuple[str, ...]:
+    """Return those of ``CODECS`` that this machine can encode with, best first."""
+    return tuple(name for name in CODECS if _can_encode(name, (320, 240), Fraction(25)))
+
+
 class VideoWriter:
     """Writes frames of one size at a constant rate, and sound if wanted.
 
