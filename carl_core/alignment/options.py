@@ -19,6 +19,11 @@ class AlignOptions:
         symmetric pattern, no slope constraint) charges every sample of either recording once, so
         a path is not shortened by preferring diagonals, and every path between two corners weighs
         the same. "1-1-1" charges every matched pair once.
+    straight_price : extra charge for every step that holds one recording, as a share of the spread
+        between a typical best match and a typical pair; keeps noise from making the map stutter.
+        0 = the plain step pattern
+    skip_price : charge for every sample left without counterpart at an open end, on the same scale
+        (0 = as cheap as a typical best match, 1 = as dear as a typical pair)
     min_rate, max_rate : slowest and fastest rate of the map (seconds of the other per second of the
         reference). Holds (rate 0) stay allowed. Where the recordings as a whole run at another
         pace, the limits widen to half and twice that pace.
@@ -30,6 +35,8 @@ class AlignOptions:
     """
 
     step_pattern: StepPattern = "2-1-1"
+    straight_price: float = 0.3
+    skip_price: float = 0.5
     min_rate: float = 0.2
     max_rate: float = 5.0
     smooth_s: float = 0.15
@@ -43,6 +50,11 @@ class AlignOptions:
         if not 0 < self.min_rate <= 1 <= self.max_rate:
             raise ValueError(
                 f"rates must keep 0 < min_rate <= 1 <= max_rate: {self.min_rate}, {self.max_rate}"
+            )
+        if self.straight_price < 0 or not 0 <= self.skip_price <= 1:
+            raise ValueError(
+                f"straight_price {self.straight_price} must not be negative, "
+                f"skip_price {self.skip_price} must lie in 0..1"
             )
         if self.smooth_s < 0:
             raise ValueError(f"smooth_s must not be negative: {self.smooth_s}")

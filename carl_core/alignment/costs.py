@@ -1,0 +1,117 @@
+"""Cosine distances between two recordings, computed block by block."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+from carl_core.arrays import Float32, Float64, Int64, read_only
+
+# Half-open index rectangle: rows [r0, r1) times columns [c0, c1).
+Rectangle = tuple[int, int, int, int]
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """Return the controls of this process's BLAS: small tiles are slower on several threads."""
+    return ThreadpoolController()
+
+
+def unit_rows(vectors: Float32 | Float64, *, centre: bool) -> Float32:
+    """Return rows scaled to unit norm, after subtracting their mean when ``centre``.
+
+    A row without direction (all zero, or equal to the mean) stays zero: its distance to
+    everything is 1.
+    """
+    rows = np.asarray(vectors, dtype=np.float64)
+    scale = np.sqrt(np.mean(np.sum(rows**2, axis=1)))
+    if centre:
+        rows = rows - rows.mean(axis=0)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    # Rounding noise of float32 input must not be blown up into a direction.
+    has_direction = norms > 1e-5 * max(float(scale), 1e-30)
+    rows = np.where(has_direction, rows / np.where(has_direction, norms, 1.0), 0.0)
+    return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Costs:
+    """The matrix of cosine distances 0 to 2, never held whole.
+
+    Attributes
+    ----------
+    rows : float32 (N, D), samples of the reference, unit or zero rows
+    columns : float32 (M, D), samples of the other
+    forbidden : rectangles of pairs that must not be matched (cost infinity)
+    """
+
+    rows: Float32
+    columns: Float32
+    forbidden: tuple[Rectangle, ...] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rows", read_only(np.asarray(self.rows, np.float32)))
+        object.__setattr__(self, "columns", read_only(np.asarray(self.columns, np.float32)))
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Number of samples of the reference and of the other."""
+        return (len(self.rows), len(self.columns))
+
+    def block(self, r0: int, r1: int, c0: int, c1: int) -> Float32:
+        """Costs of rows [r0, r1) and columns [c0, c1): float32 (r1 - r0, c1 - c0)."""
+        with blas().limit(limits=1, user_api="blas"):
+            costs = self.rows[r0:r1] @ self.columns[c0:c1].T
+        np.subtract(np.float32(1.0), costs, out=costs)
+        np.maximum(costs, np.float32(0.0), out=costs)  # rounding: never below zero
+        for a0, a1, b0, b1 in self.forbidden:
+            costs[max(a0 - r0, 0) : max(a1 - r0, 0), max(b0 - c0, 0) : max(b1 - c0, 0)] = np.inf
+        return costs
+
+    def at(self, rows: Int64, columns: Int64) -> Float64:
+        """Costs of single pairs: int64 (P,) and (P,) to float64 (P,)."""
+        found = np.empty(len(rows), dtype=np.float64)
+        for start in range(0, len(rows), 8192):
+            part = slice(start, start + 8192)
+            found[part] = np.einsum("ij,ij->i", self.rows[rows[part]], self.columns[columns[part]])
+        found = np.maximum(1.0 - found, 0.0)
+        for a0, a1, b0, b1 in self.forbidden:
+            found[(rows >= a0) & (rows < a1) & (columns >= b0) & (columns < b1)] = np.inf
+        return found
+
+    def part(self, r0: int, r1: int, c0: int, c1: int) -> Costs:
+        """Return the same costs on a part of both recordings."""
+        moved = tuple((a0 - r0, a1 - r0, b0 - c0, b1 - c0) for a0, a1, b0, b1 in self.forbidden)
+        n, m = r1 - r0, c1 - c0
+        kept = tuple(f for f in moved if f[1] > 0 and f[3] > 0 and f[0] < n and f[2] < m)
+        return Costs(self.rows[r0:r1], self.columns[c0:c1], kept)
+
+    def halved(self, *, rows: bool = True, columns: bool = True) -> Costs:
+        """Return costs at half the resolution: neighbours are averaged and scaled to unit norm.
+
+        A coarse pair is forbidden only if all its fine pairs are, so nothing possible is lost.
+        """
+        fr, fc = 1 + rows, 1 + columns
+        n, m = self.shape
+        forbidden = []
+        for a0, a1, b0, b1 in self.forbidden:
+            # A rectangle that reaches the recording's end covers the last, shorter pool as well.
+            r1 = -(-n // fr) if a1 >= n else a1 // fr
+            c1 = -(-m // fc) if b1 >= m else b1 // fc
+            r0, c0 = max(-(-a0 // fr), 0), max(-(-b0 // fc), 0)
+            if r0 < r1 and c0 < c1:
+                forbidden.append((r0, r1, c0, c1))
+        return Costs(_pool(self.rows, fr), _pool(self.columns, fc), tuple(forbidden))
+
+
+def _pool(vectors: Float32, factor: int) -> Float32:
+    if factor == 1:
+        return vectors
+    whole = len(vectors) // factor * factor
+    pooled = vectors[:whole].reshape(-1, factor, vectors.shape[1]).mean(axis=1)
+    if whole < len(vectors):
+        pooled = np.concatenate([pooled, vectors[whole:].mean(axis=0, keepdims=True)])
+    return unit_rows(pooled, centre=False)
