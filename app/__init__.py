@@ -1,1 +1,1 @@
-"""The window of CARL (Qt)."""
+"""The window ``carl-gui``: the only part of the program that knows Qt."""

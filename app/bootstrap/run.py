@@ -1,0 +1,120 @@
+"""Start the window and run it to its end."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from app import settings as keys
+from app.bootstrap.program import Program
+from app.bootstrap.selftest import FAULT, SelfTest
+from app.faults.hooks import Hooks, log_to_file
+from app.faults.log import RecentRecords
+from app.faults.messages import Reporter
+from app.faults.watchdog import LoopWatchdog
+from app.resources.theme import THEME
+from app.settings import Settings
+
+log = logging.getLogger("carl.window")
+
+
+@dataclass(frozen=True)
+class Start:
+    """What was asked for on the command line.
+
+    Attributes
+    ----------
+    files : recordings to open
+    is_demo : whether to open the bundled recordings
+    self_test : where to write the picture, None = an ordinary start
+    limit_s : longest time a self-test may take
+    """
+
+    files: tuple[Path, ...] = ()
+    is_demo: bool = False
+    self_test: Path | None = None
+    limit_s: float = 900.0
+
+
+def make_application() -> QApplication:
+    """Make the one ``QApplication`` with name and theme."""
+    existing = QApplication.instance()
+    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
+    app.setApplicationName("carl")
+    app.setApplicationDisplayName("CARL")
+    app.setDesktopFileName("carl")
+    return app
+
+
+def run(start: Start) -> int:
+    """Run the window; return the exit code."""
+    app = make_application()
+    reporter = Reporter()
+    recent = RecentRecords()
+    hooks = Hooks(reporter, recent)
+    hooks.install()
+    logging.getLogger("carl").setLevel(logging.INFO)
+    file_log = log_to_file(Path(platformdirs.user_log_dir("carl")))
+    scratch: tempfile.TemporaryDirectory[str] | None = None
+    if start.self_test is not None:
+        # A test must see the window as it is at first, whatever the user did to it.
+        scratch = tempfile.TemporaryDirectory(prefix="carl-self-test-")
+        settings = Settings(Path(scratch.name) / "window.ini")
+    else:
+        settings = Settings()
+    THEME.apply(app, settings.get(keys.THEME))
+    program = Program(settings=settings, reporter=reporter, recent=recent)
+    watchdog = LoopWatchdog(program)
+    try:
+        return _run(app, program, watchdog, start)
+    finally:
+        watchdog.stop()
+        program.close()
+        program.window.deleteLater()
+        program.deleteLater()
+        app.processEvents()
+        hooks.remove()
+        if file_log is not None:
+            logging.getLogger("carl").removeHandler(file_log)
+            file_log.close()
+        if scratch is not None:
+            scratch.cleanup()
+
+
+def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start) -> int:
+    # Ctrl-C in the terminal closes the window; Python sees signals only between its own steps.
+    signal.signal(signal.SIGINT, lambda *_args: app.quit())
+    ticking = QTimer()
+    ticking.start(250)
+    ticking.timeout.connect(lambda: None)
+    program.show()
+    watchdog.start()
+    if start.is_demo:
+        program.open_demo()
+    if start.files:
+        program.loading.add_paths(start.files)
+    if start.self_test is None:
+        return app.exec()
+    test = SelfTest(program, start.files, start.self_test, limit_s=start.limit_s)
+    codes: list[int] = []
+
+    def on_finished(code: int) -> None:
+        codes.append(code)
+        app.quit()
+
+    test.finished.connect(on_finished)
+    test.start()
+    app.exec()
+    sys.stdout.write(test.text() + "\n")
+    sys.stdout.flush()
+    if codes and codes[0] != 0:
+        sys.stderr.write(f"carl-gui: {test.report.get('error', '')}\n")
+    return codes[0] if codes else FAULT

@@ -1,0 +1,95 @@
+"""Notice when the event loop is held, and say by what."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+import time
+import traceback
+from dataclasses import dataclass
+
+from PySide6.QtCore import QObject, Qt, QTimer
+
+log = logging.getLogger("carl.loop")
+
+HELD_LIMIT_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Stall:
+    """The event loop was held.
+
+    Attributes
+    ----------
+    held_s : for at least how long when it was noticed, seconds
+    stack : what the main thread was doing then
+    """
+
+    held_s: float
+    stack: str
+
+
+class LoopWatchdog(QObject):
+    """Measures the turns of the event loop it lives on, and trips when one takes too long.
+
+    A timer beats on the main thread; a thread looks on. ``delays_s`` holds how much later than due
+    each beat came: what a key press would have waited.
+    """
+
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        limit_s: float = HELD_LIMIT_S,
+        interval_s: float = 0.01,
+    ) -> None:
+        super().__init__(parent)
+        self.stalls: list[Stall] = []
+        self.delays_s: list[float] = []
+        self._limit_s = limit_s
+        self._interval_s = interval_s
+        self._main = threading.get_ident()
+        self._beat_at = time.perf_counter()
+        self._tripped_for: float | None = None
+        self._stop = threading.Event()
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(round(interval_s * 1000))
+        self._timer.timeout.connect(self._on_beat)
+        self._thread: threading.Thread | None = None
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self.stalls.clear()
+        self.delays_s.clear()
+        self._stop.clear()
+        self._beat_at = time.perf_counter()
+        self._timer.start()
+        self._thread = threading.Thread(target=self._watch, name="carl-watchdog", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop watching; the figures stay."""
+        self._timer.stop()
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+            self._thread = None
+
+    def _on_beat(self) -> None:
+        now = time.perf_counter()
+        self.delays_s.append(max(0.0, now - self._beat_at - self._interval_s))
+        self._beat_at = now
+
+    def _watch(self) -> None:
+        while not self._stop.wait(self._limit_s / 10):
+            beat_at = self._beat_at
+            held_s = time.perf_counter() - beat_at
+            if held_s <= self._limit_s or self._tripped_for == beat_at:
+                continue
+            self._tripped_for = beat_at
+            frame = sys._current_frames().get(self._main)
+            stack = "".join(traceback.format_stack(frame)) if frame is not None else "(gone)\n"
+            self.stalls.append(Stall(held_s, stack))
+            log.warning("the event loop has been held for %.2f s by:\n%s", held_s, stack)

@@ -1,0 +1,272 @@
+"""Pictures for the tiles: one decoder thread per shown recording.
+
+Each thread owns its reader. The presenter says which frames it wants: the one that should be on
+screen now, then those that come next. The newest wish wins, frames nobody wants any more are not
+decoded, and nothing waits for a decoder.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from PySide6.QtCore import QObject, Qt, Signal, Slot
+
+from carl_core.errors import CarlError
+from carl_core.video.reader import FrameReader
+
+if TYPE_CHECKING:
+    from carl_core.video.reader import Frame
+    from carl_core.video.recording import Recording
+
+log = logging.getLogger("carl.play")
+
+FRAMES_AHEAD = 6
+"""Decoded frames kept per recording, the present one included (PERFORMANCE: queue of 6-8)."""
+
+Size = tuple[int, int]
+
+
+class Reader(Protocol):
+    """What a decoder thread needs of ``carl_core.video.reader.FrameReader``."""
+
+    def frame_at(self, index: int, /) -> Frame:
+        """Return one frame."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the file."""
+        ...
+
+
+OpenReader = Callable[["Recording", Size, int], Reader]
+"""(recording, (width, height), decoder threads) -> Reader; called on the decoder's thread."""
+
+
+def open_frame_reader(recording: Recording, size: Size, threads: int) -> Reader:
+    """Open the real reader."""
+    return FrameReader(recording, size=size, threads=threads)
+
+
+class _Decoder:
+    """One thread, one recording. ``want``, ``take`` and ``close`` belong to the main thread."""
+
+    def __init__(
+        self,
+        recording: Recording,
+        open_reader: OpenReader,
+        threads: int,
+        notify: Callable[[str], None],
+    ) -> None:
+        self.recording = recording
+        self.plan: tuple[int, ...] = ()
+        self.shown: tuple[int, Size] | None = None
+        self._open_reader = open_reader
+        self._threads = threads
+        self._notify = notify
+        self._size: Size | None = None
+        self._frames: dict[int, Frame] = {}
+        self._latest: Frame | None = None
+        self._errors: list[Exception] = []
+        self._unreadable: set[int] = set()
+        self._is_closed = False
+        self._changed = threading.Condition()
+        self._thread = threading.Thread(
+            target=self._run, name=f"carl-decoder-{recording.id[:6]}", daemon=True
+        )
+        self._thread.start()
+
+    def want(self, plan: tuple[int, ...], size: Size) -> None:
+        with self._changed:
+            if size != self._size:
+                self._size = size
+                self._frames.clear()
+                self._latest = None
+            if plan == self.plan and self._next() is None:
+                return
+            self.plan = plan
+            self._forget_unwanted()
+            self._changed.notify()
+
+    def take(self) -> Frame | None:
+        """Return the wanted frame when it is there, else the newest that came since."""
+        with self._changed:
+            frame = self._frames.get(self.plan[0]) if self.plan else None
+            if frame is None:
+                frame = self._latest
+            self._latest = None
+            return frame
+
+    def take_errors(self) -> list[Exception]:
+        with self._changed:
+            errors, self._errors = self._errors, []
+            return errors
+
+    @property
+    def size(self) -> Size | None:
+        return self._size
+
+    def stop(self) -> None:
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify()
+
+    def join(self) -> None:
+        self._thread.join()
+
+    # On the decoder's thread -------------------------------------------------------------------
+
+    def _run(self) -> None:
+        reader: Reader | None = None
+        reader_size: Size | None = None
+        try:
+            while True:
+                with self._changed:
+                    while not self._is_closed and self._next() is None:
+                        self._changed.wait()
+                    if self._is_closed:
+                        return
+                    index = self._next()
+                    size = self._size
+                assert index is not None
+                assert size is not None
+                try:
+                    if reader is None or reader_size != size:
+                        if reader is not None:
+                            reader.close()
+                            reader = None
+                        reader = self._open_reader(self.recording, size, self._threads)
+                        reader_size = size
+                    frame = reader.frame_at(index)
+                except (CarlError, OSError, ValueError, IndexError) as exc:
+                    log.warning("%s: frame %d cannot be shown: %s", self.recording.name, index, exc)
+                    with self._changed:
+                        is_first = not self._unreadable
+                        self._unreadable.add(index)
+                        if is_first:
+                            self._errors.append(exc)
+                    if is_first:
+                        self._notify(self.recording.id)
+                    continue
+                with self._changed:
+                    if size != self._size:
+                        continue
+                    self._frames[index] = frame
+                    self._latest = frame
+                    self._forget_unwanted()
+                self._notify(self.recording.id)
+        finally:
+            if reader is not None:
+                reader.close()
+
+    def _next(self) -> int | None:
+        """First wanted frame that is not there. With the lock held."""
+        if self._size is None:
+            return None
+        for index in self.plan[:FRAMES_AHEAD]:
+            if index not in self._frames and index not in self._unreadable:
+                return index
+        return None
+
+    def _forget_unwanted(self) -> None:
+        wanted = set(self.plan)
+        for index in [i for i in self._frames if i not in wanted]:
+            del self._frames[index]
+
+
+class FrameService(QObject):
+    """Delivers frames of all shown recordings on the main thread.
+
+    Signals
+    -------
+    frame_ready(str, Frame) : recording id and the frame to show now
+    failed(str, Exception) : recording id; the first frame that could not be decoded
+    """
+
+    frame_ready = Signal(str, object)
+    failed = Signal(str, object)
+    _arrived = Signal(str)
+
+    def __init__(
+        self, parent: QObject | None = None, *, open_reader: OpenReader = open_frame_reader
+    ) -> None:
+        super().__init__(parent)
+        self._open_reader = open_reader
+        self._decoders: dict[str, _Decoder] = {}
+        self._leaving: list[_Decoder] = []
+        self._pending: set[str] = set()
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
+
+    def set_recordings(self, recordings: tuple[Recording, ...]) -> None:
+        """Run exactly one decoder per recording; those no longer listed stop by themselves."""
+        wanted = {r.id: r for r in recordings}
+        for recording_id in [i for i in self._decoders if i not in wanted]:
+            decoder = self._decoders.pop(recording_id)
+            decoder.stop()
+            self._leaving.append(decoder)
+        self._leaving = [d for d in self._leaving if d._thread.is_alive()]
+        cores = os.cpu_count() or 2
+        threads = max(1, min(4, cores // max(1, len(wanted))))
+        for recording_id, recording in wanted.items():
+            if recording_id not in self._decoders and not self._is_closed:
+                self._decoders[recording_id] = _Decoder(
+                    recording, self._open_reader, threads, self._notify
+                )
+
+    def want(self, recording_id: str, plan: tuple[int, ...], size: Size) -> None:
+        """Ask for ``plan[0]`` now and the others next, decoded to ``size`` (width, height).
+
+        A frame that is already there is delivered at once, before this returns.
+        """
+        decoder = self._decoders.get(recording_id)
+        if decoder is None or not plan or min(size) < 1:
+            return
+        decoder.want(plan, size)
+        if decoder.shown != (plan[0], size):
+            self._deliver(decoder, only_wanted=True)
+
+    def close(self) -> None:
+        """Stop all decoders and wait for their threads."""
+        self._is_closed = True
+        decoders = [*self._decoders.values(), *self._leaving]
+        self._decoders.clear()
+        self._leaving.clear()
+        for decoder in decoders:
+            decoder.stop()
+        for decoder in decoders:
+            decoder.join()
+
+    def _notify(self, recording_id: str) -> None:
+        """Any thread: have the main thread look at a decoder, at most one call under way."""
+        with self._lock:
+            if self._is_closed or recording_id in self._pending:
+                return
+            self._pending.add(recording_id)
+        self._arrived.emit(recording_id)
+
+    @Slot(str)
+    def _on_arrived(self, recording_id: str) -> None:
+        with self._lock:
+            self._pending.discard(recording_id)
+        decoder = self._decoders.get(recording_id)
+        if decoder is None:
+            return
+        for error in decoder.take_errors():
+            self.failed.emit(recording_id, error)
+        self._deliver(decoder, only_wanted=False)
+
+    def _deliver(self, decoder: _Decoder, *, only_wanted: bool) -> None:
+        frame = decoder.take()
+        size = decoder.size
+        if frame is None or size is None or decoder.shown == (frame.index, size):
+            return
+        is_wanted = bool(decoder.plan) and frame.index == decoder.plan[0]
+        if not is_wanted and (only_wanted or frame.index in decoder.plan):
+            return  # decoded ahead: its time has not come
+        decoder.shown = (frame.index, size)
+        self.frame_ready.emit(decoder.recording.id, frame)

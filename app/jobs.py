@@ -1,0 +1,285 @@
+"""Work in the background: one pool, and one door back to the main thread.
+
+``JobRunner.submit`` takes a plain callable. It runs on a pool thread, touches no Qt, and returns a
+value; ``done``, ``failed`` and ``progress`` are called on the main thread. A newer job with the
+same key cancels the older one, whose result is dropped.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+from carl_core.errors import Cancelled
+from carl_core.progress import Monitor, Progress
+
+log = logging.getLogger("carl.jobs")
+
+Result = TypeVar("Result")
+
+DRAIN_BUDGET_S = 0.008
+"""Longest stretch of deliveries before the event loop gets a turn."""
+
+
+class JobState(Enum):
+    """Where a job is in its life."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    CANCELLING = "cancelling"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more will come."""
+        return self in (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
+
+
+class Job(Generic[Result]):
+    """One piece of work, as the worker and the main thread see it.
+
+    Attributes
+    ----------
+    key : jobs with the same key replace each other
+    title : shown in the status bar; empty = not worth showing
+    monitor : progress out of, cancellation into the work
+    state, progress : as last delivered; main thread only
+    """
+
+    def __init__(self, key: str, title: str, send: Callable[[Job[Result], Any], None]) -> None:
+        self.key = key
+        self.title = title
+        self.state = JobState.WAITING
+        self.progress: Progress | None = None
+        self.is_superseded = False
+        self._send = send
+        self.monitor = Monitor(self._on_progress)
+
+    def send(self, value: object) -> None:
+        """Hand a partial result to ``received`` on the main thread. For the worker."""
+        self.monitor.check()
+        self._send(self, ("received", value))
+
+    def cancel(self) -> None:
+        """Ask the work to stop. Safe from any thread."""
+        self.monitor.cancel()
+
+    def _on_progress(self, progress: Progress) -> None:
+        self._send(self, ("progress", progress))
+
+
+Work = Callable[[Job[Result]], Result]
+
+
+class _Callbacks(Generic[Result]):
+    def __init__(
+        self,
+        done: Callable[[Result], None] | None,
+        failed: Callable[[Exception], None] | None,
+        cancelled: Callable[[], None] | None,
+        progress: Callable[[Progress], None] | None,
+        received: Callable[[Any], None] | None,
+    ) -> None:
+        self.done = done
+        self.failed = failed
+        self.cancelled = cancelled
+        self.progress = progress
+        self.received = received
+
+
+class JobRunner(QObject):
+    """Runs jobs and delivers what comes of them on the thread it lives on.
+
+    Signals
+    -------
+    changed(Job) : a job started, progressed or ended (main thread)
+    faulted(Exception, Job) : a job failed that had no ``failed`` of its own (main thread)
+    """
+
+    changed = Signal(object)
+    faulted = Signal(object, object)
+    _wake = Signal()
+
+    def __init__(self, parent: QObject | None = None, *, workers: int | None = None) -> None:
+        super().__init__(parent)
+        self._pool = ThreadPoolExecutor(
+            workers or max(3, min(6, os.cpu_count() or 2)), thread_name_prefix="carl-job"
+        )
+        self._callbacks: dict[Job[Any], _Callbacks[Any]] = {}
+        self._newest: dict[str, Job[Any]] = {}
+        self._deliveries: deque[tuple[Job[Any], tuple[str, Any]]] = deque()
+        self._lock = threading.Lock()
+        self._is_wake_pending = False
+        self._is_closed = False
+        self._wake.connect(self._drain, Qt.ConnectionType.QueuedConnection)
+
+    @property
+    def active(self) -> list[Job[Any]]:
+        """Jobs that are not over, oldest first."""
+        return list(self._callbacks)
+
+    def submit(
+        self,
+        work: Work[Result],
+        *,
+        key: str,
+        done: Callable[[Result], None] | None = None,
+        failed: Callable[[Exception], None] | None = None,
+        cancelled: Callable[[], None] | None = None,
+        progress: Callable[[Progress], None] | None = None,
+        received: Callable[[Any], None] | None = None,
+        title: str = "",
+    ) -> Job[Result]:
+        """Run ``work(job)`` on the pool. Main thread only.
+
+        Exactly one of ``done``, ``failed`` and ``cancelled`` is called, unless a newer job of the
+        same key took the place of this one: then none is.
+        """
+        job: Job[Result] = Job(key, title, self._post)
+        if self._is_closed:
+            job.cancel()
+            job.state = JobState.CANCELLED
+            return job
+        older = self._newest.get(key)
+        if older is not None:
+            older.is_superseded = True
+            older.cancel()
+            self._set_state(older, JobState.CANCELLING)
+        self._newest[key] = job
+        self._callbacks[job] = _Callbacks(done, failed, cancelled, progress, received)
+        self._pool.submit(self._run, job, work)
+        self.changed.emit(job)
+        return job
+
+    def cancel(self, key: str) -> None:
+        """Ask the newest job of ``key`` to stop; nothing happens when there is none."""
+        job = self._newest.get(key)
+        if job is not None:
+            job.cancel()
+            self._set_state(job, JobState.CANCELLING)
+
+    def cancel_all(self) -> None:
+        """Ask every job to stop."""
+        for key in list(self._newest):
+            self.cancel(key)
+
+    def is_active(self, key: str) -> bool:
+        """Whether a job of ``key`` is waiting or running."""
+        return key in self._newest
+
+    def close(self) -> None:
+        """Stop everything and wait for the threads. No callback is called any more."""
+        if self._is_closed:
+            return
+        self._is_closed = True  # before waiting: whatever ends from now on is dropped
+        for job in list(self._callbacks):
+            job.cancel()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._callbacks.clear()
+        self._newest.clear()
+        self._deliveries.clear()
+
+    # On the worker's thread --------------------------------------------------------------------
+
+    def _run(self, job: Job[Result], work: Work[Result]) -> None:
+        if job.monitor.is_cancelled:
+            self._post(job, ("cancelled", None))
+            return
+        self._post(job, ("started", None))
+        try:
+            result = work(job)
+        except Cancelled:
+            self._post(job, ("cancelled", None))
+        except Exception as exc:  # a border: whatever the work raises becomes a message
+            log.debug("job %s failed", job.key, exc_info=True)
+            self._post(job, ("failed", exc))
+        else:
+            self._post(job, ("done", result))
+
+    def _post(self, job: Job[Any], delivery: tuple[str, Any]) -> None:
+        if self._is_closed:
+            return
+        with self._lock:
+            self._deliveries.append((job, delivery))
+            if self._is_wake_pending:
+                return
+            self._is_wake_pending = True
+        self._wake.emit()
+
+    # On the main thread ------------------------------------------------------------------------
+
+    @Slot()
+    def _drain(self) -> None:
+        until = time.perf_counter() + DRAIN_BUDGET_S
+        while not self._is_closed:
+            with self._lock:
+                if not self._deliveries:
+                    self._is_wake_pending = False
+                    return
+                job, (kind, value) = self._deliveries.popleft()
+            try:
+                self._deliver(job, kind, value)
+            except BaseException:
+                QTimer.singleShot(0, self, self._drain)  # the rest still arrives
+                raise
+            if time.perf_counter() > until:
+                QTimer.singleShot(0, self, self._drain)
+                return
+
+    def _deliver(self, job: Job[Any], kind: str, value: Any) -> None:
+        callbacks = self._callbacks.get(job)
+        if callbacks is None:
+            return
+        if kind == "started":
+            if job.state is JobState.WAITING:
+                self._set_state(job, JobState.RUNNING)
+            return
+        if kind in ("progress", "received"):
+            if job.is_superseded:
+                return
+            if kind == "received":
+                if callbacks.received is not None:
+                    callbacks.received(value)
+                return
+            job.progress = value
+            if callbacks.progress is not None:
+                callbacks.progress(value)
+            self.changed.emit(job)
+            return
+        self._finish(job, callbacks, kind, value)
+
+    def _finish(self, job: Job[Any], callbacks: _Callbacks[Any], kind: str, value: Any) -> None:
+        del self._callbacks[job]
+        if self._newest.get(job.key) is job:
+            del self._newest[job.key]
+        if job.monitor.is_cancelled and kind != "cancelled":
+            # It finished in spite of being cancelled: who cancelled does not want the result.
+            kind = "cancelled"
+        self._set_state(job, JobState(kind))
+        if job.is_superseded:
+            return
+        if kind == "done" and callbacks.done is not None:
+            callbacks.done(value)
+        elif kind == "cancelled" and callbacks.cancelled is not None:
+            callbacks.cancelled()
+        elif kind == "failed":
+            if callbacks.failed is not None:
+                callbacks.failed(value)
+            else:
+                self.faulted.emit(value, job)
+
+    def _set_state(self, job: Job[Any], state: JobState) -> None:
+        if job.state is not state:
+            job.state = state
+            self.changed.emit(job)

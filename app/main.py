@@ -1,0 +1,63 @@
+"""``carl-gui``: the window."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def parser() -> argparse.ArgumentParser:
+    """Make the parser of the command line."""
+    result = argparse.ArgumentParser(
+        prog="carl-gui",
+        description="Compare two or more recordings of the same action, aligned in time.",
+    )
+    result.add_argument("files", nargs="*", type=Path, metavar="FILE", help="recordings to compare")
+    result.add_argument("--demo", action="store_true", help="open the bundled sample recordings")
+    result.add_argument(
+        "--self-test",
+        type=Path,
+        metavar="OUT.png",
+        help="open, align, play two seconds, write a screenshot, print figures as JSON",
+    )
+    result.add_argument(
+        "--limit",
+        type=float,
+        default=900.0,
+        metavar="SECONDS",
+        help="longest time a self-test may take (default: 900)",
+    )
+    return result
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run ``carl-gui``; return the exit code."""
+    options = parser().parse_args(arguments)
+    if options.self_test is not None and not options.demo and not options.files:
+        parser().error("--self-test needs recordings to open: FILE... or --demo")
+    if sys.platform.startswith("linux") and options.self_test is not None:
+        # A test runs where there is no screen, too.
+        if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
+            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    try:
+        # Qt's system libraries may be missing: say which, not how Python failed.
+        from app.bootstrap.run import Start, run
+    except ImportError as exc:
+        sys.stderr.write(
+            f"carl-gui: the window cannot start, because a system library is missing: {exc}. "
+            "On Debian or Ubuntu: apt-get install libgl1 libegl1 libxkbcommon0 libdbus-1-3 "
+            "libfontconfig1 libxcb-cursor0 libxkbcommon-x11-0. The command line (carl) works "
+            "without.\n"
+        )
+        return 1
+    return run(Start(tuple(options.files), options.demo, options.self_test, options.limit))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

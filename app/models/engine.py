@@ -1,0 +1,134 @@
+"""The engine as the window sees it: made late, on a worker's thread, replaceable in tests."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import Any
+
+    from carl_core.alignment.alignment import Alignment
+    from carl_core.arrays import UInt8
+    from carl_core.embeddings.embeddings import Embeddings
+    from carl_core.progress import Monitor
+    from carl_core.retrieval.retriever import SearchResult
+    from carl_core.video.recording import Recording
+
+
+@dataclass(frozen=True, slots=True)
+class FrameQuery:
+    """Find what ``recording`` shows at ``time_s``."""
+
+    recording: Recording
+    frame: int
+    time_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class PictureQuery:
+    """Find what a picture shows: uint8 (H, W, 3) RGB, or a file that is read when searched.
+
+    Attributes
+    ----------
+    name : what the user calls it
+    pixels : the picture, or None when ``path`` is to be read
+    """
+
+    name: str
+    pixels: UInt8 | None = None
+    path: Path | None = None
+
+
+SearchQuery = FrameQuery | PictureQuery
+
+
+class Engine(Protocol):
+    """What the window needs of ``carl_core.pipeline.Engine``."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences the user should see."""
+        ...
+
+    @property
+    def encoder(self) -> Any:
+        """The encoder, loaded at first use; ``provider`` is what the session runs on."""
+        ...
+
+    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
+        """Open and index a recording."""
+        ...
+
+    def embed(self, recording: Recording, *, monitor: Monitor | None = None) -> Embeddings:
+        """One vector per sampled frame."""
+        ...
+
+    def align(
+        self, reference: Recording, other: Recording, *, monitor: Monitor | None = None
+    ) -> Alignment:
+        """Align ``other`` to ``reference``."""
+        ...
+
+    def search(
+        self,
+        query: Sequence[Any],
+        recordings: Sequence[Recording],
+        *,
+        k: int = 10,
+        monitor: Monitor | None = None,
+    ) -> SearchResult:
+        """Find moments."""
+        ...
+
+
+class EngineHandle:
+    """Makes the engine at first use. ``get`` and ``search`` are for workers' threads.
+
+    Importing numba and ONNX Runtime and loading a model takes a second: never on the main thread.
+    """
+
+    def __init__(self, make: Callable[[], Engine]) -> None:
+        self._make = make
+        self._lock = threading.Lock()
+        self._engine: Engine | None = None
+
+    def get(self) -> Engine:
+        """Return the engine; the first call makes it."""
+        with self._lock:
+            if self._engine is None:
+                self._engine = self._make()
+            return self._engine
+
+    def search(
+        self,
+        query: SearchQuery,
+        recordings: Sequence[Recording],
+        *,
+        k: int,
+        monitor: Monitor,
+    ) -> SearchResult:
+        """Find the moments of ``recordings`` that look most like ``query``."""
+        # heavy: numba and ONNX Runtime come along
+        from carl_core.pipeline import ImageQuery, RangeQuery, image_query
+
+        item: RangeQuery | ImageQuery
+        if isinstance(query, FrameQuery):
+            item = RangeQuery(query.recording, query.time_s, query.time_s)
+        elif query.pixels is not None:
+            item = ImageQuery(query.pixels, name=query.name)
+        else:
+            assert query.path is not None
+            item = image_query(query.path)
+        return self.get().search([item], recordings, k=k, monitor=monitor)
+
+
+def make_default_engine() -> Engine:
+    """Make the engine with the bundled encoder and the user's cache. For a worker's thread."""
+    # heavy: numba and ONNX Runtime come along
+    from carl_core.pipeline import Engine as Pipeline
+
+    return Pipeline()

@@ -1,0 +1,229 @@
+"""What is being compared: recordings, the reference, and what was computed for them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import Enum
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.resources.text import letter_of
+from carl_core.playback.schedule import Schedule, TimeBase
+
+if TYPE_CHECKING:
+    from carl_core.alignment.alignment import Alignment
+    from carl_core.embeddings.embeddings import Embeddings
+    from carl_core.progress import Progress
+    from carl_core.video.recording import Recording
+
+
+class Stage(Enum):
+    """How far a recording is on its way to being compared."""
+
+    WAITING = "waiting"
+    EMBEDDING = "embedding"
+    EMBEDDED = "embedded"
+    ALIGNING = "aligning"
+    ALIGNED = "aligned"
+    CANCELLED = "cancelled"
+    FAILED = "failed"
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something will still come by itself."""
+        return self in (Stage.WAITING, Stage.EMBEDDING, Stage.ALIGNING)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """One recording of the comparison.
+
+    Attributes
+    ----------
+    position : 0 is the first that was added; gives letter and colour
+    embeddings : None until embedded
+    alignment : to the reference; None for the reference itself and until aligned
+    """
+
+    recording: Recording
+    position: int
+    stage: Stage = Stage.WAITING
+    progress: Progress | None = None
+    embeddings: Embeddings | None = None
+    alignment: Alignment | None = None
+
+    @property
+    def id(self) -> str:
+        """Id of the recording."""
+        return self.recording.id
+
+    @property
+    def letter(self) -> str:
+        """What the recording is called on tiles and lanes."""
+        return letter_of(self.position)
+
+    @property
+    def is_mapped(self) -> bool:
+        """Whether the alignment is good enough to play along."""
+        return self.alignment is not None and self.alignment.verdict != "none"
+
+
+class SessionModel(QObject):
+    """The one place that knows what is being compared. Main thread only.
+
+    Signals
+    -------
+    recordings_changed() : some were added, removed, or the reference is another one
+    entry_changed(str) : stage, progress, embeddings or alignment of one recording
+    active_changed(str) : the active recording, "" = none
+    schedule_changed() : which frames belong together is another matter now
+    """
+
+    recordings_changed = Signal()
+    entry_changed = Signal(str)
+    active_changed = Signal(str)
+    schedule_changed = Signal()
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._entries: dict[str, Entry] = {}
+        self._reference_id = ""
+        self._active_id = ""
+        self._base = TimeBase.REFERENCE
+        self._schedule: Schedule | None = None
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """All recordings in the order they were added."""
+        return tuple(self._entries.values())
+
+    @property
+    def recordings(self) -> tuple[Recording, ...]:
+        """The recordings themselves."""
+        return tuple(e.recording for e in self._entries.values())
+
+    @property
+    def reference_id(self) -> str:
+        """Id of the reference, "" when there is nothing."""
+        return self._reference_id
+
+    @property
+    def active_id(self) -> str:
+        """Id of the recording the keys act on, "" when there is nothing."""
+        return self._active_id
+
+    @property
+    def base(self) -> TimeBase:
+        """What master time runs with."""
+        return self._base
+
+    @property
+    def others(self) -> tuple[Entry, ...]:
+        """All but the reference."""
+        return tuple(e for e in self._entries.values() if e.id != self._reference_id)
+
+    @property
+    def schedule(self) -> Schedule | None:
+        """Which frames belong together; None when there is nothing."""
+        if self._schedule is None and self._reference_id:
+            reference = self._entries[self._reference_id]
+            maps = {e.id: e.alignment.time_map for e in self.others if e.alignment and e.is_mapped}
+            self._schedule = Schedule(
+                reference.recording, [e.recording for e in self.others], maps, base=self._base
+            )
+        return self._schedule
+
+    def entry(self, recording_id: str) -> Entry | None:
+        """One recording, None when it is not there (any more)."""
+        return self._entries.get(recording_id)
+
+    def add(self, recording: Recording) -> None:
+        """Add a recording; the first becomes the reference. Its id must be new."""
+        if recording.id in self._entries:
+            raise ValueError(f"{recording.id} is already there")
+        self._entries[recording.id] = Entry(recording, len(self._entries))
+        if not self._reference_id:
+            self._reference_id = recording.id
+        self._schedule = None
+        self.recordings_changed.emit()
+        self.schedule_changed.emit()
+        if not self._active_id:
+            self.set_active(recording.id)
+
+    def remove(self, recording_id: str) -> None:
+        """Take a recording out; another becomes the reference when it was the one."""
+        if self._entries.pop(recording_id, None) is None:
+            return
+        for position, entry in enumerate(self._entries.values()):
+            self._entries[entry.id] = replace(entry, position=position)
+        if self._reference_id == recording_id:
+            self._reference_id = next(iter(self._entries), "")
+            self._forget_alignments()
+        self._schedule = None
+        if self._active_id == recording_id:
+            self.set_active(next(iter(self._entries), ""))
+        self.recordings_changed.emit()
+        self.schedule_changed.emit()
+
+    def set_reference(self, recording_id: str) -> None:
+        """Make another recording the reference; all alignments go."""
+        if recording_id == self._reference_id or recording_id not in self._entries:
+            return
+        self._reference_id = recording_id
+        self._forget_alignments()
+        self._schedule = None
+        self.recordings_changed.emit()
+        self.schedule_changed.emit()
+
+    def set_active(self, recording_id: str) -> None:
+        """Make a recording the one the keys act on."""
+        if recording_id != self._active_id:
+            self._active_id = recording_id
+            self.active_changed.emit(recording_id)
+
+    def activate_neighbour(self, step: int) -> None:
+        """Move the active recording by ``step`` tiles, around the end."""
+        ids = list(self._entries)
+        if ids:
+            at = ids.index(self._active_id) if self._active_id in ids else 0
+            self.set_active(ids[(at + step) % len(ids)])
+
+    def set_base(self, base: TimeBase) -> None:
+        """Choose what master time runs with."""
+        if base is not self._base:
+            self._base = base
+            self._schedule = None
+            self.schedule_changed.emit()
+
+    def set_stage(self, recording_id: str, stage: Stage, progress: Progress | None = None) -> None:
+        """Say how far a recording is."""
+        entry = self._entries.get(recording_id)
+        if entry is not None and (entry.stage is not stage or entry.progress is not progress):
+            self._entries[recording_id] = replace(entry, stage=stage, progress=progress)
+            self.entry_changed.emit(recording_id)
+
+    def set_embeddings(self, recording_id: str, embeddings: Embeddings) -> None:
+        """Keep what embedding gave."""
+        entry = self._entries.get(recording_id)
+        if entry is not None:
+            self._entries[recording_id] = replace(
+                entry, embeddings=embeddings, stage=Stage.EMBEDDED, progress=None
+            )
+            self.entry_changed.emit(recording_id)
+
+    def set_alignment(self, recording_id: str, alignment: Alignment) -> None:
+        """Keep what aligning to the reference gave."""
+        entry = self._entries.get(recording_id)
+        if entry is not None:
+            self._entries[recording_id] = replace(
+                entry, alignment=alignment, stage=Stage.ALIGNED, progress=None
+            )
+            self._schedule = None
+            self.entry_changed.emit(recording_id)
+            self.schedule_changed.emit()
+
+    def _forget_alignments(self) -> None:
+        for entry in self._entries.values():
+            stage = Stage.EMBEDDED if entry.embeddings is not None else entry.stage
+            self._entries[entry.id] = replace(entry, alignment=None, stage=stage)

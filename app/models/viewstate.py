@@ -1,0 +1,152 @@
+"""Small values that presenters hand to views."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from carl_core.arrays import Float64, UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class TileState:
+    """What a tile writes over and under its picture.
+
+    Attributes
+    ----------
+    aspect : width over height of the picture as shown
+    width, height : pixels of the recording as shown
+    note : a sentence over the picture, "" = none
+    progress : 0 to 1 while something is computed, -1 = unknown how far, None = nothing is
+    status : a few words beside the progress
+    """
+
+    recording_id: str
+    letter: str
+    position: int
+    name: str
+    aspect: float
+    width: int
+    height: int
+    is_reference: bool = False
+    is_active: bool = False
+    note: str = ""
+    progress: float | None = None
+    status: str = ""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lane:
+    """One recording on the timeline, all times its own seconds.
+
+    Attributes
+    ----------
+    confidence : (time, 0 to 1) pairs in ascending time, float64 (N, 2); None until aligned
+    mapped : aligned stretches (start, end)
+    threads : (time on the lane above this one, time on this lane), float64 (M, 2); None = none
+    hits : times of the last search's moments
+    """
+
+    recording_id: str
+    letter: str
+    position: int
+    name: str
+    duration_s: float
+    is_reference: bool
+    is_active: bool = False
+    confidence: Float64 | None = None
+    mapped: tuple[tuple[float, float], ...] = ()
+    threads: Float64 | None = None
+    hits: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Thumbnail:
+    """A small picture of one moment: uint8 (H, W, 3) RGB."""
+
+    time_s: float
+    pixels: UInt8
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """What the row of play buttons shows."""
+
+    time_s: float = 0.0
+    duration_s: float = 0.0
+    is_playing: bool = False
+    rate: float = 1.0
+    frame: int | None = None
+    frames: int = 0
+    is_enabled: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatmapPicture:
+    """Similarity of two recordings, ready to show.
+
+    Attributes
+    ----------
+    values : uint8 (rows, columns); a row is a moment of the other recording, a column one of the
+        reference; 0..255 stands for similarity -1..1
+    column_range_s, row_range_s : seconds at the outer edges (start, end)
+    levels : values shown darkest and brightest
+    """
+
+    values: UInt8
+    column_range_s: tuple[float, float]
+    row_range_s: tuple[float, float]
+    levels: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class PairChoice:
+    """One pair the heatmap can show."""
+
+    recording_id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Verdict:
+    """How good an alignment is, in words.
+
+    Attributes
+    ----------
+    kind : "good", "warning", "error" or "busy"
+    """
+
+    kind: str
+    title: str
+    reason: str
+    facts: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Match:
+    """One moment a search found."""
+
+    recording_id: str
+    letter: str
+    position: int
+    name: str
+    frame: int
+    time_s: float
+    score: float
+    picture: Thumbnail | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class JobLine:
+    """The job shown in the status bar.
+
+    Attributes
+    ----------
+    fraction : 0 to 1, None when unknown
+    """
+
+    text: str
+    fraction: float | None
+    others: int
+    is_cancelling: bool

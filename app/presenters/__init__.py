@@ -1,0 +1,1 @@
+"""What the window does. Presenters hold no widgets; they see views as small protocols."""

@@ -1,0 +1,365 @@
+"""Playing in step: one clock, and every tile a function of its time."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from app.models.viewstate import Transport
+from carl_core.playback.clock import PlaybackClock
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.models.session import SessionModel
+    from carl_core.playback.schedule import Schedule
+    from carl_core.video.reader import Frame
+
+TICK_MS = 16
+INSTANTS_AHEAD = 8
+"""How many display instants ahead frames are decoded while playing."""
+
+SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0, 8.0)
+
+Size = tuple[int, int]
+
+
+class PlayerView(Protocol):
+    """The tiles and the play buttons, as playing sees them."""
+
+    def show_frame(self, recording_id: str, frame: Frame, rate: float | None) -> None:
+        """Show a picture in a tile."""
+        ...
+
+    def set_counterpart(self, recording_id: str, has_counterpart: bool) -> None:
+        """Dim a tile, or not."""
+        ...
+
+    def picture_size(self, recording_id: str) -> Size:
+        """Return the pixels (width, height) a tile's picture covers on the screen."""
+        ...
+
+    def set_transport(self, transport: Transport) -> None:
+        """Show time, speed and whether it plays."""
+        ...
+
+
+class FrameSource(Protocol):
+    """What playing needs of ``FrameService``."""
+
+    def want(self, recording_id: str, plan: tuple[int, ...], size: Size) -> None:
+        """Ask for frames."""
+        ...
+
+
+@dataclass
+class TileFigures:
+    """What a tile has shown since the figures were reset.
+
+    Attributes
+    ----------
+    shown : pictures shown
+    pts : different presentation timestamps among them
+    late : pictures whose time on the screen was over when they came
+    """
+
+    shown: int = 0
+    late: int = 0
+    pts: set[int] = field(default_factory=set)
+
+
+class PlaybackPresenter(QObject):
+    """Runs the clock and asks for the frames it makes due.
+
+    Signals
+    -------
+    time_changed(float) : master seconds, at every tick while playing
+    """
+
+    time_changed = Signal(float)
+
+    def __init__(
+        self,
+        session: SessionModel,
+        frames: FrameSource,
+        view: PlayerView,
+        parent: QObject | None = None,
+        *,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(parent)
+        self.clock = PlaybackClock(now=now)
+        self.figures: dict[str, TileFigures] = {}
+        self.shown: dict[str, Frame] = {}
+        self._session = session
+        self._frames = frames
+        self._view = view
+        self._speed = 1.0
+        self._is_looping = False
+        self._resumes_at: float | None = None
+        self._free: dict[str, int] = {}
+        self._counterparts: dict[str, bool] = {}
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(TICK_MS)
+        self._timer.timeout.connect(self._on_tick)
+        session.schedule_changed.connect(self._on_schedule_changed)
+        session.active_changed.connect(lambda _id: self._show_transport())
+
+    # Commands ----------------------------------------------------------------------------------
+
+    def toggle(self) -> None:
+        """Play or pause."""
+        if self.clock.is_playing:
+            self.pause()
+        else:
+            self.play()
+
+    def play(self, rate: float | None = None) -> None:
+        """Play at ``rate``, or forwards at the chosen speed."""
+        if self._session.schedule is None:
+            return
+        self._free.clear()
+        self.clock.set_rate(self._speed if rate is None else rate)
+        self.clock.play()
+        self._timer.start()
+        self.refresh()
+
+    def pause(self) -> None:
+        """Stop where it is."""
+        self.clock.pause()
+        self._timer.stop()
+        self.refresh()
+
+    def shuttle(self, direction: int) -> None:
+        """J and L: run in a direction, and faster each time."""
+        rate = self.clock.rate
+        if self.clock.is_playing and rate * direction > 0:
+            rate = direction * min(8.0, abs(rate) * 2)
+        else:
+            rate = direction * 1.0
+        self.play(rate)
+
+    def change_speed(self, step: int) -> None:
+        """Choose the next slower (-1) or faster (+1) speed; 0 = normal."""
+        at = min(range(len(SPEEDS)), key=lambda i: abs(SPEEDS[i] - self._speed))
+        at = SPEEDS.index(1.0) if step == 0 else min(max(at + step, 0), len(SPEEDS) - 1)
+        self.set_speed(SPEEDS[at])
+
+    def set_speed(self, speed: float) -> None:
+        """Play at ``speed``, keeping the direction."""
+        self._speed = speed
+        self.clock.set_rate(-speed if self.clock.rate < 0 and self.clock.is_playing else speed)
+        self._show_transport()
+
+    def set_looping(self, is_looping: bool) -> None:
+        """Begin again at the end, or stop there."""
+        self._is_looping = is_looping
+        self._set_limits()
+
+    def begin_scrub(self) -> None:
+        """Hold the clock while the user drags the playhead."""
+        self._resumes_at = self.clock.rate if self.clock.is_playing else None
+        if self._resumes_at is not None:
+            self.pause()
+
+    def end_scrub(self) -> None:
+        """Go on as before the drag."""
+        rate, self._resumes_at = self._resumes_at, None
+        if rate is not None:
+            self.play(rate)
+
+    def seek(self, time_s: float) -> None:
+        """Jump to a master time; playing goes on from there."""
+        self._free.clear()
+        self.clock.seek(time_s)
+        self.refresh()
+
+    def seek_by(self, seconds: float) -> None:
+        """Jump by seconds of master time."""
+        self.seek(self.clock.time_s + seconds)
+
+    def seek_end(self, *, is_end: bool) -> None:
+        """Jump to the beginning or the end."""
+        schedule = self._session.schedule
+        if schedule is not None:
+            # The last moment shows the last frame; the very end belongs to nobody.
+            self.seek(max(0.0, schedule.duration_s - 1e-3) if is_end else 0.0)
+
+    def seek_own(self, recording_id: str, time_s: float) -> None:
+        """Jump to where a recording shows its own ``time_s``.
+
+        Where the others have no counterpart, only this recording moves.
+        """
+        schedule = self._session.schedule
+        entry = self._session.entry(recording_id)
+        if schedule is None or entry is None:
+            return
+        index = entry.recording.index
+        frame = index.frame_shown_at(time_s)
+        at = schedule.master_time_of(recording_id, index.time_of(frame))
+        if at is not None and 0 <= at <= schedule.duration_s:
+            self.seek(self._exact(schedule, recording_id, frame, at))
+        else:
+            self.pause()
+            self._free = {recording_id: frame}
+            self.refresh()
+
+    def show_pair(self, reference_s: float, recording_id: str, other_s: float) -> None:
+        """Show two moments that the alignment does not pair, until the next move."""
+        schedule = self._session.schedule
+        entry = self._session.entry(recording_id)
+        if schedule is None or entry is None:
+            return
+        self.pause()
+        self._free = {recording_id: entry.recording.index.frame_shown_at(other_s)}
+        at = schedule.master_time_of(schedule.reference.id, reference_s)
+        self.clock.seek(reference_s if at is None else at)
+        self.refresh()
+
+    def step(self, frames: int) -> None:
+        """Move the active recording by exactly ``frames`` of its own frames; the others follow."""
+        schedule = self._session.schedule
+        entry = self._session.entry(self._session.active_id)
+        if schedule is None or entry is None:
+            return
+        if self.clock.is_playing:
+            self.pause()
+        now_s = self.clock.time_s
+        recording = entry.recording
+        if recording.id in self._free:
+            target = min(max(self._free[recording.id] + frames, 0), len(recording.index) - 1)
+            self._free[recording.id] = target
+            self.refresh()
+            return
+        current = schedule.frames_at(now_s)[recording.id]
+        if current is None:  # no counterpart here: step along the reference
+            recording = schedule.reference
+            current = schedule.frames_at(now_s)[recording.id]
+        if current is None:
+            return
+        target = min(max(current + frames, 0), len(recording.index) - 1)
+        at = schedule.master_time_of(recording.id, recording.index.time_of(target))
+        if at is None or not 0 <= at <= schedule.duration_s + 1e-9:
+            if 0 <= current + frames < len(recording.index):
+                # Beyond the aligned stretch this recording moves alone.
+                self._free = {recording.id: target}
+                self.refresh()
+            return
+        self.seek(self._exact(schedule, recording.id, target, at))
+
+    def _exact(self, schedule: Schedule, recording_id: str, frame: int, at_s: float) -> float:
+        """Return a time next to ``at_s`` at which ``frame`` is shown, against rounding in a map."""
+        for nudge_s in (0.0, 1e-7, -1e-7, 1e-5, -1e-5, 1e-3, -1e-3):
+            near = min(max(at_s + nudge_s, 0.0), schedule.duration_s)
+            if schedule.frames_at(near)[recording_id] == frame:
+                return near
+        return at_s
+
+    # Ticks -------------------------------------------------------------------------------------
+
+    def refresh(self) -> None:
+        """Ask for what is due now, and tell everybody the time."""
+        schedule = self._session.schedule
+        if schedule is None:
+            return
+        time_s = self.clock.time_s
+        is_playing = self.clock.is_playing
+        if is_playing:
+            ahead = np.arange(INSTANTS_AHEAD) * (self.clock.rate * TICK_MS / 1000)
+            instants = np.clip(time_s + ahead, 0.0, schedule.duration_s)
+        else:
+            instants = np.asarray([time_s])
+        for recording_id, due in schedule.frames_along(instants).items():
+            free = self._free.get(recording_id)
+            has_counterpart = free is not None or bool(due[0] >= 0)
+            if self._counterparts.get(recording_id) is not has_counterpart:
+                self._counterparts[recording_id] = has_counterpart
+                self._view.set_counterpart(recording_id, has_counterpart)
+            plan = (
+                (free,) if free is not None else tuple(dict.fromkeys(int(f) for f in due if f >= 0))
+            )
+            if not has_counterpart and recording_id in self.shown:
+                continue  # keeps what it shows, dimmed
+            if plan:
+                self._frames.want(recording_id, plan, self._view.picture_size(recording_id))
+            elif recording_id not in self.shown:
+                self._frames.want(recording_id, (0,), self._view.picture_size(recording_id))
+        self._show_transport()
+        self.time_changed.emit(time_s)
+
+    def reset_figures(self) -> None:
+        """Begin counting anew."""
+        self.figures = {}
+
+    def on_frame_ready(self, recording_id: str, frame: Frame) -> None:
+        """Show a decoded frame. A frame that comes late is better than none, but counted."""
+        schedule = self._session.schedule
+        if schedule is None or self._session.entry(recording_id) is None:
+            return
+        time_s = self.clock.time_s
+        figures = self.figures.setdefault(recording_id, TileFigures())
+        figures.shown += 1
+        figures.pts.add(frame.pts)
+        if self.clock.is_playing:
+            due = schedule.frames_at(time_s)[recording_id]
+            if due is not None and (due - frame.index) * self.clock.rate > 0:
+                figures.late += 1
+        self.shown[recording_id] = frame
+        is_free = recording_id in self._free
+        rate = None if is_free else schedule.rate_of(recording_id, time_s)
+        self._view.show_frame(recording_id, frame, rate)
+
+    def _on_tick(self) -> None:
+        if not self.clock.is_playing:
+            self._timer.stop()  # ran into the end
+        self.refresh()
+
+    # Keeping up with the session ---------------------------------------------------------------
+
+    def _on_schedule_changed(self) -> None:
+        ids = {e.id for e in self._session.entries}
+        for known in (self.shown, self.figures, self._counterparts, self._free):
+            for recording_id in [i for i in known if i not in ids]:
+                del known[recording_id]
+        schedule = self._session.schedule
+        if schedule is None:
+            self.clock.pause()
+            self._timer.stop()
+            self.clock.set_limits(0.0, 0.0)
+            self._show_transport()
+            return
+        self._set_limits()
+        self.refresh()
+
+    def _set_limits(self) -> None:
+        schedule = self._session.schedule
+        if schedule is None:
+            return
+        self.clock.set_limits(0.0, schedule.duration_s)
+        if self._is_looping and schedule.duration_s > 0.05:
+            self.clock.set_loop((0.0, schedule.duration_s))
+
+    def _show_transport(self) -> None:
+        schedule = self._session.schedule
+        if schedule is None:
+            self._view.set_transport(Transport())
+            return
+        entry = self._session.entry(self._session.active_id)
+        time_s = self.clock.time_s
+        frame = schedule.frames_at(time_s).get(entry.id) if entry is not None else None
+        self._view.set_transport(
+            Transport(
+                time_s=time_s,
+                duration_s=schedule.duration_s,
+                is_playing=self.clock.is_playing,
+                rate=self.clock.rate if self.clock.is_playing else self._speed,
+                frame=frame,
+                frames=len(entry.recording.index) if entry is not None else 0,
+                is_enabled=True,
+            )
+        )

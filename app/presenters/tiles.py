@@ -1,0 +1,82 @@
+"""What each tile says about its recording."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from PySide6.QtCore import QObject
+
+from app.models.session import Entry, SessionModel, Stage
+from app.models.viewstate import TileState
+from app.presenters.status import describe_progress
+
+
+class TilesView(Protocol):
+    """The grid, as this presenter sees it."""
+
+    def set_tiles(self, states: tuple[TileState, ...]) -> None:
+        """Show exactly these tiles, in this order."""
+        ...
+
+    def set_tile(self, state: TileState) -> None:
+        """Change one tile."""
+        ...
+
+
+class TilesPresenter(QObject):
+    """Keeps the words on the tiles up to date."""
+
+    def __init__(
+        self, session: SessionModel, view: TilesView, parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._view = view
+        session.recordings_changed.connect(self._show_all)
+        session.active_changed.connect(lambda _id: self._show_all())
+        session.entry_changed.connect(self._on_entry_changed)
+
+    def _show_all(self) -> None:
+        self._view.set_tiles(tuple(self._state(e) for e in self._session.entries))
+
+    def _on_entry_changed(self, recording_id: str) -> None:
+        entry = self._session.entry(recording_id)
+        if entry is not None:
+            self._view.set_tile(self._state(entry))
+
+    def _state(self, entry: Entry) -> TileState:
+        note, progress, status = self._words(entry)
+        info = entry.recording.info
+        return TileState(
+            recording_id=entry.id,
+            letter=entry.letter,
+            position=entry.position,
+            name=entry.recording.name,
+            aspect=info.width / info.height,
+            width=info.width,
+            height=info.height,
+            is_reference=entry.id == self._session.reference_id,
+            is_active=entry.id == self._session.active_id,
+            note=note,
+            progress=progress,
+            status=status,
+        )
+
+    def _words(self, entry: Entry) -> tuple[str, float | None, str]:
+        if entry.stage is Stage.WAITING:
+            return "", -1.0, self.tr("waiting to be embedded")
+        if entry.stage is Stage.EMBEDDING:
+            progress = entry.progress
+            if progress is None or not progress.total:
+                return "", -1.0, self.tr("embedding")
+            share = min(1.0, progress.done / progress.total)
+            return "", share, "  ·  ".join([self.tr("embedding"), *describe_progress(progress)])
+        if entry.stage is Stage.ALIGNING:
+            return "", -1.0, self.tr("aligning")
+        if entry.stage is Stage.CANCELLED:
+            return self.tr("Cancelled – Align again (Ctrl+R) goes on where it stopped"), None, ""
+        if entry.stage is Stage.FAILED:
+            return self.tr("Not aligned – it plays in its own time"), None, ""
+        if entry.alignment is not None and not entry.is_mapped:
+            return self.tr("No convincing alignment – it plays in its own time"), None, ""
+        return "", None, ""

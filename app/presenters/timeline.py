@@ -1,0 +1,186 @@
+"""One lane per recording: pictures, what is aligned, where we are."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+from PySide6.QtCore import QObject
+
+from app.models.viewstate import Lane, Thumbnail
+from carl_core.video.reader import FrameReader
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from app.jobs import Job, JobRunner
+    from app.models.session import Entry, SessionModel
+    from app.presenters.playback import PlaybackPresenter
+    from carl_core.arrays import Float64
+    from carl_core.timebase import FrameIndex
+    from carl_core.video.recording import Recording
+
+THUMBNAILS = 32
+THUMBNAIL_HEIGHT = 96
+"""Pixels; lanes are half as high, so that they stay sharp on dense screens."""
+
+THREADS = 40
+"""Lines drawn between two lanes."""
+
+
+class TimelineView(Protocol):
+    """The lanes, as this presenter sees them."""
+
+    def set_lanes(self, lanes: tuple[Lane, ...]) -> None:
+        """Show these lanes; thumbnails of those that stay are kept."""
+        ...
+
+    def add_thumbnail(self, recording_id: str, thumbnail: Thumbnail) -> None:
+        """Add a picture to a lane."""
+        ...
+
+    def set_playheads(self, times_s: Mapping[str, float | None]) -> None:
+        """Show each recording's own time."""
+        ...
+
+
+class TimelinePresenter(QObject):
+    """Keeps the lanes up to date."""
+
+    def __init__(
+        self,
+        session: SessionModel,
+        jobs: JobRunner,
+        player: PlaybackPresenter,
+        view: TimelineView,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._jobs = jobs
+        self._player = player
+        self._view = view
+        self._pictured: set[str] = set()
+        self._hits: dict[str, tuple[float, ...]] = {}
+        session.recordings_changed.connect(self._on_recordings_changed)
+        session.schedule_changed.connect(self._show_lanes)
+        session.active_changed.connect(lambda _id: self._show_lanes())
+        player.time_changed.connect(self._on_time_changed)
+
+    def set_hits(self, hits: Mapping[str, tuple[float, ...]]) -> None:
+        """Mark the moments of the last search."""
+        self._hits = dict(hits)
+        self._show_lanes()
+
+    def _on_recordings_changed(self) -> None:
+        self._show_lanes()
+        present = {e.id for e in self._session.entries}
+        for gone in self._pictured - present:
+            self._jobs.cancel(f"thumbnails:{gone}")
+        self._pictured &= present
+        for entry in self._session.entries:
+            if entry.id not in self._pictured:
+                self._pictured.add(entry.id)
+                self._take_thumbnails(entry.recording)
+
+    def _take_thumbnails(self, recording: Recording) -> None:
+        self._jobs.submit(
+            lambda job: take_thumbnails(job, recording),
+            key=f"thumbnails:{recording.id}",
+            received=lambda thumbnail: self._view.add_thumbnail(recording.id, thumbnail),
+            failed=lambda _error: None,  # the tile says what is wrong with the file
+        )
+
+    def _show_lanes(self) -> None:
+        above: Entry | None = None
+        lanes = []
+        for entry in self._ordered():
+            lanes.append(self._lane(entry, above))
+            above = entry
+        self._view.set_lanes(tuple(lanes))
+        self._on_time_changed(self._player.clock.time_s)
+
+    def _ordered(self) -> list[Entry]:
+        reference_id = self._session.reference_id
+        return sorted(self._session.entries, key=lambda e: e.id != reference_id)
+
+    def _lane(self, entry: Entry, above: Entry | None) -> Lane:
+        alignment = entry.alignment if entry.is_mapped else None
+        confidence: Float64 | None = None
+        if alignment is not None:
+            known = np.isfinite(alignment.other_s)
+            confidence = np.stack([alignment.other_s[known], alignment.confidence[known]], axis=1)
+        return Lane(
+            recording_id=entry.id,
+            letter=entry.letter,
+            position=entry.position,
+            name=entry.recording.name,
+            duration_s=entry.recording.index.duration_s,
+            is_reference=entry.id == self._session.reference_id,
+            is_active=entry.id == self._session.active_id,
+            confidence=confidence,
+            mapped=_mapped_stretches(entry),
+            threads=self._threads(entry, above),
+            hits=self._hits.get(entry.id, ()),
+        )
+
+    def _threads(self, entry: Entry, above: Entry | None) -> Float64 | None:
+        """Pairs of own times, evenly spread over the reference, that are shown together."""
+        reference = self._session.entry(self._session.reference_id)
+        if above is None or reference is None or not entry.is_mapped or entry.alignment is None:
+            return None
+        instants = np.linspace(0.0, reference.recording.index.duration_s, THREADS)
+        below_s = np.asarray(entry.alignment.time_map(instants), dtype=np.float64)
+        if above.id == reference.id:
+            above_s = instants
+        elif above.alignment is not None and above.is_mapped:
+            above_s = np.asarray(above.alignment.time_map(instants), dtype=np.float64)
+        else:
+            return None
+        pairs = np.stack([above_s, below_s], axis=1)
+        return pairs[np.isfinite(pairs).all(axis=1)]
+
+    def _on_time_changed(self, time_s: float) -> None:
+        schedule = self._session.schedule
+        if schedule is not None:
+            self._view.set_playheads(schedule.times_at(time_s))
+
+
+def _mapped_stretches(entry: Entry) -> tuple[tuple[float, float], ...]:
+    """Stretches of the recording's own time that have a counterpart in the reference."""
+    alignment = entry.alignment
+    if alignment is None or not entry.is_mapped:
+        return ()
+    known = np.isfinite(alignment.other_s)
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
+    return tuple(
+        (float(alignment.other_s[start]), float(alignment.other_s[end - 1]))
+        for start, end in zip(edges[::2], edges[1::2], strict=True)
+    )
+
+
+def thumbnail_frames(index: FrameIndex, count: int) -> list[int]:
+    """Choose up to ``count`` frames spread over the recording, key frames where one is near.
+
+    A key frame is decoded alone; any other costs everything since the last key frame.
+    """
+    count = min(count, len(index))
+    step_s = index.duration_s / count
+    centres = (np.arange(count) + 0.5) * step_s
+    frames = index.nearest_frames(centres)
+    keys = np.flatnonzero(index.is_key)
+    if len(keys):
+        key_times = index.times_s[keys]
+        nearest = np.abs(key_times[None, :] - centres[:, None]).argmin(axis=1)
+        is_near = np.abs(key_times[nearest] - centres) <= step_s / 2
+        frames = np.where(is_near, keys[nearest], frames)
+    return sorted({int(f) for f in frames})
+
+
+def take_thumbnails(job: Job[None], recording: Recording) -> None:
+    """Send small pictures of a recording. For a worker's thread."""
+    width = max(2, round(THUMBNAIL_HEIGHT * recording.info.width / recording.info.height))
+    frames = thumbnail_frames(recording.index, THUMBNAILS)
+    with FrameReader(recording, size=(width, THUMBNAIL_HEIGHT), threads=1) as reader:
+        for frame in reader.frames_at(frames):
+            job.send(Thumbnail(frame.time_s, frame.pixels))

@@ -1,0 +1,1 @@
+"""Theme, icons and texts: everything that decides how the window looks and writes."""

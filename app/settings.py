@@ -1,0 +1,68 @@
+"""What the window remembers between two starts: one declaration per key."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+import platformdirs
+from PySide6.QtCore import QByteArray, QSettings
+
+Value = TypeVar("Value", bool, int, float, str, QByteArray)
+
+LAYOUT_VERSION = 1
+"""Raise it when docks or toolbars change: a layout of another version is not restored."""
+
+
+@dataclass(frozen=True, slots=True)
+class Key(Generic[Value]):
+    """One setting: its name in the file and what holds when it is not there."""
+
+    name: str
+    default: Value
+
+
+GEOMETRY: Key[QByteArray] = Key("window/geometry", QByteArray())
+LAYOUT: Key[QByteArray] = Key(f"window/layout-v{LAYOUT_VERSION}", QByteArray())
+THEME: Key[str] = Key("window/theme", "system")
+LAST_FOLDER: Key[str] = Key("files/last-folder", "")
+TIME_BASE: Key[str] = Key("play/time-base", "reference")
+
+
+def settings_path() -> Path:
+    """Where the settings lie; ``CARL_CONFIG`` names another folder."""
+    folder = os.environ.get("CARL_CONFIG") or platformdirs.user_config_dir("carl")
+    return Path(folder) / "window.ini"
+
+
+class Settings:
+    """Typed access to an INI file."""
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._store = QSettings(str(path or settings_path()), QSettings.Format.IniFormat)
+
+    def get(self, key: Key[Value]) -> Value:
+        """Read a value; one of the wrong type counts as absent."""
+        # INI gives text back after a restart ("true", "3"): always convert to the declared type.
+        raw = self._store.value(key.name)
+        default = key.default
+        if raw is None:
+            return default
+        try:
+            if isinstance(default, QByteArray):
+                return raw if isinstance(raw, QByteArray) else default
+            if isinstance(default, bool):
+                return str(raw).lower() == "true"
+            return type(default)(raw)
+        except (TypeError, ValueError):
+            return default
+
+    def set(self, key: Key[Value], value: Value) -> None:
+        """Keep a value."""
+        self._store.setValue(key.name, value)
+
+    def sync(self) -> None:
+        """Write to disk now."""
+        self._store.sync()

@@ -1,0 +1,167 @@
+"""All tiles, in the arrangement that shows the largest pictures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
+
+from app.views.painting import fitted
+from app.views.tile import Tile
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QResizeEvent
+
+    from app.models.viewstate import TileState
+    from carl_core.video.reader import Frame
+
+GAP = 4
+
+
+def best_columns(aspects: list[float], width: float, height: float) -> int:
+    """Return the number of columns that gives the pictures the largest area together."""
+
+    def area(columns: int) -> float:
+        rows = -(-len(aspects) // columns)
+        cell = QRectF(0, 0, width / columns, height / rows)
+        pictures = [fitted(cell, aspect) for aspect in aspects]
+        return sum(p.width() * p.height() for p in pictures)
+
+    return max(range(1, len(aspects) + 1), key=lambda columns: (round(area(columns)), columns))
+
+
+class SecondRecordingHint(QFrame):
+    """Stands where the second recording will.
+
+    Signals
+    -------
+    add_requested() : the button was pressed
+    """
+
+    add_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("second-recording-hint")
+        self.setProperty("role", "card")
+        layout = QVBoxLayout(self)
+        layout.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout.setSpacing(12)
+        text = QLabel(self.tr("Add a second recording of the same action to compare."))
+        text.setProperty("role", "dim")
+        text.setWordWrap(True)
+        text.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        text.setMinimumWidth(200)
+        button = QPushButton(self.tr("Add videos…"))
+        button.setProperty("role", "primary")
+        button.setObjectName("add-second")
+        button.clicked.connect(self.add_requested)
+        layout.addWidget(text)
+        layout.addWidget(button, alignment=Qt.AlignmentFlag.AlignCenter)
+
+
+class TileGrid(QWidget):
+    """Holds one tile per recording.
+
+    Signals
+    -------
+    tile_pressed(str) : a recording was chosen
+    tile_resized(str) : a tile needs pictures of another size
+    menu_requested(str, QPoint) : context menu of a tile, global position
+    add_requested() : another recording is wanted
+    """
+
+    tile_pressed = Signal(str)
+    tile_resized = Signal(str)
+    menu_requested = Signal(str, QPoint)
+    add_requested = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("tile-grid")
+        self.setAccessibleName(self.tr("Recordings"))
+        self._tiles: dict[str, Tile] = {}
+        self._hint = SecondRecordingHint(self)
+        self._hint.hide()
+        self._hint.add_requested.connect(self.add_requested)
+
+    @property
+    def tiles(self) -> dict[str, Tile]:
+        """Tiles by recording id, in order."""
+        return dict(self._tiles)
+
+    def set_tiles(self, states: tuple[TileState, ...]) -> None:
+        """Show exactly these tiles, in this order."""
+        wanted = {s.recording_id: s for s in states}
+        for recording_id in [i for i in self._tiles if i not in wanted]:
+            tile = self._tiles.pop(recording_id)
+            tile.hide()
+            tile.deleteLater()
+        ordered: dict[str, Tile] = {}
+        for recording_id, state in wanted.items():
+            existing = self._tiles.get(recording_id)
+            if existing is None:
+                existing = Tile(state, self)
+                existing.pressed.connect(self.tile_pressed)
+                existing.resized.connect(self.tile_resized)
+                existing.menu_requested.connect(self.menu_requested)
+                existing.show()
+            existing.set_state(state)
+            ordered[recording_id] = existing
+        is_new = list(ordered) != list(self._tiles)
+        self._tiles = ordered
+        if is_new or self._hint.isVisible() is (len(ordered) != 1):
+            self._arrange()
+
+    def set_tile(self, state: TileState) -> None:
+        """Change one tile."""
+        tile = self._tiles.get(state.recording_id)
+        if tile is not None:
+            tile.set_state(state)
+
+    def show_frame(self, recording_id: str, frame: Frame, rate: float | None) -> None:
+        """Show a picture in a tile."""
+        tile = self._tiles.get(recording_id)
+        if tile is not None:
+            tile.show_frame(frame, rate)
+
+    def set_counterpart(self, recording_id: str, has_counterpart: bool) -> None:
+        """Dim a tile, or not."""
+        tile = self._tiles.get(recording_id)
+        if tile is not None:
+            tile.set_counterpart(has_counterpart)
+
+    def picture_size(self, recording_id: str) -> tuple[int, int]:
+        """Device pixels a tile's picture covers; a small picture for a tile that is not there."""
+        tile = self._tiles.get(recording_id)
+        return tile.picture_size() if tile is not None else (160, 120)
+
+    def _arrange(self) -> None:
+        cells: list[QWidget] = list(self._tiles.values())
+        aspects = [t.state.aspect for t in self._tiles.values()]
+        self._hint.setVisible(len(cells) == 1)
+        if len(cells) == 1:
+            cells.append(self._hint)
+            aspects.append(aspects[0])
+        if not cells:
+            return
+        columns = best_columns(aspects, self.width(), self.height())
+        rows = -(-len(cells) // columns)
+        width = (self.width() - GAP * (columns - 1)) / columns
+        height = (self.height() - GAP * (rows - 1)) / rows
+        for number, cell in enumerate(cells):
+            row, column = divmod(number, columns)
+            x, y = column * (width + GAP), row * (height + GAP)
+            cell.setGeometry(
+                QRect(round(x), round(y), round(x + width) - round(x), round(y + height) - round(y))
+            )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Arrange anew."""
+        self._arrange()
+        super().resizeEvent(event)
+
+    def minimumSizeHint(self) -> QSize:
+        """Return the least size that shows something."""
+        return QSize(320, 200)

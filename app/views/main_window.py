@@ -1,0 +1,315 @@
+"""The window: pictures in the middle, panels around them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QAction,
+    QCloseEvent,
+    QDragEnterEvent,
+    QDragLeaveEvent,
+    QDropEvent,
+    QImage,
+)
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDockWidget,
+    QFrame,
+    QLabel,
+    QMainWindow,
+    QMenu,
+    QScrollArea,
+    QSizePolicy,
+    QSplitter,
+    QStackedWidget,
+    QTabWidget,
+    QToolBar,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.actions import ACTIONS, MENUS, SPECS, ActionId, translated
+from app.resources import icons
+from app.resources.theme import THEME
+from app.views.banner import BannerArea
+from app.views.empty import EmptyPage
+from app.views.grid import TileGrid
+from app.views.heatmap import HeatmapPanel
+from app.views.painting import FRAME_MIME
+from app.views.search_panel import SearchPanel
+from app.views.status_bar import StatusBar
+from app.views.timeline import Timeline
+from app.views.transport import TransportBar
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from app.models.viewstate import Lane, PairChoice
+
+TITLE = "CARL"
+FIRST_SIZE = QSize(1440, 900)
+
+
+class LanesArea(QScrollArea):
+    """The timeline, scrollable when there are more lanes than room."""
+
+    def __init__(self, timeline: Timeline) -> None:
+        super().__init__()
+        self._timeline = timeline
+        self.setWidget(timeline)
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+
+    def sizeHint(self) -> QSize:
+        """Return room for all lanes."""
+        return self._timeline.sizeHint()
+
+    def minimumSizeHint(self) -> QSize:
+        """Return room for one lane."""
+        return QSize(300, 70)
+
+
+class MainWindow(QMainWindow):
+    """Holds all views; knows no presenter.
+
+    Signals
+    -------
+    files_dropped(list[Path]) : files were dropped anywhere but on the search panel
+    pixels_dropped(QImage) : a picture without a file was dropped
+    reference_chosen(str) : another reference was picked
+    closing() : the window is about to close
+    theme_changed() : the system went dark or light
+    """
+
+    files_dropped = Signal(object)
+    pixels_dropped = Signal(object)
+    reference_chosen = Signal(str)
+    closing = Signal()
+    theme_changed = Signal()
+
+    def __init__(self, actions: Mapping[ActionId, QAction], speeds: Sequence[float]) -> None:
+        super().__init__()
+        self.actions_by_id = dict(actions)
+        self.setObjectName("main-window")
+        self.setWindowTitle(TITLE)
+        self.setAcceptDrops(True)
+        self.setDockNestingEnabled(True)
+        for action in actions.values():
+            self.addAction(action)  # shortcuts work whatever is hidden
+        self.grid = TileGrid()
+        self.timeline = Timeline()
+        self.transport = TransportBar(actions, speeds)
+        self.empty = EmptyPage()
+        self.heatmap = HeatmapPanel()
+        self.search = SearchPanel()
+        self.status = StatusBar()
+        self._make_menus()
+        self._make_toolbar()
+        self._make_centre()
+        self.banner = BannerArea(self._pages)
+        self._make_docks()
+        self.setStatusBar(self.status)
+        self.resize(FIRST_SIZE)
+        self.show_recordings(is_any=False)
+        self._first_layout = self.saveState()
+
+    # Building ----------------------------------------------------------------------------------
+
+    def _make_menus(self) -> None:
+        for menu_text in MENUS:
+            menu = self.menuBar().addMenu(translated(menu_text))
+            menu.setObjectName(f"menu-{menu_text.replace('&', '').lower()}")
+            menu.setToolTipsVisible(True)
+            for spec in ACTIONS:
+                if spec.menu == menu_text:
+                    if spec.starts_section:
+                        menu.addSeparator()
+                    menu.addAction(self.actions_by_id[spec.id])
+
+    def _make_toolbar(self) -> None:
+        bar = QToolBar(self.tr("Tools"))
+        bar.setObjectName("toolbar")
+        bar.setMovable(False)
+        bar.setIconSize(QSize(18, 18))
+        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
+        bar.addAction(self.actions_by_id[ActionId.OPEN])
+        bar.addSeparator()
+        label = QLabel(self.tr("Reference"))
+        label.setProperty("role", "dim")
+        label.setContentsMargins(4, 0, 4, 0)
+        bar.addWidget(label)
+        self._references = QComboBox()
+        self._references.setObjectName("reference")
+        self._references.setAccessibleName(self.tr("Reference recording"))
+        self._references.setToolTip(self.tr("The recording all others are aligned to"))
+        self._references.setMinimumWidth(170)
+        self._references.setMaximumWidth(260)
+        self._references.activated.connect(self._on_reference)
+        label.setBuddy(self._references)
+        bar.addWidget(self._references)
+        bar.addAction(self.actions_by_id[ActionId.ALIGN])
+        bar.addSeparator()
+        label = QLabel(self.tr("Time"))
+        label.setProperty("role", "dim")
+        label.setContentsMargins(4, 0, 4, 0)
+        bar.addWidget(label)
+        for which in (ActionId.BASE_REFERENCE, ActionId.BASE_MEAN, ActionId.BASE_NATIVE):
+            bar.addAction(self.actions_by_id[which])
+        bar.addSeparator()
+        bar.addAction(self.actions_by_id[ActionId.FIND_FRAME])
+        for button in bar.findChildren(QToolButton):
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.addToolBar(bar)
+        self._toolbar = bar
+
+    def _make_centre(self) -> None:
+        lower = QWidget()
+        layout = QVBoxLayout(lower)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(0)
+        layout.addWidget(self.transport)
+        self._lanes = LanesArea(self.timeline)
+        layout.addWidget(self._lanes, 1)
+        self._splitter = QSplitter(Qt.Orientation.Vertical)
+        self._splitter.setObjectName("splitter")
+        self._splitter.setChildrenCollapsible(False)
+        self._splitter.setHandleWidth(5)
+        self._splitter.addWidget(self.grid)
+        self._splitter.addWidget(lower)
+        self._splitter.setStretchFactor(0, 1)
+        self._splitter.setStretchFactor(1, 0)
+        self._pages = QStackedWidget()
+        self._pages.setObjectName("pages")
+        self._pages.addWidget(self.empty)
+        self._pages.addWidget(self._splitter)
+        self.setCentralWidget(self._pages)
+
+    def _make_docks(self) -> None:
+        self.alignment_dock = self._dock("dock-alignment", self.tr("Alignment"), self.heatmap)
+        self.search_dock = self._dock("dock-search", self.tr("Matches"), self.search)
+        self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
+        self.tabifyDockWidget(self.alignment_dock, self.search_dock)
+        self.alignment_dock.raise_()
+        view_menu = self.menuBar().findChild(QMenu, "menu-view")
+        if view_menu is not None:
+            before = self.actions_by_id[ActionId.FULL_SCREEN]
+            for dock in (self.alignment_dock, self.search_dock):
+                toggle = dock.toggleViewAction()
+                view_menu.insertAction(before, toggle)
+
+    def _dock(self, name: str, title: str, content: QWidget) -> QDockWidget:
+        dock = QDockWidget(title, self)
+        dock.setObjectName(name)
+        frame = QFrame()
+        frame.setProperty("role", "panel")
+        layout = QVBoxLayout(frame)
+        layout.setContentsMargins(0, 4, 0, 0)
+        layout.addWidget(content)
+        dock.setWidget(frame)
+        dock.setMinimumWidth(300)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, dock)
+        return dock
+
+    # What bootstrap asks for -------------------------------------------------------------------
+
+    def show_recordings(self, *, is_any: bool) -> None:
+        """Show the comparison, or the place to drop on."""
+        self._pages.setCurrentIndex(1 if is_any else 0)
+        for dock in (self.alignment_dock, self.search_dock):
+            dock.setVisible(is_any)
+        if is_any:
+            self.alignment_dock.raise_()
+        self._toolbar.setVisible(is_any)
+        self.banner.arrange()
+
+    def set_lanes(self, lanes: tuple[Lane, ...]) -> None:
+        """Show these lanes and give them room."""
+        count = len(self.timeline.lanes)
+        self.timeline.set_lanes(lanes)
+        if len(lanes) != count:
+            self._give_lanes_room()
+
+    def set_references(self, choices: tuple[PairChoice, ...], current: str) -> None:
+        """Offer the recordings that can be the reference."""
+        self._references.clear()
+        for choice in choices:
+            self._references.addItem(choice.text, choice.recording_id)
+        self._references.setCurrentIndex(max(0, self._references.findData(current)))
+
+    def show_search(self) -> None:
+        """Bring the matches to the front."""
+        self.search_dock.show()
+        self.search_dock.raise_()
+
+    def layout_state(self) -> QByteArray:
+        """Return where docks and toolbars are."""
+        return self.saveState()
+
+    def reset_layout(self) -> None:
+        """Put everything back where it was at first."""
+        is_any = self._pages.currentIndex() == 1
+        self.restoreState(self._first_layout)
+        self.show_recordings(is_any=is_any)
+        self._give_lanes_room()
+
+    def refresh_icons(self) -> None:
+        """Draw all icons in the theme's colours."""
+        colours = THEME.colours
+        for which, action in self.actions_by_id.items():
+            name = SPECS[which].icon
+            if name:
+                action.setIcon(icons.icon(name, colours.text, colours.line))
+        self.transport.refresh_icon()
+        self.status.refresh_icons()
+        self.empty.refresh_icons()
+
+    def _give_lanes_room(self) -> None:
+        height = self._splitter.height() or self.height()
+        wanted = self.transport.sizeHint().height() + self.timeline.sizeHint().height() + 4
+        lower = min(wanted, int(height * 0.45))
+        self._splitter.setSizes([height - lower, lower])
+
+    def _on_reference(self, index: int) -> None:
+        self.reference_chosen.emit(str(self._references.itemData(index)))
+
+    # Events ------------------------------------------------------------------------------------
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Take files and pictures, but no tiles."""
+        data = event.mimeData()
+        if not data.hasFormat(FRAME_MIME) and (data.hasUrls() or data.hasImage()):
+            event.acceptProposedAction()
+            self.empty.set_hot(True)
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Nothing was dropped."""
+        self.empty.set_hot(False)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped."""
+        self.empty.set_hot(False)
+        data = event.mimeData()
+        event.acceptProposedAction()
+        paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        if paths:
+            self.files_dropped.emit(paths)
+        elif data.hasImage() and isinstance(data.imageData(), QImage):
+            self.pixels_dropped.emit(data.imageData())
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Tell whoever must stop."""
+        self.closing.emit()
+        super().closeEvent(event)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Follow the system's theme."""
+        if event.type() == QEvent.Type.ThemeChange:
+            self.theme_changed.emit()
+        super().changeEvent(event)

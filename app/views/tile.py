@@ -1,0 +1,342 @@
+"""One recording's picture, with its name, time and rate in a quiet overlay."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtGui import (
+    QColor,
+    QDrag,
+    QFontMetricsF,
+    QImage,
+    QKeyEvent,
+    QLinearGradient,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+)
+from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
+
+from app.resources.text import format_rate, format_time
+from app.resources.theme import THEME
+from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
+
+if TYPE_CHECKING:
+    from app.models.viewstate import TileState
+    from carl_core.video.reader import Frame
+
+HEADER_HEIGHT = 30
+RESIZE_DELAY_MS = 120
+"""Decoding to a new size waits until resizing pauses."""
+
+BUSY_MS = 40
+
+
+class Tile(QWidget):
+    """Paints the newest frame. Drag it to the search panel to look for what it shows.
+
+    Signals
+    -------
+    pressed(str) : the recording was chosen
+    resized(str) : the picture needs another size
+    menu_requested(str, QPoint) : context menu, global position
+    """
+
+    pressed = Signal(str)
+    resized = Signal(str)
+    menu_requested = Signal(str, QPoint)
+
+    def __init__(self, state: TileState, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = state
+        self._frame: Frame | None = None
+        self._image: QImage | None = None
+        self._rate: float | None = None
+        self._has_counterpart = True
+        self._press_at: QPoint | None = None
+        self._busy_step = 0
+        self.setObjectName(f"tile-{state.recording_id}")
+        self.setMinimumSize(160, 120)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._on_menu)
+        self._resize_timer = QTimer(self)
+        self._resize_timer.setSingleShot(True)
+        self._resize_timer.setInterval(RESIZE_DELAY_MS)
+        self._resize_timer.timeout.connect(self._on_resized)
+        self._busy_timer = QTimer(self)
+        self._busy_timer.setInterval(BUSY_MS)
+        self._busy_timer.timeout.connect(self._on_busy)
+        self._apply_state()
+
+    @property
+    def state(self) -> TileState:
+        """What it says now."""
+        return self._state
+
+    @property
+    def frame(self) -> Frame | None:
+        """What it shows now."""
+        return self._frame
+
+    @property
+    def has_counterpart(self) -> bool:
+        """False while it is dimmed."""
+        return self._has_counterpart
+
+    def set_state(self, state: TileState) -> None:
+        """Change the words."""
+        if state != self._state:
+            self._state = state
+            self._apply_state()
+            self.update()
+
+    def show_frame(self, frame: Frame, rate: float | None) -> None:
+        """Show a frame; its pixels are shared, not copied."""
+        self._frame = frame
+        self._image = image_over(frame.pixels)
+        self._rate = rate
+        self.update()
+
+    def set_counterpart(self, has_counterpart: bool) -> None:
+        """Dim the picture, or not."""
+        if has_counterpart is not self._has_counterpart:
+            self._has_counterpart = has_counterpart
+            self.update()
+
+    def picture_size(self) -> tuple[int, int]:
+        """Device pixels (width, height) the picture covers, at most the recording's own."""
+        rect = self._picture_rect()
+        ratio = self.devicePixelRatioF()
+        scale = min(1.0, self._state.width / max(1.0, rect.width() * ratio))
+        width = max(16, round(rect.width() * ratio * scale) // 2 * 2)
+        height = max(16, round(rect.height() * ratio * scale) // 2 * 2)
+        return width, height
+
+    def _apply_state(self) -> None:
+        state = self._state
+        reference = self.tr(", reference") if state.is_reference else ""
+        self.setAccessibleName(f"{state.letter}: {state.name}{reference}")
+        self.setAccessibleDescription(state.note or state.status)
+        is_busy = state.progress is not None and state.progress < 0
+        if is_busy and not self._busy_timer.isActive():
+            self._busy_timer.start()
+        elif not is_busy:
+            self._busy_timer.stop()
+
+    def _picture_rect(self) -> QRectF:
+        return fitted(QRectF(self.rect()).adjusted(2, 2, -2, -2), self._state.aspect)
+
+    def _on_resized(self) -> None:
+        self.resized.emit(self._state.recording_id)
+
+    def _on_busy(self) -> None:
+        self._busy_step += 1
+        self.update(QRect(0, self.height() - 8, self.width(), 8))
+
+    def _on_menu(self, at: QPoint) -> None:
+        self.pressed.emit(self._state.recording_id)
+        self.menu_requested.emit(self._state.recording_id, self.mapToGlobal(at))
+
+    # Painting ----------------------------------------------------------------------------------
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw picture, header, note, progress and frame."""
+        painter = QPainter(self)
+        painter.fillRect(event.rect(), QColor(THEME.colours.picture))
+        if self._image is not None:
+            self._paint_picture(painter)
+        self._paint_header(painter)
+        if not self._has_counterpart:
+            self._paint_note(painter, self.tr("No counterpart here"), is_strong=True)
+        elif self._state.note:
+            self._paint_note(painter, self._state.note, is_strong=False)
+        if self._state.progress is not None:
+            self._paint_progress(painter, self._state.progress)
+        if self._state.is_active:
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.setPen(QPen(QColor(THEME.colours.accent), 2))
+            painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
+        painter.end()
+
+    def _paint_picture(self, painter: QPainter) -> None:
+        assert self._image is not None
+        rect = self._picture_rect()
+        ratio = self.devicePixelRatioF()
+        is_scaled = abs(self._image.width() - rect.width() * ratio) > 2
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, is_scaled)
+        if is_scaled:
+            painter.drawImage(rect, self._image)
+        else:
+            at = QPointF(round(rect.x() * ratio) / ratio, round(rect.y() * ratio) / ratio)
+            self._image.setDevicePixelRatio(ratio)
+            painter.drawImage(at, self._image)
+        if not self._has_counterpart:
+            painter.fillRect(rect, QColor(8, 9, 11, 178))
+
+    def _paint_header(self, painter: QPainter) -> None:
+        state = self._state
+        strip = QRectF(0, 0, self.width(), HEADER_HEIGHT + 12)
+        shade = QLinearGradient(strip.topLeft(), strip.bottomLeft())
+        shade.setColorAt(0.0, QColor(0, 0, 0, 205))
+        shade.setColorAt(0.65, QColor(0, 0, 0, 140))
+        shade.setColorAt(1.0, QColor(0, 0, 0, 0))
+        painter.fillRect(strip, shade)
+        draw_chip(painter, QRectF(8, 7, 20, 19), state.letter, state.position)
+        left = 36.0
+        if state.is_reference:
+            font = painter.font()
+            small = painter.font()
+            small.setPointSizeF(font.pointSizeF() * 0.8)
+            small.setBold(True)
+            painter.setFont(small)
+            width = QFontMetricsF(small).horizontalAdvance("REF") + 10
+            badge = QRectF(left, 8.5, width, 16)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(QPen(QColor(255, 255, 255, 190), 1))
+            painter.setBrush(Qt.BrushStyle.NoBrush)
+            painter.drawRoundedRect(badge, 3, 3)
+            painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, self.tr("REF"))
+            painter.setFont(font)
+            left += width + 8
+        right = self.width() - 10.0
+        right = self._paint_readout(painter, right)
+        painter.setPen(QColor("#f2f4f6"))
+        metrics = QFontMetricsF(painter.font())
+        room = right - left - 10
+        if room > 30:
+            name = metrics.elidedText(state.name, Qt.TextElideMode.ElideMiddle, room)
+            painter.drawText(
+                QRectF(left, 0, room, HEADER_HEIGHT + 3),
+                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
+                name,
+            )
+
+    def _paint_readout(self, painter: QPainter, right: float) -> float:
+        """Write rate, time and frame number from the right; return where they begin."""
+        if self._frame is None:
+            return right
+        parts: list[tuple[str, QColor]] = []
+        rate = format_rate(self._rate) if self._has_counterpart else ""
+        if rate and not self._state.is_reference:
+            parts.append((rate, QColor("#ffd37a")))
+        parts.append((format_time(self._frame.time_s), QColor("#f2f4f6")))
+        if self.width() > 300:
+            parts.append((f"f{self._frame.index}", QColor("#c3cad3")))
+        previous = painter.font()
+        font = digits_font(previous, scale=0.95)
+        painter.setFont(font)
+        metrics = QFontMetricsF(font)
+        for text, colour in reversed(parts):
+            width = metrics.horizontalAdvance(text)
+            painter.setPen(colour)
+            painter.drawText(
+                QRectF(right - width, 0, width + 1, HEADER_HEIGHT + 3),
+                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
+                text,
+            )
+            right -= width + 12
+        painter.setFont(previous)
+        return right
+
+    def _paint_note(self, painter: QPainter, text: str, *, is_strong: bool) -> None:
+        font = painter.font()
+        font.setBold(is_strong)
+        painter.setFont(font)
+        room = min(self.width() - 40.0, 460.0)
+        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
+        bounds = QFontMetricsF(font).boundingRect(QRectF(0, 0, room, 400), flags, text)
+        pill = QRectF(0, 0, bounds.width() + 28, bounds.height() + 16)
+        if is_strong:
+            pill.moveCenter(QRectF(self.rect()).center())
+        else:
+            pill.moveCenter(QPointF(self.width() / 2, self.height() - 22 - pill.height() / 2))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(0, 0, 0, 195))
+        painter.drawRoundedRect(pill, 8, 8)
+        painter.setPen(QColor("#ffffff"))
+        painter.drawText(pill, flags, text)
+
+    def _paint_progress(self, painter: QPainter, share: float) -> None:
+        if self._state.status:
+            strip = QRectF(0, self.height() - 30, self.width(), 30)
+            shade = QLinearGradient(strip.topLeft(), strip.bottomLeft())
+            shade.setColorAt(0.0, QColor(0, 0, 0, 0))
+            shade.setColorAt(0.5, QColor(0, 0, 0, 170))
+            shade.setColorAt(1.0, QColor(0, 0, 0, 215))
+            painter.fillRect(strip, shade)
+            painter.setPen(QColor("#f2f4f6"))
+            painter.drawText(
+                QRectF(10, self.height() - 27, self.width() - 20, 20),
+                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
+                self._state.status,
+            )
+        track = QRectF(0, self.height() - 5, self.width(), 3)
+        painter.fillRect(track, QColor(255, 255, 255, 60))
+        if share >= 0:
+            track.setWidth(track.width() * share)
+        else:
+            width = track.width() * 0.25
+            phase = (self._busy_step % 60) / 60
+            track = QRectF((self.width() + width) * phase - width, track.y(), width, 3)
+        painter.fillRect(track, QColor(THEME.colours.accent))
+
+    # Events ------------------------------------------------------------------------------------
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Ask for pictures of the new size once resizing pauses."""
+        self._resize_timer.start()
+        super().resizeEvent(event)
+
+    def mousePressEvent(self, event: QMouseEvent) -> None:
+        """Choose this recording."""
+        self.pressed.emit(self._state.recording_id)
+        if event.button() == Qt.MouseButton.LeftButton:
+            self._press_at = event.position().toPoint()
+
+    def mouseMoveEvent(self, event: QMouseEvent) -> None:
+        """Begin to drag the picture away."""
+        if self._press_at is None or self._frame is None:
+            return
+        moved = event.position().toPoint() - self._press_at
+        if moved.manhattanLength() >= QApplication.startDragDistance():
+            self._press_at = None
+            self._drag()
+
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Nothing was dragged."""
+        self._press_at = None
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Choose this recording with Return."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.pressed.emit(self._state.recording_id)
+        else:
+            super().keyPressEvent(event)
+
+    def sizeHint(self) -> QSize:
+        """Return a middling size; the grid decides."""
+        return QSize(480, 300)
+
+    def _drag(self) -> None:
+        drag = QDrag(self)
+        drag.setMimeData(self.drag_data())
+        if self._image is not None:
+            picture = QPixmap.fromImage(self._image).scaledToWidth(
+                160, Qt.TransformationMode.SmoothTransformation
+            )
+            drag.setPixmap(picture)
+        drag.exec(Qt.DropAction.CopyAction)
+
+    def drag_data(self) -> QMimeData:
+        """Return what a drag of this tile carries."""
+        data = QMimeData()
+        data.setData(FRAME_MIME, self._state.recording_id.encode())
+        return data

@@ -1,0 +1,153 @@
+"""The row of play buttons."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+
+from app.actions import ActionId
+from app.models.viewstate import Transport
+from app.resources import icons
+from app.resources.text import format_time
+from app.resources.theme import THEME
+from app.views.painting import digits_font
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from PySide6.QtGui import QAction
+
+BUTTONS = (
+    ActionId.START,
+    ActionId.FRAME_BACK,
+    ActionId.SHUTTLE_BACK,
+    ActionId.PLAY,
+    ActionId.FRAME_FORWARD,
+    ActionId.END,
+)
+
+
+class TransportBar(QFrame):
+    """Play buttons, time, frame number and speed.
+
+    Signals
+    -------
+    speed_chosen(float) : a speed was picked from the list
+    """
+
+    speed_chosen = Signal(float)
+
+    def __init__(
+        self,
+        actions: Mapping[ActionId, QAction],
+        speeds: Sequence[float],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._state = Transport()
+        self._play = actions[ActionId.PLAY]
+        self.setObjectName("transport")
+        self.setAccessibleName(self.tr("Playback"))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(10, 2, 10, 2)
+        layout.setSpacing(2)
+
+        self._time = QLabel()
+        self._time.setObjectName("transport-time")
+        self._time.setFont(digits_font(self.font(), scale=1.15, is_bold=True))
+        self._time.setAccessibleName(self.tr("Time"))
+        self._duration = QLabel()
+        self._duration.setProperty("role", "dim")
+        self._duration.setFont(digits_font(self.font()))
+        self._frame = QLabel()
+        self._frame.setObjectName("transport-frame")
+        self._frame.setProperty("role", "dim")
+        self._frame.setFont(digits_font(self.font()))
+        self._frame.setAccessibleName(self.tr("Frame of the active recording"))
+        self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00:00.000 / 0:00:00.000")
+
+        left = QWidget()
+        left_layout = QHBoxLayout(left)
+        left_layout.setContentsMargins(0, 0, 0, 0)
+        left_layout.addWidget(self._time)
+        left_layout.addWidget(self._duration)
+        left_layout.addStretch(1)
+        left.setMinimumWidth(side)
+        layout.addWidget(left, 1)
+
+        for which in BUTTONS:
+            button = QToolButton()
+            button.setDefaultAction(actions[which])
+            button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+            button.setIconSize(QSize(24, 24) if which is ActionId.PLAY else QSize(18, 18))
+            button.setObjectName(f"transport-{which.value}")
+            button.setAccessibleName(actions[which].toolTip())
+            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            layout.addWidget(button)
+        loop = QToolButton()
+        loop.setDefaultAction(actions[ActionId.LOOP])
+        loop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
+        loop.setIconSize(QSize(18, 18))
+        loop.setAccessibleName(actions[ActionId.LOOP].toolTip())
+        loop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+
+        right = QWidget()
+        right_layout = QHBoxLayout(right)
+        right_layout.setContentsMargins(8, 0, 0, 0)
+        right_layout.addWidget(loop)
+        self._speed = QComboBox()
+        self._speed.setObjectName("speed")
+        self._speed.setAccessibleName(self.tr("Speed"))
+        self._speed.setToolTip(self.tr("Speed: [ slower, ] faster, Backspace normal"))
+        self._speed.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        for speed in speeds:
+            self._speed.addItem(f"{speed:g}×", speed)
+        self._speed.activated.connect(self._on_speed)
+        right_layout.addWidget(self._speed)
+        right_layout.addStretch(1)
+        right_layout.addWidget(self._frame)
+        right.setMinimumWidth(side)
+        layout.addWidget(right, 1)
+        self.set_transport(Transport())
+
+    def set_transport(self, transport: Transport) -> None:
+        """Show time, speed and whether it plays."""
+        before, self._state = self._state, transport
+        self._time.setText(format_time(transport.time_s))
+        if before.duration_s != transport.duration_s or not self._duration.text():
+            self._duration.setText(f"/ {format_time(transport.duration_s)}")
+        if transport.frames:
+            number = "–" if transport.frame is None else str(transport.frame)
+            self._frame.setText(
+                self.tr("frame {number} of {count}").format(number=number, count=transport.frames)
+            )
+        else:
+            self._frame.setText("")
+        if before.is_playing is not transport.is_playing or self._play.icon().isNull():
+            self.refresh_icon()
+        if before.rate != transport.rate:
+            self._show_rate(transport.rate)
+        if self.isEnabled() is not transport.is_enabled:
+            self.setEnabled(transport.is_enabled)
+
+    def refresh_icon(self) -> None:
+        """Draw the play button anew, e.g. in the colours of another theme."""
+        colours = THEME.colours
+        name = "pause" if self._state.is_playing else "play"
+        self._play.setIcon(icons.icon(name, colours.text, colours.line))
+
+    def _show_rate(self, rate: float) -> None:
+        at = self._speed.findData(abs(rate))
+        self._speed.setCurrentIndex(at)
+        sign = "−" if rate < 0 else ""
+        self._speed.setItemText(max(at, 0), f"{sign}{abs(rate):g}×")
+        for other in range(self._speed.count()):
+            if other != at:
+                self._speed.setItemText(other, f"{self._speed.itemData(other):g}×")
+
+    def _on_speed(self, index: int) -> None:
+        self.speed_chosen.emit(float(self._speed.itemData(index)))
