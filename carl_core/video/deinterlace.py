@@ -1,8 +1,9 @@
 """Part the two fields of an interlaced frame.
 
-One frame in, one frame out, from that frame alone: the lines of the first field stay, those of the
-second are interpolated along edges. So a frame looks the same however it was reached, and the index
-keeps one entry for each stored frame. The price: half the lines, and half the moments, are unused.
+One frame in, one out, from that frame alone: the upper field is kept and later scaled to the full
+height. So a frame looks the same however it was reached, the index keeps one entry for each stored
+frame, and it costs nothing. The price: half the lines, and half the moments, are unused. (FFmpeg's
+edge-directed `estdif` looks slightly smoother and took 140 ms a frame of 1920x1080.)
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 _log = logging.getLogger("carl.video")
 
 
-def without_fields(frame: VideoFrame) -> VideoFrame:
-    """Return ``frame`` with its first field's lines and the others interpolated."""
+def upper_field(frame: VideoFrame) -> VideoFrame:
+    """Return every second line of ``frame`` as a frame of half the height, without copying."""
     graph = Graph()
     graph.threads = 1
     source = graph.add_buffer(
@@ -30,15 +31,13 @@ def without_fields(frame: VideoFrame) -> VideoFrame:
         format=frame.format,
         time_base=frame.time_base or Fraction(1, 1000),
     )
-    parted = graph.add("estdif", "mode=frame:deint=all")
+    field = graph.add("field", "type=top")
     sink = graph.add("buffersink")
-    source.link_to(parted)
-    parted.link_to(sink)
+    source.link_to(field)
+    field.link_to(sink)
     try:
         graph.configure()
         graph.push(frame)
-        # The filter gives a frame out when the next one, or the end, has come.
-        graph.push(None)
         return cast("VideoFrame", graph.pull())
     except av.FFmpegError as exc:
         _log.warning("an interlaced frame is shown as stored: %s", exc)

@@ -17,7 +17,7 @@ from av.sidedata.sidedata import Type as SideDataType
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 
 from carl_core.arrays import read_only
-from carl_core.video.deinterlace import without_fields
+from carl_core.video.deinterlace import upper_field
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -190,9 +190,9 @@ class DisplayTransform:
             When swscale cannot read the pixel format.
         """
         colour = colour_of(frame)
-        if self._deinterlace and frame.interlaced_frame:
-            frame = without_fields(frame)
         shown = self._geometry.display_size(frame.width, frame.height)
+        if self._deinterlace and frame.interlaced_frame:
+            frame = upper_field(frame)
         size = self._size or shown
         inner = fitted_size(shown, size, self._fit)
         pixels = self._scaled(frame, inner, colour)

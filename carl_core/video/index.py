@@ -121,7 +121,8 @@ def index_stream(path: Path, monitor: Monitor | None) -> StreamIndex:
             "Record or copy the file again.",
             path=path,
         )
-    head = min(len(table), max(_HEAD_PACKETS, _HEAD_PIXELS // facts.pixels))
+    before_key = table.is_key.index(True) if True in table.is_key else 0
+    head = min(len(table), before_key + max(_HEAD_PACKETS, _HEAD_PIXELS // facts.pixels))
     seen = _decode(path, head, None)
     problems += _drop_undecodable_beginning(table, head, seen)
     doubt = _disagreement(table, head, seen)
@@ -221,8 +222,8 @@ def _drop_undecodable_beginning(table: PacketTable, head: int, seen: _Decoded) -
     for number in lost:
         table.is_discarded[number] = True
     return [
-        f"The file begins in the middle: its first {_count(len(lost), 'picture')} cannot be "
-        "decoded without what was before, and is left out."
+        "The file begins in the middle: what was stored before its first decodable frame "
+        f"({_count(len(lost), 'picture')}) is left out."
     ]
 
 

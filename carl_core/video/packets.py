@@ -124,8 +124,12 @@ def _note_doubts(table: PacketTable) -> None:
     # An edit list that cuts the beginning or the end shows as discarded packets there; the
     # decoded head proves it right or wrong. A cut in the middle is rarer and not foreseeable.
     presented = table.presented_pts
-    gone = [pts for pts, cut in zip(table.pts, table.is_discarded, strict=True) if cut and pts]
-    if not presented or any(presented[0] < pts < presented[-1] for pts in gone):
+    gone = [
+        pts
+        for pts, cut in zip(table.pts, table.is_discarded, strict=True)
+        if cut and pts is not None
+    ]
+    if gone and (not presented or any(presented[0] < pts < presented[-1] for pts in gone)):
         table.doubts.add("edits")
 
 

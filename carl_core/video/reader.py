@@ -96,7 +96,7 @@ class FrameReader:
         self._keys = np.flatnonzero(self._index.is_key)
         self._cache = FrameCache(cache_bytes)
         self._back_off_s = 0.0
-        self._has_warned = False
+        self._missing: set[int] = set()
         self._threads = recording.threads or threads
         self._decoder = self._new_decoder(self._threads)
 
@@ -189,12 +189,10 @@ class FrameReader:
         key = self._key_before(index)
         if self._decoder.position >= index or self._is_seek_worthwhile(key):
             self._decoder.seek(key, back_off_s=self._back_off_s)
-        found = self._walk_to(index, keep=keep)
-        if found is None:
+        found = self._walk_to(index, keep=keep) if index not in self._missing else None
+        if found is None and index not in self._missing:
             found = self._found_from_further_back(index, key)
-        if found is None:
-            found = self._one_before(index, key)
-        return found
+        return found or self._one_before(index, key)
 
     def _key_before(self, index: int) -> int:
         place = int(np.searchsorted(self._keys, index, side="right")) - 1
@@ -241,13 +239,13 @@ class FrameReader:
 
     def _one_before(self, index: int, key: int) -> VideoFrame:
         """Return the last frame that does come before one that does not."""
-        if not self._has_warned:
-            self._has_warned = True
+        if not self._missing:
             _log.warning(
                 "%s: frame %d cannot be decoded; the one before it is shown instead",
                 self._recording.name,
                 index,
             )
+        self._missing.add(index)
         self._decoder.seek(key, back_off_s=self._back_off_s)
         before: VideoFrame | None = None
         while (item := self._decoder.next()) is not None:

@@ -101,9 +101,11 @@ def make_video(
     mirrored: bool = False,
     sar: Fraction = Fraction(1),
     matrix: str | None = None,
+    encode_matrix: str | None = None,
     full_range: bool = False,
     transfer: str | None = None,
     interlaced: bool = False,
+    draw_second_field: Callable[[int, tuple[int, int]], Pixels] | None = None,
     audio_rate: int | None = None,
     audio_offset_s: float = 0.0,
     numbers: Sequence[int] | None = None,
@@ -117,7 +119,9 @@ def make_video(
     ``size`` is the upright picture before the sample aspect ratio; the stored one is turned back
     by ``rotation`` (degrees clockwise to show) and flipped where ``mirrored``. ``pts`` (ticks of
     ``time_base``) makes the frame rate variable. ``numbers`` are drawn instead of 0, 1, 2 ...
-    ``audio_rate`` adds a sound track with one loud click at each full second.
+    ``matrix`` codes and marks the colours, ``encode_matrix`` codes them without a mark.
+    ``draw_second_field`` fills the odd lines, as a camera of interlaced video does half a frame
+    later. ``audio_rate`` adds a sound track with one loud click at each full second.
     """
     path = Path(path)
     base = time_base or 1 / Fraction(fps)
@@ -168,14 +172,16 @@ def make_video(
         )
         for tick, number in zip(ticks, shown, strict=True):
             picture = stored_picture(draw(number, size), rotation, mirrored)
+            if draw_second_field is not None:
+                picture[1::2] = draw_second_field(number, size)[1::2]
             frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture), format="rgb24")
-            frame = frame.reformat(
-                format=pix_fmt,
-                dst_colorspace=_SWS_MATRIX[matrix or "bt601"],
-                dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
-            )
             if interlaced:
                 frame = _as_interlaced(frame)
+            frame = frame.reformat(
+                format=pix_fmt,
+                dst_colorspace=_SWS_MATRIX[encode_matrix or matrix or "bt601"],
+                dst_color_range=ColorRange.JPEG if full_range else ColorRange.MPEG,
+            )
             frame.pts, frame.time_base = tick, base
             frame.pict_type = 0
             out.mux(stream.encode(frame))
