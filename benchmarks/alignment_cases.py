@@ -1,7 +1,7 @@
 """Labelled pairs of real recordings for ``benchmarks/alignment.py``.
 
-A case is a pair of *clips* (a choice of frames of a file, in order) and what is known about it: sets
-of corresponding moments. More than one set: any one of them is right (repetitions).
+A case is a pair of *clips* (a choice of frames of a file, in order) and what is known about it:
+sets of corresponding moments. More than one set: any one of them is right (repetitions).
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Case:
     truths: tuple[Float64, ...]
 
     def error_s(self, map_: Callable[[Float64], Float64]) -> tuple[Float64, float]:
-        """Return errors of the key moments in seconds of the other, and the labelled span in seconds.
+        """Return errors of the key moments in seconds of the other, and the labelled span.
 
         The map is asked at the reference's moments; where it has no counterpart, the error is the
         distance to the nearest moment that has one. Of several truths the nearest counts.

@@ -10,10 +10,11 @@ import numpy as np
 
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.copies import Line, find_copy, line_map
-from carl_core.alignment.costs import Costs, unit_rows
+from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import CLOSED, Ends, Path, solve, solve_exact
 from carl_core.alignment.playmap import playing_map
 from carl_core.errors import AlignmentError
+from carl_core.similarity.matrix import unit_rows
 
 if TYPE_CHECKING:
     from carl_core.alignment.alignment import Anchor

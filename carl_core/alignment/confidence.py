@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.costs import Costs, unit_rows
+from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import Path
+from carl_core.similarity.matrix import unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -3,38 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from carl_core.arrays import Float32, Float64, Int64, read_only
+from carl_core.similarity.matrix import similarity, unit_rows
 
 # Half-open index rectangle: rows [r0, r1) times columns [c0, c1).
 Rectangle = tuple[int, int, int, int]
-
-
-@cache
-def blas() -> ThreadpoolController:
-    """Return the controls of this process's BLAS: small tiles are slower on several threads."""
-    return ThreadpoolController()
-
-
-def unit_rows(vectors: Float32 | Float64, *, centre: bool) -> Float32:
-    """Return rows scaled to unit norm, after subtracting their mean when ``centre``.
-
-    A row without direction (all zero, or equal to the mean) stays zero: its distance to
-    everything is 1.
-    """
-    rows = np.asarray(vectors, dtype=np.float64)
-    scale = np.sqrt(np.mean(np.sum(rows**2, axis=1)))
-    if centre:
-        rows = rows - rows.mean(axis=0)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    # Rounding noise of float32 input must not be blown up into a direction.
-    has_direction = norms > 1e-5 * max(float(scale), 1e-30)
-    rows = np.where(has_direction, rows / np.where(has_direction, norms, 1.0), 0.0)
-    return np.ascontiguousarray(rows, dtype=np.float32)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,8 +39,7 @@ class Costs:
 
     def block(self, r0: int, r1: int, c0: int, c1: int) -> Float32:
         """Costs of rows [r0, r1) and columns [c0, c1): float32 (r1 - r0, c1 - c0)."""
-        with blas().limit(limits=1, user_api="blas"):
-            costs = self.rows[r0:r1] @ self.columns[c0:c1].T
+        costs = similarity(self.rows[r0:r1], self.columns[c0:c1])
         np.subtract(np.float32(1.0), costs, out=costs)
         np.maximum(costs, np.float32(0.0), out=costs)  # rounding: never below zero
         for a0, a1, b0, b1 in self.forbidden:

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment import kernels
-from carl_core.alignment.costs import Costs, unit_rows
+from carl_core.alignment.costs import Costs
 from carl_core.arrays import Float64, Int64, read_only
 from carl_core.errors import AlignmentError
+from carl_core.similarity.matrix import unit_rows
 
 if TYPE_CHECKING:
     from carl_core.alignment.options import StepPattern

@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.arrays import Float32, Float64, as_read_only
+from carl_core.arrays import Bool, Float32, Float64, Int64, as_read_only
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from carl_core.embeddings.embeddings import Embeddings
+
+_RATES = (1.0, 0.5, 0.71, 1.41, 2.0)
+_FEWEST = 8  # samples of background without which nothing can stand out
+_SAME = 0.98  # cosine from which two frames are the same picture
+_MARGIN = 1.5  # standard deviations above what chance would reach
+_ALL_ALIKE = 0.02  # differences of similarity below this mean nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -79,11 +85,179 @@ class SearchResult:
 
 
 class Retriever:
-    """Searches the embeddings of some recordings. Safe from any thread."""
+    """Searches the embeddings of some recordings, exactly. Safe from any thread.
+
+    Parameters
+    ----------
+    embeddings : by recording id, all by one encoder
+    """
 
     def __init__(self, embeddings: Mapping[str, Embeddings]) -> None:
+        if not embeddings:
+            raise ValueError("there is nothing to search in")
         self._embeddings = dict(embeddings)
 
     def search(self, query: Query, *, k: int = 10, min_gap_s: float = 1.0) -> SearchResult:
-        """Find at most ``k`` moments, no two of one recording closer than ``min_gap_s``."""
-        raise NotImplementedError
+        """Find at most ``k`` moments, no two of one recording closer than ``min_gap_s``.
+
+        One frame is compared by cosine. A range is laid over every place at five rates from half to
+        double, frame on frame, so that the order counts. O(T Q D) for T samples.
+
+        Raises
+        ------
+        ValueError
+            When the query comes from another encoder, or k or min_gap_s make no sense.
+        """
+        if k < 1 or min_gap_s < 0:
+            raise ValueError(f"k {k} must be positive and min_gap_s {min_gap_s} not negative")
+        curves: dict[str, Float64] = {}
+        halves: dict[str, Int64] = {}
+        allowed: dict[str, Bool] = {}
+        for name, embeddings in self._embeddings.items():
+            if embeddings.dim != query.vectors.shape[1]:
+                raise ValueError(
+                    f"the query has {query.vectors.shape[1]} components, {name} {embeddings.dim}"
+                )
+            curves[name], halves[name] = _curve(embeddings.vectors, query.vectors)
+            allowed[name] = _allowed(name, embeddings.times_s, query)
+        everything = np.concatenate([curves[name][allowed[name]] for name in curves])
+        if len(everything) == 0:
+            return SearchResult((), False, "Everything searched is excluded by the query.", curves)
+        usual = float(np.median(everything))
+        hits: list[Hit] = []
+        outside: list[Float64] = []
+        for name, embeddings in self._embeddings.items():
+            found, rest = _moments(
+                name, embeddings, curves[name], halves[name], allowed[name], k, min_gap_s, usual
+            )
+            hits += found
+            outside.append(rest)
+        hits.sort(key=lambda hit: (-hit.score, hit.recording, hit.time_s))
+        hits = hits[:k]
+        convincing, reason = _judge(
+            hits[0], np.concatenate(outside), everything, self._moments(min_gap_s)
+        )
+        return SearchResult(tuple(hits), convincing, reason, curves)
+
+    def _moments(self, min_gap_s: float) -> float:
+        """How many independent moments were searched, roughly."""
+        spans = [float(e.times_s[-1] - e.times_s[0]) for e in self._embeddings.values()]
+        return sum(max(1.0, span / max(min_gap_s, 0.5)) for span in spans)
+
+
+def _curve(vectors: Float32, query: Float32) -> tuple[Float64, Int64]:
+    """Similarity of the query centred at every sample, and half the samples it covers there."""
+    similar = (vectors @ query.T).astype(np.float64)  # (T, Q)
+    count, length = similar.shape
+    if length == 1:
+        return similar[:, 0], np.zeros(count, dtype=np.int64)
+    best = np.full(count, -np.inf)
+    half = np.zeros(count, dtype=np.int64)
+    for rate in _RATES:
+        covered = max(2, round(length / rate))
+        if covered > count:
+            covered = count
+        steps = np.rint(np.linspace(0, length - 1, covered)).astype(np.int64)
+        places = count - covered + 1
+        mean = np.zeros(places)
+        for offset, step in enumerate(steps):
+            mean += similar[offset : offset + places, step]
+        mean /= covered
+        centres = np.arange(places) + covered // 2
+        better = mean > best[centres]
+        best[centres[better]] = mean[better]
+        half[centres[better]] = covered // 2
+    # Where no whole range fits, the nearest place counts, a little less than itself.
+    known = np.flatnonzero(np.isfinite(best))
+    nearest = np.clip(np.arange(count), known[0], known[-1])
+    return best[nearest] - 1e-6 * np.abs(np.arange(count) - nearest), half[nearest]
+
+
+def _allowed(name: str, times_s: Float64, query: Query) -> Bool:
+    allowed = np.ones(len(times_s), dtype=np.bool_)
+    for recording, start_s, end_s in query.excluded:
+        if recording == name:
+            allowed &= (times_s < start_s) | (times_s > end_s)
+    return allowed
+
+
+def _moments(
+    name: str,
+    embeddings: Embeddings,
+    curve: Float64,
+    halves: Int64,
+    allowed: Bool,
+    k: int,
+    min_gap_s: float,
+    usual: float,
+) -> tuple[list[Hit], Float64]:
+    """Return the best peaks of one recording, and the curve outside the first one's moment."""
+    times_s = embeddings.times_s
+    free = allowed.copy()
+    hits: list[Hit] = []
+    background = curve[allowed]
+    peaks = _peaks(np.where(allowed, curve, -np.inf))
+    for at in peaks[np.argsort(-curve[peaks], kind="stable")].tolist():
+        if len(hits) == k:
+            break
+        if not free[at]:
+            continue
+        level = 0.5 * (curve[at] + usual) if curve[at] > usual else curve[at]
+        first = last = at
+        while first > 0 and allowed[first - 1] and curve[first - 1] >= level:
+            first -= 1
+        while last < len(curve) - 1 and allowed[last + 1] and curve[last + 1] >= level:
+            last += 1
+        if halves[at]:  # a range: the moment is what it covers
+            span = (max(at - int(halves[at]), 0), min(at + int(halves[at]), len(curve) - 1))
+        else:
+            span = (first, last)
+        span_s = (float(times_s[span[0]]), float(times_s[span[1]]))
+        hits.append(
+            Hit(name, int(embeddings.frames[at]), float(times_s[at]), float(curve[at]), span_s)
+        )
+        taken = np.abs(times_s - times_s[at]) < min_gap_s
+        taken[first : last + 1] = True
+        taken[span[0] : span[1] + 1] = True
+        if len(hits) == 1:
+            background = curve[allowed & ~taken]
+        free &= ~taken
+    return hits, background
+
+
+def _peaks(curve: Float64) -> Int64:
+    """Find samples not below either neighbour; of a plateau the middle."""
+    edges = np.flatnonzero(curve[1:] != curve[:-1])
+    starts = np.concatenate([[0], edges + 1])
+    ends = np.concatenate([edges, [len(curve) - 1]])
+    level = np.concatenate([[-np.inf], curve[starts], [-np.inf]])
+    is_peak = (level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])
+    return np.asarray(((starts + ends) // 2)[is_peak])
+
+
+def _judge(best: Hit, background: Float64, everything: Float64, moments: float) -> tuple[bool, str]:
+    """Whether the best hit stands out from the rest, and a sentence.
+
+    Its distance from the median of the rest, in robust standard deviations (1.4826 MAD), must
+    exceed by 1.5 what the highest of as many independent normal values reaches, sqrt(2 ln n).
+    """
+    if len(background) < _FEWEST:
+        if best.score >= _SAME and float(np.ptp(everything)) > _ALL_ALIKE:
+            return True, f"The best moment is practically the query itself ({best.score:.2f})."
+        return False, "There is too little beside the best moment to tell whether it stands out."
+    middle = float(np.median(background))
+    spread = 1.4826 * float(np.median(np.abs(background - middle)))
+    lead = best.score - middle
+    if lead <= _ALL_ALIKE:
+        return False, "Everything searched looks equally much like the query."
+    distance = lead / max(spread, 0.25 * _ALL_ALIKE)
+    needed = float(np.sqrt(2.0 * np.log(max(moments, 2.0)))) + _MARGIN
+    if distance < needed:
+        return False, (
+            f"Nothing stands out: the best score {best.score:.2f} lies only {distance:.1f} "
+            f"standard deviations above the rest (about {middle:.2f}); {needed:.1f} would convince."
+        )
+    return True, (
+        f"The best score {best.score:.2f} lies {distance:.1f} standard deviations above the rest "
+        f"(about {middle:.2f})."
+    )

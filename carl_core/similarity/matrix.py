@@ -1,0 +1,49 @@
+"""Cosine similarity of frames, a block at a time."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
+
+if TYPE_CHECKING:
+    from carl_core.arrays import Float32, Float64
+
+
+@cache
+def blas() -> ThreadpoolController:
+    """Return the controls of this process's BLAS: small tiles are slower on several threads."""
+    return ThreadpoolController()
+
+
+def unit_rows(vectors: Float32 | Float64, *, centre: bool) -> Float32:
+    """Return rows scaled to unit norm, after subtracting their mean when ``centre``.
+
+    A row without direction (all zero, or equal to the mean) stays zero: its similarity to
+    everything is 0.
+
+    Parameters
+    ----------
+    vectors : float (N, D)
+    centre : what all rows share (place, clothes, camera) then no longer counts
+    """
+    rows = np.asarray(vectors, dtype=np.float64)
+    scale = float(np.sqrt(np.mean(np.sum(rows**2, axis=1)))) if len(rows) else 0.0
+    if centre and len(rows):
+        rows = rows - rows.mean(axis=0)
+    norms = np.linalg.norm(rows, axis=1, keepdims=True)
+    # Rounding noise of float32 input must not be blown up into a direction.
+    has_direction = norms > 1e-5 * max(scale, 1e-30)
+    rows = np.where(has_direction, rows / np.where(has_direction, norms, 1.0), 0.0)
+    return np.ascontiguousarray(rows, dtype=np.float32)
+
+
+def similarity(rows: Float32, columns: Float32) -> Float32:
+    """Return cosine similarities float32 (N, M) of unit rows (N, D) and (M, D).
+
+    Memory is N x M: ask for blocks of long recordings.
+    """
+    with blas().limit(limits=1, user_api="blas"):
+        return np.asarray(rows @ columns.T, dtype=np.float32)
