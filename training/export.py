@@ -96,7 +96,7 @@ def export_encoder(model: CarlModel, spec: EncoderSpec, path: str | os.PathLike[
     expected = (model.config.image_size, model.config.dim, model.trunk.channels)
     if (spec.size, spec.dim, spec.channels) != expected:
         raise ValueError(f"spec says {(spec.size, spec.dim, spec.channels)}, model is {expected}")
-    frozen = copy.deepcopy(model).cpu().float().to(memory_format=torch.contiguous_format).eval()
+    frozen = _frozen(model)
     joined = _joined(frozen, spec)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
@@ -134,6 +134,7 @@ def check_parity(
     ModelError
         When a difference exceeds ``TOLERANCE``, or rows without a valid frame are not zero.
     """
+    model = _frozen(model)
     file = read_model_file(path)
     whole = open_session(path.read_bytes(), [CPU])
     trunk, head = open_session(file.trunk, [CPU]), open_session(file.head, [CPU])
@@ -174,6 +175,12 @@ def check_parity(
                     )
                 worst = max(worst, difference)
     return worst
+
+
+def _frozen(model: CarlModel) -> CarlModel:
+    """Return a copy for comparing and exporting: on the CPU, float32, in evaluation mode."""
+    frozen = copy.deepcopy(model).cpu().float().to(memory_format=torch.contiguous_format)
+    return frozen.eval()
 
 
 class _TrunkGraph(nn.Module):
