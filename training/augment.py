@@ -50,11 +50,14 @@ class Look:
 
 def draw_look(rng: np.random.Generator, config: AugmentConfig, *, is_mirrored: bool) -> Look:
     """Draw a look; whether it is mirrored is decided for both views of a pair together."""
-    area = rng.uniform(config.min_area, 1.0)
+    area = math.exp(rng.uniform(math.log(config.min_area), math.log(config.max_area)))
     aspect = math.exp(rng.uniform(-1.0, 1.0) * math.log(config.max_aspect))
-    width = min(1.0, math.sqrt(area * aspect))
-    height = min(1.0, math.sqrt(area / aspect))
-    left, top = rng.uniform(0.0, 1.0 - width), rng.uniform(0.0, 1.0 - height)
+    longest = math.sqrt(max(1.0, config.max_area))
+    width = min(longest, math.sqrt(area * aspect))
+    height = min(longest, math.sqrt(area / aspect))
+    # A side above 1 shows the whole picture with its edges drawn out around it.
+    left = rng.uniform(min(0.0, 1.0 - width), max(0.0, 1.0 - width))
+    top = rng.uniform(min(0.0, 1.0 - height), max(0.0, 1.0 - height))
     colour = _colour(rng, config)
     contrast = 1.0 + rng.uniform(-1.0, 1.0) * config.contrast
     blur = rng.uniform(0.3, 1.5) if rng.random() < config.blur else 0.0
@@ -90,11 +93,7 @@ def apply_look(frames: UInt8, look: Look, size: int) -> UInt8:
     -------
     uint8 (T, S, S, 3)
     """
-    height, width = frames.shape[1:3]
-    left, top = round(look.box[0] * width), round(look.box[1] * height)
-    right = max(left + 2, round(look.box[2] * width))
-    bottom = max(top + 2, round(look.box[3] * height))
-    cut = frames[:, top:bottom, left:right]
+    cut = _cut(frames, look.box)
     if look.is_mirrored:
         cut = cut[:, :, ::-1]
     pixels = torch.from_numpy(np.ascontiguousarray(cut)).permute(0, 3, 1, 2)
@@ -129,6 +128,22 @@ def points_after(points: Float32, look: Look) -> Float32:
     return np.stack([x, y], axis=-1).astype(np.float32)
 
 
+def _cut(frames: UInt8, box: tuple[float, float, float, float]) -> UInt8:
+    """Cut a box out; where it reaches beyond the picture, the edge pixels go on."""
+    height, width = frames.shape[1:3]
+    left, top = round(box[0] * width), round(box[1] * height)
+    right = max(left + 2, round(box[2] * width))
+    bottom = max(top + 2, round(box[3] * height))
+    cut = frames[:, max(0, top) : bottom, max(0, left) : right]
+    beyond = (
+        (0, 0),
+        (max(0, -top), max(0, bottom - height)),
+        (max(0, -left), max(0, right - width)),
+        (0, 0),
+    )
+    return np.pad(cut, beyond, mode="edge") if np.any(beyond) else cut
+
+
 def _colour(rng: np.random.Generator, config: AugmentConfig) -> Float32:
     """Brightness, saturation, hue and grey as one affine map of colours."""
     saturation = 1.0 + rng.uniform(-1.0, 1.0) * config.saturation
@@ -146,9 +161,7 @@ def _colour(rng: np.random.Generator, config: AugmentConfig) -> Float32:
 def _turn_about_grey(angle: float) -> Float32:
     """Rotate about the grey axis (Rodrigues' formula)."""
     axis = np.full(3, 1.0 / math.sqrt(3.0))
-    cross = np.array(
-        [[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]]
-    )
+    cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
     turn = np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * cross @ cross
     return turn.astype(np.float32)
 

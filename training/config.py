@@ -195,7 +195,8 @@ class AugmentConfig:
 
     Attributes
     ----------
-    min_area : smallest share of the picture a crop keeps
+    min_area, max_area : share of the picture that is shown; above 1 it shrinks, with its edges
+        drawn out around it
     max_aspect : sides of the crop are stretched against each other by up to this factor
     flip : probability of a mirror image, the same for both views of a pair
     brightness, contrast, saturation : factors within 1 plus or minus this
@@ -207,6 +208,7 @@ class AugmentConfig:
     """
 
     min_area: float = 0.5
+    max_area: float = 1.0
     max_aspect: float = 1.33
     flip: float = 0.5
     brightness: float = 0.5
@@ -431,6 +433,8 @@ def _check(config: TrainConfig) -> None:
     _in_range("sampling.min_step_s", sampling.min_step_s, 1e-4)
     _in_range("sampling.max_step_s", sampling.max_step_s, sampling.min_step_s)
     _in_range("augment.min_area", config.augment.min_area, 0.01, 1)
+    _in_range("augment.max_area", config.augment.max_area, config.augment.min_area)
+    _in_range("augment.max_aspect", config.augment.max_aspect, 1)
     _in_range("loss.temperature", loss.temperature, 1e-6)
     _in_range("loss.sigma", loss.sigma, 1e-9)
     _in_range("optimizer.rate", config.optimizer.rate, 0)

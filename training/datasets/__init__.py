@@ -1,0 +1,1 @@
+"""Where training recordings come from."""

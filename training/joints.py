@@ -1,0 +1,73 @@
+"""Joints regressed from features and embeddings: a training signal only, never exported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor, nn
+
+from training.losses import joint_regression_loss
+
+if TYPE_CHECKING:
+    from training.config import LossConfig
+    from training.data import Batch
+
+
+class JointRegressor(nn.Module):
+    """Two small networks: joints in picture and body from one frame's features, and the body's
+    joints from its embedding.
+
+    The first teaches the trunk where limbs are. The second teaches the embedding to say what pose it
+    is, seen from anywhere.
+    """
+
+    def __init__(self, channels: int, dim: int, joints: int, hidden: int = 256) -> None:
+        super().__init__()
+        self.joints = joints
+        self.from_features = nn.Sequential(
+            nn.LayerNorm(channels), nn.Linear(channels, hidden), nn.ReLU(),
+            nn.Linear(hidden, 5 * joints),
+        )  # fmt: skip
+        self.from_embedding = nn.Sequential(
+            nn.Linear(dim, hidden), nn.ReLU(), nn.Linear(hidden, 3 * joints)
+        )
+
+    def forward(self, features: Tensor, embeddings: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (..., C), embeddings (..., D) -> points (..., J, 2), body twice (..., J, 3)."""
+        both = self.from_features(features).unflatten(-1, (self.joints, 5))
+        again = self.from_embedding(embeddings).unflatten(-1, (self.joints, 3))
+        return both[..., :2] + 0.5, both[..., 2:], again
+
+
+def joint_losses(
+    regressor: JointRegressor,
+    features: Tensor,
+    embeddings: Tensor,
+    batch: Batch,
+    config: LossConfig,
+) -> dict[str, Tensor]:
+    """Weighted losses by name; empty where the configuration wants none.
+
+    Parameters
+    ----------
+    features : (V, B, T, C)
+    embeddings : (V, B, T, D)
+    """
+    if not (config.pose_weight or config.pose_embedding_weight):
+        return {}
+    points, body, again = regressor(features.float(), embeddings.float())
+    has_body = batch.has_body.unsqueeze(-1).expand(batch.body.shape[:-1])
+    losses: dict[str, Tensor] = {}
+    if config.pose_weight:
+        # Shares of the picture (about 0.3 wide) and metres (about 1) to a like scale.
+        losses["points"] = config.pose_weight * joint_regression_loss(
+            4.0 * points, 4.0 * batch.points, batch.visible
+        )
+        losses["body"] = config.pose_weight * joint_regression_loss(
+            2.0 * body, 2.0 * batch.body, has_body
+        )
+    if config.pose_embedding_weight:
+        losses["body_embedding"] = config.pose_embedding_weight * joint_regression_loss(
+            2.0 * again, 2.0 * batch.body, has_body
+        )
+    return losses
