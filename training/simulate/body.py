@@ -102,7 +102,7 @@ def _random_lengths(rng: np.random.Generator, height: float) -> Float64:
     lengths[L_ANKLE] = 0.042
     lengths[L_LOWER] = 0.085
     lengths[L_UPPER] = 0.205
-    lengths[L_NECK] = 0.048
+    lengths[L_NECK] = 0.038
     lengths[L_HEAD] = 0.128 * (1 + 0.35 * child) * rng.normal(1, 0.04)
     lengths[L_SHOULDER] = 0.108 * rng.normal(1, 0.07)
     lengths[L_HIP] = 0.053 * rng.normal(1, 0.06)

@@ -101,6 +101,7 @@ def random_view(
     rate: tuple[float, float] = (0.3, 3.0),
     trim: float = 0.2,
     style_strength: float = 1.0,
+    shake: float | None = None,
     mirrored: bool = False,
     images: Sequence[UInt8] = (),
     image_probability: float = 0.5,
@@ -116,9 +117,10 @@ def random_view(
     size : side, or (width, height), in pixels
     azimuth : camera direction in degrees, None = anywhere
     rate, trim : limits of the momentary speed, most of the action missing at either end
+    shake : hand-held motion, 1 = about 1.2 % of the height, None = drawn
     images : natural pictures uint8 (H, W, 3) RGB to use as backgrounds in some views
     look, warp : fixed instead of drawn
-    clean : no noise, blur, flicker, occluder or bystander, quieter camera
+    clean : no noise, blur, flicker, occluder or bystander
     """
     width, height = (size, size) if isinstance(size, int) else size
     body = random_body(rng, look, prop_probability=0.0 if clean else 0.15)
@@ -128,7 +130,7 @@ def random_view(
     moments = np.linspace(warp.action_s[0], warp.action_s[-1], 40)
     places, _ = pose_body(body, pose_at(action, moments, style))
     fill = rng.uniform(0.95, 1.2) if rng.random() < 0.1 else rng.uniform(0.62, 0.95)
-    shake = float(rng.choice([0.0, 0.3, 1.0, 1.6], p=[0.35, 0.25, 0.25, 0.15]))
+    drawn_shake = float(rng.choice([0.0, 0.3, 1.0, 1.6], p=[0.35, 0.25, 0.25, 0.15]))
     camera = fit_camera(
         rng,
         places.reshape(-1, 3),
@@ -138,7 +140,7 @@ def random_view(
         elevation=float(np.clip(rng.normal(9, 10), -4, 45)) if not clean else rng.uniform(4, 12),
         fov=float(rng.uniform(22, 62)) if not clean else rng.uniform(28, 40),
         fill=float(fill) if not clean else 0.86,
-        shake=shake if not clean else min(shake, 0.3),
+        shake=drawn_shake if shake is None else shake,
     )
     scene = random_scene(
         rng,

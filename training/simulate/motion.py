@@ -320,7 +320,7 @@ def _smooth_noise(
 ) -> Float64:
     """Return (count, width) noise of unit variance at knots ``knot_s`` seconds apart."""
     length_s = count / rate
-    knots: Float64 = np.arange(max(2, int(np.ceil(length_s / knot_s)) + 2)) * knot_s
+    knots = knot_s * np.arange(max(2, int(np.ceil(length_s / knot_s)) + 2), dtype=np.float64)
     values = rng.normal(size=(len(knots), width))
     times_s: Float64 = np.arange(count) / rate
     return _monotone_cubic(knots, values, times_s)

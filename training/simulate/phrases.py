@@ -35,7 +35,7 @@ def stand(rng: np.random.Generator, move_s: float = 0.7) -> Key:
     kind = rng.integers(4)
     values = pose(raise_jitter(rng, 4))
     if kind == 1:  # hands on the hips
-        values = pose(**{"raise": 42.0, "plane": 105.0, "rot": 60.0, "elbow": 105.0})
+        values = pose(**{"raise": 55.0, "plane": 108.0, "rot": -70.0, "elbow": 120.0})
     elif kind == 2:  # guard
         values = pose(**{"raise": 35.0, "plane": 20.0, "elbow": 120.0, "knee": 15.0, "hip": 10.0})
     values[INDEX["l_abduct"]] = values[INDEX["r_abduct"]] = rng.uniform(2, 13)
@@ -53,8 +53,8 @@ def _arms(rng: np.random.Generator) -> dict[str, float]:
         {"raise": 88, "plane": 5, "elbow": 8},
         {"raise": 90, "plane": 85, "elbow": 10},
         {"raise": 172, "plane": 20, "elbow": 8},
-        {"raise": 42, "plane": 105, "rot": 60, "elbow": 105},
-        {"raise": 95, "plane": 80, "rot": -80, "elbow": 135},
+        {"raise": 55.0, "plane": 108.0, "rot": -70.0, "elbow": 120.0},
+        {"raise": 115, "plane": 80, "rot": 85, "elbow": 145},
         {"raise": 60, "plane": 5, "elbow": 135},
         {"raise": 30, "plane": 15, "elbow": 40},
         {"raise": 10, "plane": 60, "elbow": 10},
@@ -111,11 +111,11 @@ def _lunge(rng: np.random.Generator) -> list[Key]:
             **(
                 arms
                 | {
-                    "l_hip": 78 * deep,
-                    "l_knee": 95 * deep,
-                    "l_abduct": 30,
+                    "l_hip": 70 * deep,
+                    "l_knee": 78 * deep,
+                    "l_abduct": 28,
                     "l_turn": 30,
-                    "r_abduct": 45,
+                    "r_abduct": 50 * deep,
                     "r_hip": 5,
                     "roll": -4,
                 }
@@ -201,7 +201,7 @@ def _kick(rng: np.random.Generator) -> list[Key]:
         chamber = load
     else:  # behind
         load = pose(10, **(guard | {"r_hip": 60, "r_knee": 90}))
-        hit = pose(38, **(guard | {"r_hip": -15, "r_knee": 10, "l_knee": 12, "neck": -25}))
+        hit = pose(38, **(guard | {"r_hip": -52, "r_knee": 10, "l_knee": 12, "neck": -25}))
         chamber = pose(15, **(guard | {"r_hip": 40, "r_knee": 80}))
     return [
         Key("load", load, rng.uniform(0.4, 0.8)),
@@ -220,7 +220,7 @@ def _throw(rng: np.random.Generator) -> list[Key]:
         yaw=-55,
         r_raise=95,
         r_plane=105,
-        r_rot=-75,
+        r_rot=75,
         r_elbow=95,
         l_raise=85,
         l_plane=60,
@@ -237,7 +237,7 @@ def _throw(rng: np.random.Generator) -> list[Key]:
         yaw=-30,
         r_raise=100,
         r_plane=100,
-        r_rot=-90,
+        r_rot=85,
         r_elbow=80,
         l_raise=75,
         l_plane=30,
@@ -254,7 +254,7 @@ def _throw(rng: np.random.Generator) -> list[Key]:
         yaw=8,
         r_raise=120,
         r_plane=25,
-        r_rot=-20,
+        r_rot=20,
         r_elbow=18,
         l_raise=30,
         l_elbow=80,
@@ -316,7 +316,7 @@ def _swing(rng: np.random.Generator) -> list[Key]:
                 "l_elbow": 12,
                 "r_raise": height + 30,
                 "r_plane": 40,
-                "r_rot": -50,
+                "r_rot": 50,
                 "r_elbow": 95,
                 "l_knee": bend * 2,
             }
@@ -344,7 +344,7 @@ def _swing(rng: np.random.Generator) -> list[Key]:
                 "r_elbow": 40,
                 "l_raise": height + 55,
                 "l_plane": 55,
-                "l_rot": -50,
+                "l_rot": 50,
                 "l_elbow": 110,
                 "r_knee": bend * 2.4,
                 "r_hip": -4,
@@ -448,7 +448,7 @@ def _burpee(rng: np.random.Generator) -> list[Key]:
 
 def _floor(rng: np.random.Generator) -> list[Key]:
     seat = pose(
-        pitch=-12, spine=12, hip=82, knee=60, **{"raise": -35.0, "plane": 30.0, "elbow": 8.0}
+        pitch=-12, spine=12, hip=112, knee=86, **{"raise": -35.0, "plane": 30.0, "elbow": 8.0}
     )
     lie = pose(pitch=-88, hip=rng.uniform(0, 8), knee=4, **{"raise": float(rng.choice([12, 170]))})
     bent = pose(pitch=-88, hip=55, knee=95, **{"raise": 60.0, "plane": 5.0, "elbow": 130.0})
@@ -571,7 +571,7 @@ def _box(rng: np.random.Generator) -> list[Key]:
         }
         kind = rng.integers(3)
         if kind == 1:
-            hit = {"raise": 92, "plane": 15, "elbow": 80, "rot": 60}
+            hit = {"raise": 92, "plane": 15, "elbow": 80, "rot": -75}
         elif kind == 2:
             hit = {"raise": 75, "plane": 0, "elbow": 105}
         side = "l_" if left else "r_"
@@ -591,7 +591,7 @@ def _wave(rng: np.random.Generator) -> list[Key]:
     base: dict[str, float] = {
         "r_raise": rng.uniform(85, 150),
         "r_plane": rng.uniform(50, 95),
-        "r_rot": -85,
+        "r_rot": 85,
     }
     keys = []
     for _ in range(rng.integers(2, 4)):
@@ -629,7 +629,7 @@ def _serve(rng: np.random.Generator) -> list[Key]:
         Key("toss", pose(-5, yaw=-65, l_raise=160, l_plane=10, l_elbow=4, r_raise=-20, r_elbow=20,
                          knee=25, hip=18), rng.uniform(0.7, 1.0)),
         Key("trophy", pose(-12, spine=-18, yaw=-65, side=12, l_raise=168, l_plane=15, r_raise=95,
-                           r_plane=100, r_rot=-80, r_elbow=110, knee=50, hip=32, neck=-25),
+                           r_plane=100, r_rot=80, r_elbow=110, knee=50, hip=32, neck=-25),
             rng.uniform(0.3, 0.5), _hold(rng, 0.2)),
         Key("impact", pose(6, yaw=-10, twist=20, r_raise=172, r_plane=40, r_elbow=4, l_raise=40,
                            l_elbow=100, lift=0.12, ankle=30), rng.uniform(0.25, 0.35)),
@@ -647,7 +647,7 @@ def _clean(rng: np.random.Generator) -> list[Key]:
     )
     knees = pose(48, hip=30, knee=35, neck=-30, **{"raise": 52.0, "plane": 8.0, "elbow": 3.0})
     pull = pose(
-        -8, ankle=30, **{"raise": 45.0, "plane": 80.0, "rot": 70.0, "elbow": 75.0, "lift": 0.02}
+        -8, ankle=30, **{"raise": 45.0, "plane": 80.0, "rot": -70.0, "elbow": 75.0, "lift": 0.02}
     )
     rack = {"raise": 72.0, "plane": 5.0, "elbow": 145.0}
     catch = _squat_pose(rng.uniform(0.6, 1.05), 0.5, 15, rack)

@@ -431,7 +431,7 @@ def _shade(
     lit = wx * light[0] + wy * light[1] + wz * light[2]
     direct = max(0.0, (lit + 0.18) / 1.18) * light[4]
     ambient = light[3] * (0.72 + 0.28 * wz)
-    edge = 0.62 + 0.38 * max(0.0, facing)
+    edge = 0.74 + 0.26 * max(0.0, facing)
     shine = 0.0
     if material[11] > 0 and lit > 0 and facing > 0:
         gloss = lit * (0.35 + 0.65 * facing)
