@@ -12,11 +12,13 @@ import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from types import TracebackType
-from typing import Any, ClassVar, Self, TextIO, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TextIO, TypeAlias
 
 from carl_core.errors import StoreError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
 
 EVENTS_NAME = "events.jsonl"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import threading
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -25,6 +25,9 @@ from carl_core.runs import (
     event_to_json,
     read_events,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 EVENTS: list[Event] = [
     Started(1.5, 0, 20, {"run": {"dir": "außen", "steps": 20}}, "cpu"),

@@ -163,7 +163,8 @@ def _turn_about_grey(angle: float) -> Float32:
     axis = np.full(3, 1.0 / math.sqrt(3.0))
     cross = np.array([[0.0, -axis[2], axis[1]], [axis[2], 0.0, -axis[0]], [-axis[1], axis[0], 0.0]])
     turn = np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * cross @ cross
-    return turn.astype(np.float32)
+    turned: Float32 = turn.astype(np.float32)
+    return turned
 
 
 def _coloured(pixels: Tensor, look: Look) -> Tensor:

@@ -18,19 +18,19 @@ import numpy as np
 from PIL import Image
 
 from carl_core.errors import MediaError
-from carl_core.video.display import Fit
 from training.data import Source, Take, source_of_clip
 from training.datasets.folder import find_videos, read_clips
-from training.simulate.skeleton import JOINT_NAMES, pose_body
 from training.simulate.clip import View, random_view, render_clip, sample_times
 from training.simulate.motion import Action, pose_at, random_action
 from training.simulate.phrases import HELD_OUT_FAMILIES, TRAINING_FAMILIES
+from training.simulate.skeleton import JOINT_NAMES, pose_body
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carl_core.arrays import Float32, Float64, UInt8
     from carl_core.progress import Monitor
+    from carl_core.video.display import Fit
     from training.config import EvaluationConfig, TrainConfig
 
 # Pictures are cached a little larger than the network's input, so that a crop loses no detail.
@@ -87,7 +87,7 @@ def load_sources(config: TrainConfig, folder: Path, *, monitor: Monitor) -> Sour
             videos,
             cache / "videos",
             size=size,
-            fit=cast(Fit, config.export.fit),
+            fit=cast("Fit", config.export.fit),
             max_fps=data.max_fps,
             max_clip_s=data.max_clip_s,
             limit_bytes=data.cache_mib << 20,
@@ -269,7 +269,7 @@ def _save(path: Path, source: Source) -> None:
     takes = source.takes
     np.save(path.with_suffix(".frames.npy"), np.stack([take.frames for take in takes]))
     truth = {name: np.stack([getattr(take, name) for take in takes]) for name in _TRUTH}
-    np.savez(path.with_suffix(".truth.npz"), **truth)
+    np.savez(path.with_suffix(".truth.npz"), allow_pickle=False, **truth)
     path.with_suffix(".json").write_text(json.dumps({"name": source.name}))
 
 
@@ -277,11 +277,15 @@ def _load(path: Path) -> Source:
     name = json.loads(path.with_suffix(".json").read_text())["name"]
     frames = np.load(path.with_suffix(".frames.npy"), mmap_mode="r")
     with np.load(path.with_suffix(".truth.npz")) as file:
-        truth = {key: file[key] for key in file.files}
+        truth = {key: file[key] for key in _TRUTH}
     return Source(
         name,
         tuple(
-            Take(frames[k], *(truth[key][k] for key in _TRUTH), COUNTERPARTS)
+            Take(
+                frames[k],
+                **{key: values[k] for key, values in truth.items()},
+                counterparts=COUNTERPARTS,
+            )
             for k in range(len(frames))
         ),
     )

@@ -1,7 +1,7 @@
 """States to resume a run from: weights, optimizer, step, random states, configuration.
 
-A checkpoint is written beside and renamed, then ``latest`` is pointed at it, so a run that is killed
-at any moment finds a whole one. What a run draws depends on its seed and step only; together with
+A checkpoint is written beside and renamed, then ``latest`` is pointed at it, so a run that is
+killed at any moment finds a whole one. What a run draws depends on its seed and step only; with
 the saved generator of torch (dropout), a resumed run on the CPU equals an uninterrupted one.
 """
 
@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -18,6 +17,8 @@ import torch
 from carl_core.errors import StoreError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from torch import nn
 
     from training.config import TrainConfig

@@ -11,10 +11,12 @@ import hashlib
 import json
 import tomllib
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from carl_core.errors import CarlError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BACKBONES = ("light", "mobilenet_v3_small", "resnet18", "resnet50")
 POSITIONS = ("relative", "none", "carl")

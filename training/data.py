@@ -8,7 +8,6 @@ batches, and a resumed run goes on with the same ones. Memory per batch is
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -21,6 +20,8 @@ from training.augment import Look, apply_look, draw_look, points_after
 from training.sampling import View, generator_for, sample_views
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
     from carl_core.arrays import Bool, Float32, Float64, UInt8
     from training.config import TrainConfig
     from training.datasets.folder import Clip
@@ -151,7 +152,7 @@ def batches(
     recordings: list[Source],
     simulated: list[Source],
     config: TrainConfig,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """Yield the batches of steps ``first_step`` to ``steps - 1``, prepared ahead by threads."""
     workers = config.data.workers
     if workers == 0:

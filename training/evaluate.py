@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from carl_core.alignment.costs import Costs, unit_rows
+from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import solve_exact
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.windows import taper, window_spans
 from carl_core.errors import CarlError
+from carl_core.similarity.matrix import unit_rows
 from training.bank import warp_pairs
 from training.config import EvaluationConfig
 
@@ -61,9 +62,8 @@ def torch_embedder(model: CarlModel, export: ExportConfig) -> Embedder:
         device = next(model.parameters()).device
         model.eval()
         with torch.inference_mode():
-            features = torch.cat(
-                [model.trunk(part.to(device)) for part in torch.from_numpy(clip).split(64)]
-            )
+            parts = torch.split(torch.from_numpy(np.array(clip)), 64)
+            features = torch.cat([model.trunk(part.to(device)) for part in parts])
             total = np.zeros((len(clip), model.config.dim), dtype=np.float32)
             overlap = export.overlap_frames if export.window_frames else 0
             for start, end in window_spans(len(clip), export.window_frames, overlap):
@@ -87,7 +87,8 @@ def raw_embedder(clip: UInt8, times_s: Float64) -> Float32:
     rows = np.add.reduceat(grey, edges[:-1], axis=1)
     cells = np.add.reduceat(rows, edges[:-1], axis=2)
     area = np.outer(np.diff(edges), np.diff(edges))
-    return (cells / area).reshape(len(clip), -1).astype(np.float32)
+    vectors: Float32 = (cells / area).reshape(len(clip), -1).astype(np.float32)
+    return vectors
 
 
 def warp_error(pair: Source, embed: Embedder | None, *, centre: bool) -> WarpError:
@@ -119,9 +120,9 @@ def known_warp_scores(embed: Embedder, pairs: list[Source]) -> dict[str, float]:
 
     Returns
     -------
-    For each of "encoder", "encoder_centred" (each clip's mean taken off), "linear", "raw": mean over
-    pairs of the mean error in seconds (``_mean_s``), and of the median error in percent of the
-    action (``_median_percent``)
+    For each of "encoder", "encoder_centred" (each clip's mean taken off), "linear", "raw": mean
+    over pairs of the mean error in seconds (``_mean_s``), and of the median error in percent of
+    the action (``_median_percent``)
     """
     methods: dict[str, tuple[Embedder | None, bool]] = {
         "encoder": (embed, False),

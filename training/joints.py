@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class JointRegressor(nn.Module):
-    """Two small networks: joints in picture and body from one frame's features, and the body's
-    joints from its embedding.
+    """Joints from one frame's features, and from its embedding.
 
-    The first teaches the trunk where limbs are. The second teaches the embedding to say what pose it
-    is, seen from anywhere.
+    The first network says where joints are in the picture and on the body, and teaches the trunk
+    where limbs are. The second knows the embedding only, and teaches it to say what pose it is,
+    seen from anywhere.
     """
 
     def __init__(self, channels: int, dim: int, joints: int, hidden: int = 256) -> None:

@@ -1,7 +1,8 @@
 """Where in time the two views of a clip lie. Pure functions of a random generator.
 
 Times here are *content* times: two moments with the same content time show the same thing. In one
-recording they are seconds from its first frame, in a pair of simulated clips the action's own clock.
+recording they are seconds from its first frame, in a pair of simulated clips the action's own
+clock.
 """
 
 from __future__ import annotations

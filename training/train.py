@@ -35,11 +35,11 @@ from carl_core.runs import (
     Started,
     Step,
 )
-from training.bank import load_sources
+from training.bank import load_sources, warp_pairs
 from training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint
 from training.config import ConfigError, TrainConfig, config_from_json, load_config
 from training.data import Batch, batches
-from training.evaluate import known_warp_scores, torch_embedder, warp_pairs
+from training.evaluate import known_warp_scores, torch_embedder
 from training.export import export_encoder, spec_of
 from training.joints import JointRegressor, joint_losses
 from training.losses import sequence_contrastive_loss
@@ -138,7 +138,7 @@ def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
                     parts = losses_of(learner, batch, config)
                 total = torch.stack(list(parts.values())).sum()
                 optimizer.zero_grad(set_to_none=True)
-                total.backward()
+                torch.autograd.backward(total)
                 norm = nn.utils.clip_grad_norm_(
                     learner.parameters(), config.optimizer.clip_norm, error_if_nonfinite=False
                 )

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-from training.augment import Look, apply_look, draw_look, points_after  # noqa: E402
-from training.config import AugmentConfig  # noqa: E402
+from training.augment import Look, apply_look, draw_look, points_after
+from training.config import AugmentConfig
 
 pytestmark = pytest.mark.torch
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
 torch = pytest.importorskip("torch")
+from typing import TYPE_CHECKING  # noqa: E402
+
 from carl_core.errors import StoreError  # noqa: E402
 from training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
 from training.config import TrainConfig  # noqa: E402
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.torch
 

@@ -129,7 +129,9 @@ def test_a_non_finite_loss_stops_the_run_and_names_the_clips(
 
     def spoiled(learner: train.Learner, batch: train.Batch, settings: TrainConfig) -> object:
         parts = original(learner, batch, settings)
-        return {name: value * float("nan") for name, value in parts.items()} if batch.step else parts
+        return (
+            {name: value * float("nan") for name, value in parts.items()} if batch.step else parts
+        )
 
     monkeypatch.setattr(train, "losses_of", spoiled)
     with pytest.raises(train.NonFiniteError, match="step 1"):

@@ -1,7 +1,7 @@
 """A folder of videos, decoded once to small pictures that are then read at random.
 
-Each video becomes one ``.npy`` file of uint8 pictures (memory-mapped, so that memory holds only what
-is used) and one of its times, named by the file's fingerprint and by how it was decoded.
+Each video becomes one ``.npy`` file of uint8 pictures (memory-mapped, so that memory holds only
+what is used) and one of its times, named by the file's fingerprint and by how it was decoded.
 """
 
 from __future__ import annotations
