@@ -9,7 +9,7 @@ import numpy as np
 
 from carl_core.encoder.modelfile import ModelFile, read_model_file
 from carl_core.encoder.providers import notes_on, open_session, wanted_providers
-from carl_core.encoder.windows import taper, window_spans
+from carl_core.encoder.windows import blended, window_spans
 from carl_core.errors import ModelError
 
 if TYPE_CHECKING:
@@ -112,9 +112,7 @@ class Encoder:
         spec = self.spec
         overlap = spec.overlap_frames if spec.window_frames else 0
         spans = window_spans(len(times), spec.window_frames, overlap)
-        total = np.zeros((len(times), spec.dim), dtype=np.float32)
-        heaviest = np.zeros(len(times), dtype=np.float32)
-        dominant = np.zeros((len(times), spec.dim), dtype=np.float32)
+        rows = np.empty((len(times), spec.dim), dtype=np.float32)
         for batch in _equal_spans(spans):
             vectors = self._embed(
                 np.stack([features[start:end] for start, end in batch]),
@@ -122,20 +120,12 @@ class Encoder:
                 np.ones((len(batch), batch[0][1] - batch[0][0]), dtype=np.bool_),
             )
             for (start, end), window in zip(batch, vectors, strict=True):
-                weights = taper(
-                    end - start,
-                    overlap,
-                    is_first=start == 0,
-                    is_last=end == len(times),
+                shared = overlap if start else 0
+                rows[start : start + shared] = blended(
+                    rows[start : start + shared], window[:shared]
                 )
-                total[start:end] += weights[:, None] * window
-                is_heavier = weights > heaviest[start:end]
-                dominant[start:end][is_heavier] = window[is_heavier]
-                heaviest[start:end] = np.maximum(heaviest[start:end], weights)
-        lengths = np.linalg.norm(total, axis=1, keepdims=True)
-        # Two windows that contradict each other cancel out: keep the one that weighs more.
-        blended: Float32 = np.where(lengths > 1e-3, total / np.maximum(lengths, 1e-3), dominant)
-        return blended
+                rows[start + shared : end] = window[shared:]
+        return rows
 
     def encode(self, clip: UInt8, times_s: npt.ArrayLike) -> Float32:
         """Embed a clip: uint8 (T, S, S, 3) and seconds (T,) -> float32 (T, D) unit rows.

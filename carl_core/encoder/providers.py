@@ -9,6 +9,7 @@ import logging
 import os
 import sys
 import threading
+import warnings
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -152,7 +153,12 @@ def _quiet() -> Iterator[None]:
     with _process_output:
         onnxruntime.set_default_logger_severity(_LOG_FATAL)
         try:
-            with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(printed):
+            with (
+                contextlib.redirect_stdout(printed),
+                contextlib.redirect_stderr(printed),
+                warnings.catch_warnings(),
+            ):
+                warnings.simplefilter("ignore")
                 yield
         finally:
             onnxruntime.set_default_logger_severity(_LOG_WARNING)

@@ -44,6 +44,26 @@ def window_spans(length: int, window: int, overlap: int) -> list[tuple[int, int]
     return [(k * hop, min(k * hop + window, length)) for k in range(count)]
 
 
+def blended(ending: Float32, beginning: Float32) -> Float32:
+    """Fade from one window to the next over the rows they share.
+
+    Parameters
+    ----------
+    ending, beginning : (overlap, D) unit rows of the window that ends and of the one that begins
+
+    Returns
+    -------
+    (overlap, D) unit rows, weighted as ``taper`` says; where the two contradict each other and
+    cancel out, the row that weighs more
+    """
+    rise = taper(len(beginning), len(beginning), is_first=False, is_last=True)[:, None]
+    mixed = ending * (1 - rise) + beginning * rise
+    lengths = np.linalg.norm(mixed, axis=1, keepdims=True)
+    heavier = np.where(rise > 0.5, beginning, ending)
+    rows: Float32 = np.where(lengths > 1e-3, mixed / np.maximum(lengths, 1e-3), heavier)
+    return rows
+
+
 def taper(size: int, overlap: int, *, is_first: bool, is_last: bool) -> Float32:
     """Weights (size,) of one window; those of two neighbours add up to one where they overlap."""
     weights = np.ones(size, dtype=np.float32)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from carl_core.encoder.windows import taper, window_spans
+from carl_core.encoder.windows import blended, taper, window_spans
 
 
 def test_worked_example() -> None:
@@ -53,3 +53,11 @@ def test_impossible_windows_are_refused() -> None:
         window_spans(10, 8, 5)
     with pytest.raises(ValueError, match="length"):
         window_spans(0, 8, 2)
+
+
+def test_windows_that_contradict_each_other_leave_unit_rows() -> None:
+    ending = np.tile(np.array([[1.0, 0.0]], np.float32), (5, 1))
+    rows = blended(ending, -ending)
+    np.testing.assert_allclose(np.linalg.norm(rows, axis=1), 1)
+    assert rows[:2, 0].tolist() == [1, 1]
+    assert rows[3:, 0].tolist() == [-1, -1]
