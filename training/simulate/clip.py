@@ -168,30 +168,30 @@ def render_clip(action: Action, view: View, times_s: Float64, *, samples: int = 
     materials = view.body.materials
     if view.bystander is not None:
         solids = np.concatenate([solids, _bystander_solids(view.bystander, times)], axis=1)
-        # Read-only like the other: the compiled code is then of one kind.
-        materials = read_only(np.concatenate([materials, view.bystander.body.materials]))
+        materials = np.concatenate([materials, view.bystander.body.materials])
     width, height = view.size
     count = len(times)
     frames = np.empty((count, height, width, 3), np.uint8)
     places = np.empty((count, joints.shape[1], 2), np.float32)
     visible = np.empty((count, joints.shape[1]), np.bool_)
     scene = view.scene
+    # What comes from a view is read-only, so that one compiled variant serves every call.
     render_frames(
-        solids,
-        materials,
-        joints,
-        view.camera.position,
-        view.camera.axes,
+        np.ascontiguousarray(solids),
+        as_read_only(materials, np.float64),
+        np.ascontiguousarray(joints),
+        as_read_only(view.camera.position, np.float64),
+        as_read_only(view.camera.axes, np.float64),
         view.camera.focal,
-        view.camera.motion_at(times),
-        scene.background,
-        scene.light,
+        np.ascontiguousarray(view.camera.motion_at(times)),
+        as_read_only(scene.background, np.float32),
+        as_read_only(scene.light, np.float64),
         scene.gains_at(times),
         scene.softness,
         scene.noise,
         _NOISE_TABLE,
         np.floor(np.abs(times) * 7919.0 % 1.0 * len(_NOISE_TABLE)),
-        scene.occluders,
+        as_read_only(scene.occluders, np.float64),
         samples,
         GAMMA_TABLE,
         frames,

@@ -93,9 +93,12 @@ class Warp:
 
     def time_of(self, action_s: Float64) -> Float64:
         """Return the first view times at which action times are reached; NaN outside."""
-        first = np.concatenate([[True], np.diff(self.action_s) > 0])
-        # Keep the last row of a hold too: from there on the action moves again.
-        found = np.interp(action_s, self.action_s[first], self.times_s[first])
+        # The first row at or beyond the moment; the row before it lies truly below, also at rests.
+        beyond = np.clip(np.searchsorted(self.action_s, action_s), 1, len(self.action_s) - 1)
+        before = beyond - 1
+        rise = self.action_s[beyond] - self.action_s[before]
+        part = (action_s - self.action_s[before]) / np.where(rise > 0, rise, 1.0)
+        found = self.times_s[before] + part * (self.times_s[beyond] - self.times_s[before])
         outside = (action_s < self.action_s[0]) | (action_s > self.action_s[-1])
         result: Float64 = np.where(outside, np.nan, found)
         return result
