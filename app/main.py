@@ -27,6 +27,9 @@ def parser() -> argparse.ArgumentParser:
         help="open, align, play two seconds, write a screenshot, print figures as JSON",
     )
     result.add_argument(
+        "--model", type=Path, metavar="FILE", help="encoder to use instead of the bundled one"
+    )
+    result.add_argument(
         "--limit",
         type=float,
         default=900.0,
@@ -56,7 +59,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "without.\n"
         )
         return 1
-    return run(Start(tuple(options.files), options.demo, options.self_test, options.limit))
+    return run(
+        Start(
+            files=tuple(options.files),
+            is_demo=options.demo,
+            self_test=options.self_test,
+            limit_s=options.limit,
+            model=options.model,
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from app.faults.log import RecentRecords
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.frames import FrameService
 from app.jobs import Job, JobRunner
-from app.models.engine import EngineHandle, make_default_engine
+from app.models.engine import EngineHandle, engine_maker
 from app.models.session import SessionModel
 from app.models.viewstate import Lane, PairChoice, Thumbnail, Transport
 from app.presenters.heatmap import HeatmapPresenter
@@ -60,7 +60,7 @@ class Program(QObject):
 
     Parameters
     ----------
-    make_engine : called once, on a worker's thread
+    make_engine : called once, on a worker's thread; None = the bundled encoder
     settings : where window state is kept
     recent : the log kept in memory, for "copy diagnostics"
     """
@@ -68,7 +68,7 @@ class Program(QObject):
     def __init__(
         self,
         *,
-        make_engine: Callable[[], Engine] = make_default_engine,
+        make_engine: Callable[[], Engine] | None = None,
         settings: Settings | None = None,
         reporter: Reporter | None = None,
         recent: RecentRecords | None = None,
@@ -80,7 +80,7 @@ class Program(QObject):
         self.jobs = JobRunner(self)
         self.frames = FrameService(self)
         self.session = SessionModel(self)
-        self.engine = EngineHandle(make_engine)
+        self.engine = EngineHandle(make_engine or engine_maker())
         self.engine_state: EngineState | None = None
         self._is_closed = False
 

@@ -20,6 +20,7 @@ from app.faults.hooks import Hooks, log_to_file
 from app.faults.log import RecentRecords
 from app.faults.messages import Reporter
 from app.faults.watchdog import LoopWatchdog
+from app.models.engine import engine_maker
 from app.resources.theme import THEME
 from app.settings import Settings
 
@@ -36,12 +37,14 @@ class Start:
     is_demo : whether to open the bundled recordings
     self_test : where to write the picture, None = an ordinary start
     limit_s : longest time a self-test may take
+    model : encoder file, None = the bundled one
     """
 
     files: tuple[Path, ...] = ()
     is_demo: bool = False
     self_test: Path | None = None
     limit_s: float = 900.0
+    model: Path | None = None
 
 
 def make_application() -> QApplication:
@@ -71,7 +74,12 @@ def run(start: Start) -> int:
     else:
         settings = Settings()
     THEME.apply(app, settings.get(keys.THEME))
-    program = Program(settings=settings, reporter=reporter, recent=recent)
+    program = Program(
+        make_engine=engine_maker(start.model),
+        settings=settings,
+        reporter=reporter,
+        recent=recent,
+    )
     watchdog = LoopWatchdog(program)
     try:
         return _run(app, program, watchdog, start)

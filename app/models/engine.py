@@ -126,9 +126,16 @@ class EngineHandle:
         return self.get().search([item], recordings, k=k, monitor=monitor)
 
 
-def make_default_engine() -> Engine:
-    """Make the engine with the bundled encoder and the user's cache. For a worker's thread."""
-    # heavy: numba and ONNX Runtime come along
-    from carl_core.pipeline import Engine as Pipeline
+def engine_maker(model: Path | None = None) -> Callable[[], Engine]:
+    """Return what makes the engine, with the bundled encoder or ``model``, and the user's cache.
 
-    return Pipeline()
+    The call itself belongs on a worker's thread.
+    """
+
+    def make() -> Engine:
+        # heavy: numba and ONNX Runtime come along
+        from carl_core.pipeline import Engine as Pipeline
+
+        return Pipeline(model)
+
+    return make

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from carl_core.similarity.pyramid import SimilarityPyramid
 from PySide6.QtCore import QObject, Qt, QTimer
 
 from app.models.session import Entry, SessionModel, Stage
 from app.models.viewstate import HeatmapPicture, PairChoice, Verdict
 from app.resources.text import format_match, format_time
+from carl_core.similarity.pyramid import SimilarityPyramid
 
 if TYPE_CHECKING:
     from app.jobs import Job, JobRunner
@@ -24,7 +24,7 @@ BASE_SIDE = 1024
 
 DETAIL_SIDE = 1024
 DETAIL_DELAY_MS = 120
-PLAYHEAD_INTERVAL_MS = 50
+PLAYHEAD_INTERVAL_MS = 80
 NEAR_PATH_SHARE = 0.02
 """A click nearer to the path than this share of the picture's diagonal means the path."""
 
@@ -210,7 +210,7 @@ class HeatmapPresenter(QObject):
         self._show_verdict()
 
     def _on_time_changed(self, _time_s: float) -> None:
-        # Repainting the map costs more than a tile: the crosshair may lag by 50 ms.
+        # Repainting the map costs more than a tile: the crosshair may lag a little.
         if not self._player.clock.is_playing:
             self._playhead_timer.stop()
             self._show_playhead()
@@ -222,7 +222,7 @@ class HeatmapPresenter(QObject):
         if schedule is None or not self._other_id:
             self._view.set_playhead(None, None)
             return
-        times = schedule.times_at(self._player.clock.time_s)
+        times = self._player.own_times_s
         self._view.set_playhead(times.get(schedule.reference.id), times.get(self._other_id))
 
     def _nearest_on_path(self, reference_s: float, other_s: float) -> float | None:
@@ -285,7 +285,8 @@ class HeatmapPresenter(QObject):
         if alignment.verdict != "none":
             facts.append(f"{format_time(start_s, decimals=1)} – {format_time(end_s, decimals=1)}")
         if alignment.gaps:
-            facts.append(self.tr("%n gap(s)", "", len(alignment.gaps)))
+            count = len(alignment.gaps)
+            facts.append(self.tr("1 gap") if count == 1 else self.tr("{n} gaps").format(n=count))
         return Verdict(kind, title, alignment.reason, tuple(facts))
 
 

@@ -16,10 +16,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.models.session import SessionModel
+    from carl_core.arrays import Int64
     from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
 
 TICK_MS = 16
+READOUT_S = 0.12
+"""How often a tile's rate is measured while playing."""
+
+TRANSPORT_S = 0.04
+"""How often time and frame number are written while playing."""
+
 INSTANTS_AHEAD = 8
 """How many display instants ahead frames are decoded while playing."""
 
@@ -101,7 +108,13 @@ class PlaybackPresenter(QObject):
         self._speed = 1.0
         self._is_looping = False
         self._resumes_at: float | None = None
+        self.own_times_s: dict[str, float | None] = {}
+        self._now = now
         self._free: dict[str, int] = {}
+        self._due: dict[str, Int64] = {}
+        self._due_from = (0.0, 1.0)
+        self._rates: dict[str, tuple[float, float | None]] = {}
+        self._transport_at = float("-inf")
         self._counterparts: dict[str, bool] = {}
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -274,8 +287,19 @@ class PlaybackPresenter(QObject):
             instants = np.clip(time_s + ahead, 0.0, schedule.duration_s)
         else:
             instants = np.asarray([time_s])
-        for recording_id, due in schedule.frames_along(instants).items():
+        self.own_times_s, self._due = {}, {}
+        self._due_from = (time_s, self.clock.rate)
+        for recording_id, own_s in schedule.times_along(instants).items():
+            entry = self._session.entry(recording_id)
+            assert entry is not None
+            known = np.isfinite(own_s)
+            shown = entry.recording.index.frames_shown_at(np.where(known, own_s, 0.0))
+            due = np.where(known, shown, -1)
+            self._due[recording_id] = due
+            self.own_times_s[recording_id] = float(own_s[0]) if known[0] else None
             free = self._free.get(recording_id)
+            if free is not None:
+                self.own_times_s[recording_id] = entry.recording.index.time_of(free)
             has_counterpart = free is not None or bool(due[0] >= 0)
             if self._counterparts.get(recording_id) is not has_counterpart:
                 self._counterparts[recording_id] = has_counterpart
@@ -289,7 +313,7 @@ class PlaybackPresenter(QObject):
                 self._frames.want(recording_id, plan, self._view.picture_size(recording_id))
             elif recording_id not in self.shown:
                 self._frames.want(recording_id, (0,), self._view.picture_size(recording_id))
-        self._show_transport()
+        self._show_transport(is_urgent=not is_playing)
         self.time_changed.emit(time_s)
 
     def reset_figures(self) -> None:
@@ -301,18 +325,36 @@ class PlaybackPresenter(QObject):
         schedule = self._session.schedule
         if schedule is None or self._session.entry(recording_id) is None:
             return
-        time_s = self.clock.time_s
         figures = self.figures.setdefault(recording_id, TileFigures())
         figures.shown += 1
         figures.pts.add(frame.pts)
         if self.clock.is_playing:
-            due = schedule.frames_at(time_s)[recording_id]
+            due = self._due_now(recording_id)
             if due is not None and (due - frame.index) * self.clock.rate > 0:
                 figures.late += 1
         self.shown[recording_id] = frame
-        is_free = recording_id in self._free
-        rate = None if is_free else schedule.rate_of(recording_id, time_s)
-        self._view.show_frame(recording_id, frame, rate)
+        self._view.show_frame(recording_id, frame, self._rate(schedule, recording_id))
+
+    def _due_now(self, recording_id: str) -> int | None:
+        """Return the frame that belongs on the screen at this moment, by the last tick's plan."""
+        due = self._due.get(recording_id)
+        if due is None:
+            return None
+        from_s, rate = self._due_from
+        at = int((self.clock.time_s - from_s) / (rate * TICK_MS / 1000))
+        frame = int(due[min(max(at, 0), len(due) - 1)])
+        return frame if frame >= 0 else None
+
+    def _rate(self, schedule: Schedule, recording_id: str) -> float | None:
+        """Return the momentary rate, while playing measured only as often as one can read."""
+        if recording_id in self._free:
+            return None
+        now = self._now()
+        measured_at, rate = self._rates.get(recording_id, (float("-inf"), None))
+        if not self.clock.is_playing or now - measured_at > READOUT_S:
+            rate = schedule.rate_of(recording_id, self.clock.time_s)
+            self._rates[recording_id] = (now, rate)
+        return rate
 
     def _on_tick(self) -> None:
         if not self.clock.is_playing:
@@ -323,7 +365,7 @@ class PlaybackPresenter(QObject):
 
     def _on_schedule_changed(self) -> None:
         ids = {e.id for e in self._session.entries}
-        for known in (self.shown, self.figures, self._counterparts, self._free):
+        for known in (self.shown, self.figures, self._counterparts, self._free, self._rates):
             for recording_id in [i for i in known if i not in ids]:
                 del known[recording_id]
         schedule = self._session.schedule
@@ -344,14 +386,20 @@ class PlaybackPresenter(QObject):
         if self._is_looping and schedule.duration_s > 0.05:
             self.clock.set_loop((0.0, schedule.duration_s))
 
-    def _show_transport(self) -> None:
+    def _show_transport(self, *, is_urgent: bool = True) -> None:
+        now = self._now()
+        if not is_urgent and now - self._transport_at < TRANSPORT_S:
+            return
+        self._transport_at = now
         schedule = self._session.schedule
         if schedule is None:
             self._view.set_transport(Transport())
             return
         entry = self._session.entry(self._session.active_id)
         time_s = self.clock.time_s
-        frame = schedule.frames_at(time_s).get(entry.id) if entry is not None else None
+        frame = None
+        if entry is not None and (own_s := self.own_times_s.get(entry.id)) is not None:
+            frame = entry.recording.index.frame_shown_at(own_s)
         self._view.set_transport(
             Transport(
                 time_s=time_s,

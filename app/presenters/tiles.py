@@ -74,9 +74,9 @@ class TilesPresenter(QObject):
         if entry.stage is Stage.ALIGNING:
             return "", -1.0, self.tr("aligning")
         if entry.stage is Stage.CANCELLED:
-            return self.tr("Cancelled – Align again (Ctrl+R) goes on where it stopped"), None, ""
+            return self.tr("Cancelled – Ctrl+R goes on"), None, ""
         if entry.stage is Stage.FAILED:
-            return self.tr("Not aligned – it plays in its own time"), None, ""
+            return self.tr("Not aligned – plays in its own time"), None, ""
         if entry.alignment is not None and not entry.is_mapped:
-            return self.tr("No convincing alignment – it plays in its own time"), None, ""
+            return self.tr("Not aligned – plays in its own time"), None, ""
         return "", None, ""

@@ -98,7 +98,7 @@ class TimelinePresenter(QObject):
             lanes.append(self._lane(entry, above))
             above = entry
         self._view.set_lanes(tuple(lanes))
-        self._on_time_changed(self._player.clock.time_s)
+        self._view.set_playheads(self._player.own_times_s)
 
     def _ordered(self) -> list[Entry]:
         reference_id = self._session.reference_id
@@ -140,10 +140,8 @@ class TimelinePresenter(QObject):
         pairs = np.stack([above_s, below_s], axis=1)
         return pairs[np.isfinite(pairs).all(axis=1)]
 
-    def _on_time_changed(self, time_s: float) -> None:
-        schedule = self._session.schedule
-        if schedule is not None:
-            self._view.set_playheads(schedule.times_at(time_s))
+    def _on_time_changed(self, _time_s: float) -> None:
+        self._view.set_playheads(self._player.own_times_s)
 
 
 def _mapped_stretches(entry: Entry) -> tuple[tuple[float, float], ...]:

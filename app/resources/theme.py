@@ -149,8 +149,11 @@ def palette_of(colours: Colours) -> QPalette:
 
 def style_sheet(colours: Colours) -> str:
     """``theme.qss`` with ``@names`` replaced by this theme's colours."""
-    text = (Path(__file__).parent / "theme.qss").read_text(encoding="utf-8")
+    folder = Path(__file__).parent
+    text = (folder / "theme.qss").read_text(encoding="utf-8")
     values = {name: str(value) for name, value in asdict(colours).items()}
+    chevron = folder / f"chevron-{'light' if colours.is_dark else 'dark'}.svg"
+    values["chevron"] = chevron.as_posix()
     return re.sub(r"@([a-z_]+)", lambda match: values[match.group(1)], text)
 
 

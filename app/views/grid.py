@@ -81,6 +81,7 @@ class TileGrid(QWidget):
         super().__init__(parent)
         self.setObjectName("tile-grid")
         self.setAccessibleName(self.tr("Recordings"))
+        self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._tiles: dict[str, Tile] = {}
         self._hint = SecondRecordingHint(self)
         self._hint.hide()

@@ -207,6 +207,7 @@ class MainWindow(QMainWindow):
     def _dock(self, name: str, title: str, content: QWidget) -> QDockWidget:
         dock = QDockWidget(title, self)
         dock.setObjectName(name)
+        dock.setTitleBarWidget(QWidget())  # the tab says it already
         frame = QFrame()
         frame.setProperty("role", "panel")
         layout = QVBoxLayout(frame)
@@ -221,6 +222,8 @@ class MainWindow(QMainWindow):
 
     def show_recordings(self, *, is_any: bool) -> None:
         """Show the comparison, or the place to drop on."""
+        if is_any and self._pages.currentIndex() == 0:
+            self.grid.setFocus()  # not on a button: Space and the arrows play
         self._pages.setCurrentIndex(1 if is_any else 0)
         for dock in (self.alignment_dock, self.search_dock):
             dock.setVisible(is_any)

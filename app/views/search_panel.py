@@ -263,7 +263,8 @@ class SearchPanel(QWidget):
         if not matches:
             self._say("warning", reason or self.tr("Nothing found."))
         elif convincing:
-            found = self.tr("%n moment(s)", "", len(matches))
+            count = len(matches)
+            found = self.tr("1 moment") if count == 1 else self.tr("{n} moments").format(n=count)
             self._say("", f"{found}. {reason}" if reason else found)
         else:
             self._say("warning", self.tr("! Nothing convincing. {reason}").format(reason=reason))

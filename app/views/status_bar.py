@@ -62,7 +62,7 @@ class StatusBar(QStatusBar):
         if line is None:
             self._text.setText(self.tr("Ready"))
             return
-        more = "  " + self.tr("(+%n more)", "", line.others) if line.others else ""
+        more = "  " + self.tr("(+{n} more)").format(n=line.others) if line.others else ""
         self._text.setText(line.text + more)
         self._cancel.setEnabled(not line.is_cancelling)
         if line.fraction is None:

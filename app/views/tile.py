@@ -220,10 +220,10 @@ class Tile(QWidget):
 
     def _paint_readout(self, painter: QPainter, right: float) -> float:
         """Write rate, time and frame number from the right; return where they begin."""
-        if self._frame is None:
+        if self._frame is None or not self._has_counterpart:
             return right
         parts: list[tuple[str, QColor]] = []
-        rate = format_rate(self._rate) if self._has_counterpart else ""
+        rate = format_rate(self._rate)
         if rate and not self._state.is_reference:
             parts.append((rate, QColor("#ffd37a")))
         parts.append((format_time(self._frame.time_s), QColor("#f2f4f6")))

@@ -6,7 +6,7 @@ from bisect import bisect_left
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, QTimer, Signal
+from PySide6.QtCore import QEvent, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from PySide6.QtGui import (
     QBrush,
     QColor,
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
 
     from app.models.viewstate import Lane, Thumbnail
 
-GUTTER = 132
+GUTTER = 150
 """Width of the names."""
 
 RULER = 22
 MARGIN_RIGHT = 14
-GAP = 16
+GAP = 24
 """Between two lanes; the threads run here."""
 
 CONFIDENCE = 6
@@ -66,6 +66,8 @@ class Timeline(QWidget):
         self._strips: dict[str, QPixmap] = {}
         self._playheads: dict[str, float | None] = {}
         self._scrubbed = ""
+        self._still: QPixmap | None = None
+        self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setObjectName("timeline")
         self.setAccessibleName(self.tr("Timeline"))
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -96,7 +98,7 @@ class Timeline(QWidget):
                 f"{e.letter} {e.name}, {format_time(e.duration_s, decimals=0)}" for e in lanes
             )
         )
-        self.update()
+        self._redraw()
 
     def add_thumbnail(self, recording_id: str, thumbnail: Thumbnail) -> None:
         """Add a picture to a lane."""
@@ -109,8 +111,9 @@ class Timeline(QWidget):
     def set_playheads(self, times_s: Mapping[str, float | None]) -> None:
         """Show each recording's own time."""
         if self._playheads != times_s:
+            before = self._playhead_area()
             self._playheads = dict(times_s)
-            self.update()
+            self.update(before.united(self._playhead_area()))
 
     # Geometry ----------------------------------------------------------------------------------
 
@@ -142,19 +145,51 @@ class Timeline(QWidget):
     # Painting ----------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw ruler, lanes, threads and playheads from what is prepared."""
+        """Draw what stands still from one prepared picture, and the playheads over it."""
+        if self._still is None:
+            self._still = self._make_still()
         painter = QPainter(self)
-        painter.fillRect(event.rect(), QColor(THEME.colours.surface))
-        if not self._lanes:
-            painter.end()
-            return
-        self._paint_ruler(painter)
-        for position, lane in enumerate(self._lanes):
-            if position:
-                self._paint_threads(painter, position)
-            self._paint_lane(painter, position, lane)
+        ratio = self._still.devicePixelRatio()
+        part = QRectF(event.rect())
+        source = QRectF(
+            part.x() * ratio, part.y() * ratio, part.width() * ratio, part.height() * ratio
+        )
+        painter.drawPixmap(part, self._still, source)
         self._paint_playheads(painter)
         painter.end()
+
+    def _make_still(self) -> QPixmap:
+        """Draw all but the playheads once: painting 60 times a second must cost next to nothing."""
+        ratio = self.devicePixelRatioF()
+        still = QPixmap(round(self.width() * ratio), round(self.height() * ratio))
+        still.setDevicePixelRatio(ratio)
+        still.fill(QColor(THEME.colours.surface))
+        if self._lanes:
+            painter = QPainter(still)
+            painter.setFont(self.font())
+            self._paint_ruler(painter)
+            for position, lane in enumerate(self._lanes):
+                if position:
+                    self._paint_threads(painter, position)
+                self._paint_lane(painter, position, lane)
+            painter.end()
+        return still
+
+    def _redraw(self) -> None:
+        self._still = None
+        self.update()
+
+    def _playhead_area(self) -> QRect:
+        """Return what the playheads cover."""
+        xs = [
+            self.x_of(min(time_s, lane.duration_s))
+            for lane in self._lanes
+            if (time_s := self._playheads.get(lane.recording_id)) is not None
+        ]
+        if not xs:
+            return QRect()
+        left, right = int(min(xs)) - 9, int(max(xs)) + 10
+        return QRect(left, 0, right - left, self.height())
 
     def _paint_ruler(self, painter: QPainter) -> None:
         colours = THEME.colours
@@ -174,7 +209,7 @@ class Timeline(QWidget):
             painter.setPen(QColor(colours.dim))
             text = format_time(tick * step_s, decimals=decimals)
             label = QRectF(x - 45, 0, 90, RULER - 6)
-            label.moveLeft(min(max(label.left(), GUTTER - 8.0), self.width() - 90.0 + 30))
+            label.moveRight(min(label.right(), self.width() + 30.0))
             painter.drawText(label, Qt.AlignmentFlag.AlignCenter, text)
         painter.restore()
 
@@ -203,7 +238,7 @@ class Timeline(QWidget):
         painter.setPen(QColor(THEME.colours.text if lane.is_active else THEME.colours.dim))
         room = GUTTER - 38 - 10
         name = QFontMetricsF(painter.font()).elidedText(
-            lane.name, Qt.TextElideMode.ElideMiddle, room
+            _stem(lane.name), Qt.TextElideMode.ElideRight, room
         )
         painter.drawText(
             QRectF(38, middle - 12, room, 24),
@@ -274,7 +309,8 @@ class Timeline(QWidget):
         painter.restore()
 
     def _paint_playheads(self, painter: QPainter) -> None:
-        painter.save()
+        # Upright lines as filled rectangles: antialiased ones cost 20 times as much.
+        colour, edge = QColor(PLAYHEAD), QColor(0, 0, 0, 170)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         previous: QPointF | None = None
         for position, lane in enumerate(self._lanes):
@@ -283,25 +319,21 @@ class Timeline(QWidget):
                 previous = None
                 continue
             bar = self._bar(position)
-            x = self.x_of(min(time_s, lane.duration_s))
-            top = QPointF(x, bar.top() - (6 if position == 0 else 1))
-            bottom = QPointF(x, bar.bottom())
-            painter.setPen(QPen(QColor(0, 0, 0, 170), 4))
-            painter.drawLine(top, bottom)
-            painter.setPen(QPen(QColor(PLAYHEAD), 2))
-            painter.drawLine(top, bottom)
+            x = round(self.x_of(min(time_s, lane.duration_s)))
+            top, bottom = bar.top() - (6 if position == 0 else 1), bar.bottom()
+            painter.fillRect(QRectF(x - 2, top, 4, bottom - top), edge)
+            painter.fillRect(QRectF(x - 1, top, 2, bottom - top), colour)
             if previous is not None:
-                painter.setPen(QPen(QColor(PLAYHEAD), 1.5))
-                painter.drawLine(previous, top)
+                painter.setPen(QPen(colour, 1.5))
+                painter.drawLine(previous, QPointF(x, top))
             if position == 0:
                 painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(QColor(PLAYHEAD))
+                painter.setBrush(colour)
                 y = bar.top() - 1
                 painter.drawPolygon(
                     QPolygonF([QPointF(x - 6, y - 9), QPointF(x + 6, y - 9), QPointF(x, y)])
                 )
-            previous = bottom
-        painter.restore()
+            previous = QPointF(x, bottom)
 
     def _make_strips(self) -> None:
         """Lay each lane's pictures side by side, nearest in time to each place."""
@@ -328,7 +360,7 @@ class Timeline(QWidget):
                 painter.drawPixmap(place, picture, QRectF(picture.rect()))
             painter.end()
             self._strips[lane.recording_id] = strip
-        self.update()
+        self._redraw()
 
     # Events ------------------------------------------------------------------------------------
 
@@ -374,12 +406,14 @@ class Timeline(QWidget):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Lay the pictures anew."""
+        self._still = None
         self._strip_timer.start()
         super().resizeEvent(event)
 
     def changeEvent(self, event: QEvent) -> None:
         """Follow the theme."""
-        if event.type() == QEvent.Type.PaletteChange:
+        if event.type() in (QEvent.Type.PaletteChange, QEvent.Type.FontChange):
+            self._still = None
             self._strip_timer.start()
         super().changeEvent(event)
 
@@ -392,6 +426,11 @@ class Timeline(QWidget):
         """Return room for all lanes at their lowest."""
         count = max(1, len(self._lanes))
         return QSize(300, RULER + BOTTOM + count * LANE_MIN + (count - 1) * GAP)
+
+
+def _stem(name: str) -> str:
+    """Leave out the suffix: there is little room."""
+    return name.rpartition(".")[0] or name
 
 
 def nice_step(least: float) -> float:

@@ -112,6 +112,7 @@ class TransportBar(QFrame):
         right_layout.addWidget(self._frame)
         right.setMinimumWidth(side)
         layout.addWidget(right, 1)
+        self._show_rate(self._state.rate)
         self.set_transport(Transport())
 
     def set_transport(self, transport: Transport) -> None:

@@ -1,0 +1,121 @@
+"""An engine without ONNX: real recordings, block means as vectors, a linear map."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from carl_core.alignment.alignment import Alignment
+from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+from carl_core.progress import Monitor
+from carl_core.retrieval.retriever import Hit, SearchResult
+from carl_core.video.reader import FrameReader
+from carl_core.video.recording import open_recording
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from carl_core.video.recording import Recording
+
+
+@dataclass
+class FakeEncoder:
+    provider: str = "CPUExecutionProvider"
+
+
+@dataclass
+class FakeEngine:
+    """Answers at once, or holds embedding until ``gate`` is set."""
+
+    verdict: str = "aligned"
+    notes: tuple[str, ...] = ()
+    convincing: bool = True
+    encoder_error: Exception | None = None
+    gate: threading.Event = field(default_factory=threading.Event)
+    is_gated: bool = False
+    embedded: list[str] = field(default_factory=list)
+    aligned: list[tuple[str, str]] = field(default_factory=list)
+
+    @property
+    def encoder(self) -> FakeEncoder:
+        if self.encoder_error is not None:
+            raise self.encoder_error
+        return FakeEncoder()
+
+    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
+        return open_recording(path, monitor=monitor)
+
+    def embed(self, recording: Recording, *, monitor: Monitor | None = None) -> Embeddings:
+        _ = self.encoder
+        monitor = monitor or Monitor()
+        step = 3
+        frames = np.arange(0, len(recording.index), step)
+        monitor.start(f"embedding {recording.name}", len(frames))
+        while self.is_gated and not self.gate.wait(0.01):
+            monitor.check()
+        rows = []
+        with FrameReader(recording, size=(16, 16), threads=1) as reader:
+            for frame in reader.frames_at(frames.tolist()):
+                small = frame.pixels.reshape(8, 2, 8, 2, 3).mean(axis=(1, 3, 4)).ravel()
+                small = small - small.mean() + 1e-3
+                rows.append(small / np.linalg.norm(small))
+                monitor.advance()
+        self.embedded.append(recording.name)
+        return Embeddings(
+            EmbeddingKey(recording.fingerprint, "fake", "10/1"),
+            frames,
+            recording.index.times_s[frames],
+            np.asarray(rows, dtype=np.float32),
+        )
+
+    def align(
+        self, reference: Recording, other: Recording, *, monitor: Monitor | None = None
+    ) -> Alignment:
+        if monitor is not None:
+            monitor.check()
+        times = self.embed(reference).times_s
+        share = times / max(float(times[-1]), 1e-9)
+        self.aligned.append((reference.name, other.name))
+        others = share * other.index.duration_s * 0.98
+        if self.verdict == "none":
+            others = np.full_like(others, np.nan)
+        else:
+            others[-2:] = np.nan  # the end has no counterpart
+        count = len(times)
+        return Alignment(
+            method="linear",
+            cost=0.2,
+            match=0.5 if self.verdict == "none" else 0.97,
+            verdict=self.verdict,
+            reason="A made-up map for tests.",
+            reference_s=times,
+            other_s=others,
+            confidence=np.linspace(1.0, 0.4, count),
+            gaps=(),
+            anchors=(),
+            raw_reference=np.arange(count),
+            raw_other=np.arange(count),
+        )
+
+    def search(
+        self,
+        query: Sequence[Any],
+        recordings: Sequence[Recording],
+        *,
+        k: int = 10,
+        monitor: Monitor | None = None,
+    ) -> SearchResult:
+        hits = []
+        for recording in recordings:
+            frame = len(recording.index) // 2
+            time_s = recording.index.time_of(frame)
+            hits.append(Hit(recording.id, frame, time_s, 0.9, (time_s, time_s)))
+        return SearchResult(
+            tuple(hits[:k]), self.convincing, "It stands out." if self.convincing else "All alike."
+        )
+
+
