@@ -235,7 +235,7 @@ class EntryWriter:
         try:
             for (name, _), block in zip(_STREAMS, blocks, strict=True):
                 with (self.folder / name).open("ab") as stream:
-                    stream.write(block.tobytes())
+                    stream.write(block.data)
             chunk = Chunk(len(features), _digest(blocks))
             self.meta = Meta(
                 self.meta.key, self.meta.channels, self.meta.dim, (*self.meta.chunks, chunk)
@@ -272,7 +272,7 @@ class EntryWriter:
             raise ValueError(f"vectors {vectors.shape} for {self.done}/{len(self.frames)} frames")
         block = np.ascontiguousarray(vectors, dtype="<f4")
         try:
-            (self.folder / _VECTORS[0]).write_bytes(block.tobytes())
+            (self.folder / _VECTORS[0]).write_bytes(block.data)
             self.meta = Meta(
                 self.meta.key,
                 self.meta.channels,

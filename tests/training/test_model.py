@@ -99,6 +99,12 @@ def test_published_model_has_the_published_sizes() -> None:
         assert torch.equal(value, third[name])
 
 
+def test_the_light_model_is_small_enough_to_come_along() -> None:
+    model = build_model(ModelConfig())
+    exported = sum(p.numel() for part in (model.trunk, model.head) for p in part.parameters())
+    assert exported * 4 < 12e6
+
+
 def test_published_positions_have_their_golden_values() -> None:
     positions = stretched_sinusoid(torch.zeros(1, 3), 4, 9)[0]
     golden = [
