@@ -232,6 +232,7 @@ class LossConfig:
     temperature, sigma, epsilon, negatives, reach : of ``sequence_contrastive_loss``; ``sigma`` in
         the sampling's ``sigma_unit``, ``reach`` 0 = every row counts
     use_projection : compare projections (published); false = the embeddings themselves
+    pose_map_weight : of the joints' cells in the trunk's last map, simulated frames only
     pose_weight : of the joints regressed from the features of single simulated frames
     pose_embedding_weight : of the same from the embeddings
     """
@@ -242,6 +243,7 @@ class LossConfig:
     negatives: str = "single"
     reach: float = 3.0
     use_projection: bool = True
+    pose_map_weight: float = 0.0
     pose_weight: float = 0.0
     pose_embedding_weight: float = 0.0
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from torch import Tensor, nn
 
-from training.losses import joint_regression_loss
+from training.losses import joint_map_loss, joint_regression_loss
 
 if TYPE_CHECKING:
     from training.config import LossConfig
@@ -14,16 +14,19 @@ if TYPE_CHECKING:
 
 
 class JointRegressor(nn.Module):
-    """Joints from one frame's features, and from its embedding.
+    """Joints from a frame's map of features, from its pooled features, and from its embedding.
 
-    The first network says where joints are in the picture and on the body, and teaches the trunk
-    where limbs are. The second knows the embedding only, and teaches it to say what pose it is,
-    seen from anywhere.
+    The map says in which of its cells each joint lies (by far the quickest teacher of a trunk), the
+    pooled features where joints are in the picture and on the body, and the embedding, which must
+    know the pose seen from anywhere, where they are on the body.
     """
 
-    def __init__(self, channels: int, dim: int, joints: int, hidden: int = 256) -> None:
+    def __init__(
+        self, channels: int, map_channels: int, dim: int, joints: int, hidden: int = 256
+    ) -> None:
         super().__init__()
         self.joints = joints
+        self.from_map = nn.Conv2d(map_channels, joints, 1)
         self.from_features = nn.Sequential(
             nn.LayerNorm(channels), nn.Linear(channels, hidden), nn.ReLU(),
             nn.Linear(hidden, 5 * joints),
@@ -41,6 +44,7 @@ class JointRegressor(nn.Module):
 
 def joint_losses(
     regressor: JointRegressor,
+    feature_map: Tensor,
     features: Tensor,
     embeddings: Tensor,
     batch: Batch,
@@ -50,14 +54,20 @@ def joint_losses(
 
     Parameters
     ----------
+    feature_map : (V B T, channels, H, W), the trunk's last map before pooling
     features : (V, B, T, C)
     embeddings : (V, B, T, D)
     """
+    losses: dict[str, Tensor] = {}
+    if config.pose_map_weight:
+        logits = regressor.from_map(feature_map).float()
+        losses["map"] = config.pose_map_weight * joint_map_loss(
+            logits, batch.points.flatten(0, 2), batch.visible.flatten(0, 2)
+        )
     if not (config.pose_weight or config.pose_embedding_weight):
-        return {}
+        return losses
     points, body, again = regressor(features.float(), embeddings.float())
     has_body = batch.has_body.unsqueeze(-1).expand(batch.body.shape[:-1])
-    losses: dict[str, Tensor] = {}
     if config.pose_weight:
         # Shares of the picture (about 0.3 wide) and metres (about 1) to a like scale.
         losses["points"] = config.pose_weight * joint_regression_loss(

@@ -81,7 +81,24 @@ class Learner(nn.Module):
     def __init__(self, config: TrainConfig, joints: int) -> None:
         super().__init__()
         self.carl: CarlModel = build_model(config.model)
-        self.regressor = JointRegressor(self.carl.trunk.channels, config.model.dim, joints)
+        self._map = torch.zeros(0)
+        self.carl.trunk.late.register_forward_hook(self._keep_map)
+        with torch.no_grad():
+            size = config.model.image_size
+            self.carl.trunk.eval()(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+            self.carl.trunk.train()
+        self.regressor = JointRegressor(
+            self.carl.trunk.channels, self._map.shape[1], config.model.dim, joints
+        )
+
+    def features(self, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Frames (N, S, S, 3) to features (N, C) and the map (N, channels, H, W) they came from."""
+        features: Tensor = self.carl.trunk(frames)
+        feature_map, self._map = self._map, torch.zeros(0)
+        return features, feature_map
+
+    def _keep_map(self, module: nn.Module, inputs: object, output: Tensor) -> None:
+        self._map = output
 
 
 def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
@@ -186,7 +203,7 @@ def losses_of(learner: Learner, batch: Batch, config: TrainConfig) -> dict[str, 
     """Weighted losses of one batch by name; their sum is minimised."""
     views, clips, count = batch.valid.shape
     carl = learner.carl
-    features = carl.trunk(batch.frames.flatten(0, 2))  # (V B T, C)
+    features, feature_map = learner.features(batch.frames.flatten(0, 2))  # (V B T, C)
     features = features.unflatten(0, (views * clips, count))
     embeddings = carl.head(features, batch.times_s.flatten(0, 1), batch.valid.flatten(0, 1))
     compared = carl.project(embeddings) if config.loss.use_projection else embeddings
@@ -199,6 +216,7 @@ def losses_of(learner: Learner, batch: Batch, config: TrainConfig) -> dict[str, 
     )  # fmt: skip
     joints = joint_losses(
         learner.regressor,
+        feature_map,
         features.unflatten(0, (views, clips)),
         embeddings.unflatten(0, (views, clips)),
         batch,
