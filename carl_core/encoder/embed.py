@@ -188,10 +188,11 @@ def _embed(
         done = len(collected)
         monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
         try:
-            for pixels in _decoded(recording, encoder, frames[done:], batch):
+            for pixels in _decoded(recording, encoder, frames[done:], batch, monitor):
                 monitor.check()
                 collected.append(encoder.features(pixels))
                 monitor.advance(len(pixels))
+            monitor.check()
         finally:
             collected.flush()
         vectors = encoder.embed_features(collected.whole(), recording.index.times_s[frames])
@@ -199,8 +200,13 @@ def _embed(
     return vectors
 
 
-def _decoded(recording: Recording, encoder: Encoder, frames: Int64, batch: int) -> Iterator[UInt8]:
-    """Yield uint8 (n, S, S, 3) batches of the given frames, decoded ahead on another thread."""
+def _decoded(
+    recording: Recording, encoder: Encoder, frames: Int64, batch: int, monitor: Monitor
+) -> Iterator[UInt8]:
+    """Yield uint8 (n, S, S, 3) batches of the given frames, decoded ahead on another thread.
+
+    Ends early when the monitor is cancelled: nobody waits for the rest of a batch.
+    """
     if len(frames) == 0:
         return
     size, fit = encoder.spec.size, cast("Fit", encoder.spec.fit)  # checked by EncoderSpec
@@ -209,6 +215,8 @@ def _decoded(recording: Recording, encoder: Encoder, frames: Int64, batch: int) 
         waiting: list[UInt8] = []
         with FrameReader(recording, size=(size, size), fit=fit) as reader:
             for frame in reader.frames_at(int(number) for number in frames):
+                if monitor.is_cancelled:
+                    return
                 waiting.append(frame.pixels)
                 if len(waiting) == batch:
                     yield np.stack(waiting)

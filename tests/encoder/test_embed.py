@@ -318,6 +318,26 @@ def test_decoding_runs_ahead_on_a_thread_of_its_own(
     assert threading.get_ident() not in where
 
 
+def test_cancelling_does_not_wait_for_a_batch(
+    recording: Recording, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monitor = Monitor()
+    seen: list[int] = []
+    whole = FrameReader.frames_at
+
+    def watched(reader: FrameReader, indices: Iterable[int]) -> Iterator[Frame]:
+        for frame in whole(reader, indices):
+            seen.append(frame.index)
+            if frame.index == 5:
+                monitor.cancel()  # as another thread would
+            yield frame
+
+    monkeypatch.setattr(FrameReader, "frames_at", watched)
+    with pytest.raises(Cancelled):
+        embed_recording(recording, encoder, sampling="native", monitor=monitor, batch=150)
+    assert seen[-1] == 5
+
+
 def test_a_cancelled_embedding_leaves_no_thread(recording: Recording, encoder: Encoder) -> None:
     before = threading.active_count()
     with pytest.raises(Cancelled):
