@@ -1,9 +1,14 @@
 """How much better an alignment is than alignments of what does not belong together.
 
-The null: the other recording shifted in a circle, played backwards, cut into blocks and shuffled,
-and recordings of something else (a bank of embeddings by the same encoder). Each null is aligned by
-the same method as the real thing. Shuffling single frames would be no null: smooth but unrelated
+The null: one recording shifted in a circle, played backwards, cut into blocks and shuffled, and
+recordings of something else (a bank of embeddings by the same encoder). Each null is aligned by the
+same method as the real thing. Shuffling single frames would be no null: smooth but unrelated
 recordings beat it.
+
+Three refinements. Where only a part of one recording is used, the other one is shuffled: a shuffled
+whole would still hold the part. A shuffled copy that is as good as the original (repetitions, or
+stillness) is no null and does not count; this is decided from that recording alone. And around a
+sample, a null map that leads to what the real counterpart shows is no null there.
 """
 
 from __future__ import annotations
@@ -15,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Path
+from carl_core.alignment.dtw import Path, solve_exact
 from carl_core.similarity.matrix import unit_rows
 
 if TYPE_CHECKING:
@@ -23,7 +28,7 @@ if TYPE_CHECKING:
 
     from carl_core.alignment.alignment import Verdict
     from carl_core.alignment.options import AlignOptions
-    from carl_core.arrays import Float32, Float64, Int64
+    from carl_core.arrays import Bool, Float32, Float64, Int64
     from carl_core.progress import Monitor
 
 Solver = Callable[[Costs], Path]
@@ -35,6 +40,12 @@ NEIGHBOURHOOD_S = 0.5
 # Null alignments are solved at this resolution at most: 60 of them take about a second.
 _LONGEST = 600
 _BANK_SHARE = 0.4  # of the null maps, where a bank is given
+# Two samples show the same when they differ by less than this share of the usual difference.
+_SAME_CONTENT = 0.3
+# A shuffled copy whose alignment with its original costs less than this share of the usual
+# difference holds the same content in the same order.
+_SELF_LIKE = 0.15
+_FEWEST_SHARE = 0.25  # of the null maps that must count
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,18 +100,97 @@ def measure_trust(
     if row_factor * column_factor > 1:  # like is compared with like: the same resolution
         path = solver(costs)
     real = _Profile.of(path, costs.shape, skip, straight, times_s)
-    worse_whole = 0.0
-    worse_here = np.zeros(len(times_s))
-    nulls = list(_nulls(costs, options, bank))
-    for null in nulls:
+    counterparts = _counterparts(path, costs.shape[0])
+    usual = _usual_distance(costs.columns)
+    worse_whole = counted_whole = 0.0
+    worse_here, counted_here = np.zeros(len(times_s)), np.zeros(len(times_s))
+    for null in _nulls(costs, _uses_more_of_reference(path, costs.shape), options, bank):
         if monitor is not None:
             monitor.check()
-        null_path = solver(null)
-        profile = _Profile.of(null_path, null.shape, skip, straight, times_s)
+        null_path = solver(null.costs)
+        profile = _Profile.of(null_path, null.costs.shape, skip, straight, times_s)
+        counted_whole += 1.0
         worse_whole += float(profile.whole > real.whole)
-        worse_here += profile.around > real.around
-    confidence = np.repeat(worse_here / len(nulls), row_factor)[:n]
-    return Trust(confidence, worse_whole / len(nulls))
+        around, differs = profile.around, np.ones(len(times_s), dtype=np.bool_)
+        if null.rows is not None or null.columns is not None:
+            shown = _counterparts(null_path, costs.shape[0])
+            if null.columns is not None:
+                shown = np.where(shown >= 0, null.columns[shown], -1)
+            if null.rows is not None:  # back to the reference's own order
+                back = np.argsort(null.rows)
+                shown, around = shown[back], around[back]
+            differs = ~_same(costs.columns, counterparts, shown, _SAME_CONTENT * usual)
+        worse_here += differs & (around > real.around)
+        counted_here += differs
+    # With few nulls left there is little evidence: they cannot count for all.
+    fewest = _FEWEST_SHARE * options.null_maps
+    confidence = np.repeat(worse_here / np.maximum(counted_here, fewest), row_factor)[:n]
+    return Trust(confidence, worse_whole / max(counted_whole, fewest))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Null:
+    """Costs of a pair that does not belong together, and how its samples were reordered."""
+
+    costs: Costs
+    rows: Int64 | None = None
+    columns: Int64 | None = None
+
+
+def _uses_more_of_reference(path: Path, shape: tuple[int, int]) -> bool:
+    ours = (path.reference[-1] - path.reference[0] + 1) / shape[0]
+    theirs = (path.other[-1] - path.other[0] + 1) / shape[1]
+    return bool(ours > theirs + 0.1)
+
+
+def _nulls(
+    costs: Costs, shuffle_rows: bool, options: AlignOptions, bank: Sequence[Float32]
+) -> Iterator[_Null]:
+    """Null pairs, at most ``options.null_maps`` of them."""
+    rng = np.random.default_rng(options.seed)
+    from_bank = round(_BANK_SHARE * options.null_maps) if bank else 0
+    own = costs.rows if shuffle_rows else costs.columns
+    limit = _SELF_LIKE * _usual_distance(own)
+    m = len(own)
+    for k in range(options.null_maps - from_bank):
+        if k % 3 == 0:
+            order = _shifted(m, rng)
+        elif k % 3 == 1:
+            order = _blocks(m, rng)
+        else:
+            order = (np.arange(m) if k == 2 else _shifted(m, rng))[::-1].copy()
+        copy = np.ascontiguousarray(own[order])
+        if solve_exact(Costs(own, copy)).mean_cost <= limit:
+            continue
+        if shuffle_rows:
+            yield _Null(Costs(copy, costs.columns), rows=order)
+        else:
+            yield _Null(Costs(costs.rows, copy), columns=order)
+    for k in range(from_bank):
+        clip = bank[int(rng.integers(len(bank)))] if k >= len(bank) else bank[k]
+        columns = unit_rows(_stretched(clip, costs.shape[1], rng), centre=options.centre)
+        yield _Null(Costs(costs.rows, columns))
+
+
+def _counterparts(path: Path, n: int) -> Int64:
+    """Column in the middle of the path's cells of each row, -1 outside the path: int64 (N,)."""
+    found = np.full(n, -1, dtype=np.int64)
+    rows, starts = np.unique(path.reference, return_index=True)
+    ends = np.append(starts[1:], len(path.reference)) - 1
+    found[rows] = (path.other[starts] + path.other[ends]) // 2
+    return found
+
+
+def _usual_distance(columns: Float32) -> float:
+    """Median distance of two samples of one recording."""
+    part = columns[np.linspace(0, len(columns) - 1, min(len(columns), 200)).astype(np.int64)]
+    return float(np.median(1.0 - part @ part.T))
+
+
+def _same(columns: Float32, one: Int64, two: Int64, limit: float) -> Bool:
+    """Whether the samples ``one`` and ``two`` of the other look the same, row by row."""
+    products = np.einsum("ij,ij->i", columns[one], columns[two], dtype=np.float64)
+    return np.asarray((one >= 0) & (two >= 0) & (1.0 - products <= limit))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -140,26 +230,6 @@ def _pooled_times(times_s: Float64, factor: int, count: int) -> Float64:
     starts = np.minimum(np.arange(count) * factor, len(times_s) - 1)
     ends = np.minimum(starts + factor - 1, len(times_s) - 1)
     return np.asarray(0.5 * (times_s[starts] + times_s[ends]))
-
-
-def _nulls(costs: Costs, options: AlignOptions, bank: Sequence[Float32]) -> Iterator[Costs]:
-    """Costs of the reference against null recordings, ``options.null_maps`` of them."""
-    rng = np.random.default_rng(options.seed)
-    m = costs.shape[1]
-    from_bank = round(_BANK_SHARE * options.null_maps) if bank else 0
-    own = options.null_maps - from_bank
-    makers: list[Callable[[], Int64]] = [
-        lambda: _shifted(m, rng),
-        lambda: _blocks(m, rng),
-        lambda: _shifted(m, rng)[::-1],
-    ]
-    for k in range(own):
-        order = np.arange(m)[::-1] if k == 2 else makers[k % 3]()
-        yield Costs(costs.rows, np.ascontiguousarray(costs.columns[order]))
-    for k in range(from_bank):
-        clip = bank[int(rng.integers(len(bank)))] if k >= len(bank) else bank[k]
-        columns = unit_rows(_stretched(clip, m, rng), centre=options.centre)
-        yield Costs(costs.rows, columns)
 
 
 def _shifted(m: int, rng: np.random.Generator) -> Int64:
