@@ -219,6 +219,7 @@ def _draw_solids(
     depth[box[0] : box[1], box[2] : box[3]] = _FAR
     box[0], box[1], box[2], box[3] = rows, 0, columns, 0
     c, s = np.cos(motion[2]) / motion[3], np.sin(motion[2]) / motion[3]
+    ray_scale = 1.0 / (focal * samples * motion[3]) ** 2
     ex, ey, ez = np.zeros(3), np.zeros(3), np.zeros(3)
     m = np.zeros((3, 3))
     origin, step_x, step_y, start = np.zeros(3), np.zeros(3), np.zeros(3), np.zeros(3)
@@ -292,108 +293,121 @@ def _draw_solids(
             (height * 0.5 + motion[1]) * samples - 0.5,
         )
 
+        # A ray meets the cone where k2 t² + 2 k1 t + k0 = 0 (the round cone of Quilez 2018, with
+        # rays of any length, so that t is the depth). Along a row of samples k1 is linear and k2
+        # quadratic in u, so the row's hits are one interval: only that is visited.
         rr = ra - rb
-        m0 = h * h
         m1 = h * origin[2]
         m5 = origin[0] ** 2 + origin[1] ** 2 + origin[2] ** 2
         oz = origin[2] - h
         m7 = origin[0] ** 2 + origin[1] ** 2 + oz * oz
-        d2 = m0 - rr * rr
-        k0 = d2 * m5 - m1 * m1 + 2 * m1 * rr * ra - m0 * ra * ra
-        only_ball = d2 <= 1e-9
+        d2 = h * h - rr * rr
+        is_ball = d2 <= 1e-9
+        big = max(ra, rb)
+        lean = (m1 - rr * ra) * h
+        k0 = d2 * m5 - m1 * m1 + 2 * m1 * rr * ra - h * h * ra * ra
+        if is_ball:
+            k0 = (m5 if ra >= rb else m7) - big * big
+        e2 = step_x[0] ** 2 + step_x[1] ** 2 + step_x[2] ** 2
+        p1 = step_x[0] * origin[0] + step_x[1] * origin[1] + step_x[2] * origin[2]
         for i in range(i0, i1):
             v = i - off_y
-            for j in range(j0, j1):
+            bx, by = start[0] + v * step_y[0], start[1] + v * step_y[1]
+            bz = start[2] + v * step_y[2]
+            p0 = bx * origin[0] + by * origin[1] + bz * origin[2]
+            e0 = bx * bx + by * by + bz * bz
+            e1 = 2 * (bx * step_x[0] + by * step_x[1] + bz * step_x[2])
+            if is_ball:
+                away = h if ra < rb else 0.0
+                c0, c1 = p0 - away * bz, p1 - away * step_x[2]
+                g0, g1, g2 = e0, e1, e2
+            else:
+                c0, c1 = d2 * p0 - lean * bz, d2 * p1 - lean * step_x[2]
+                hh = h * h
+                g0, g1 = d2 * e0 - hh * bz * bz, d2 * e1 - 2 * hh * bz * step_x[2]
+                g2 = d2 * e2 - hh * step_x[2] * step_x[2]
+            qa, qb, qc = c1 * c1 - k0 * g2, 2 * c0 * c1 - k0 * g1, c0 * c0 - k0 * g0
+            first, last = j0, j1
+            if qa < 0:
+                inside = qb * qb - 4 * qa * qc
+                if inside <= 0:
+                    continue
+                root = np.sqrt(inside)
+                low, high = (-qb + root) / (2 * qa), (-qb - root) / (2 * qa)
+                first = max(j0, int(max(-1e6, off_x + low)))
+                last = min(j1, int(min(1e6, off_x + high)) + 2)
+            for j in range(first, last):
                 u = j - off_x
-                dx = start[0] + u * step_x[0] + v * step_y[0]
-                dy = start[1] + u * step_x[1] + v * step_y[1]
-                dz = start[2] + u * step_x[2] + v * step_y[2]
-                size = np.sqrt(dx * dx + dy * dy + dz * dz)
-                dx, dy, dz = dx / size, dy / size, dz / size
-                m2 = h * dz
-                m3 = dx * origin[0] + dy * origin[1] + dz * origin[2]
+                under = (qa * u + qb) * u + qc
+                if under < 0:
+                    continue
+                dx, dy = bx + u * step_x[0], by + u * step_x[1]
+                dz = bz + u * step_x[2]
+                k2 = (g2 * u + g1) * u + g0
                 hit = -1.0
-                place = 0.0
                 nx, ny, nz = 0.0, 0.0, 1.0
-                if not only_ball:
-                    k2 = d2 - m2 * m2
-                    k1 = d2 * m3 - m1 * m2 + m2 * rr * ra
-                    under = k1 * k1 - k0 * k2
-                    if under < 0:
-                        continue
-                    if k2 > 1e-12 or k2 < -1e-12:
-                        t = (-np.sqrt(under) - k1) / k2
-                        y = m1 - ra * rr + t * m2
-                        if 0 < y < d2 and t > 0:
-                            hit = t
-                            nx = d2 * (origin[0] + t * dx)
-                            ny = d2 * (origin[1] + t * dy)
-                            nz = d2 * (origin[2] + t * dz) - h * y
-                if hit < 0:
+                if k2 > 1e-14 or k2 < -1e-14:
+                    hit = (-np.sqrt(under) - c0 - c1 * u) / k2
+                    nx, ny, nz = origin[0] + hit * dx, origin[1] + hit * dy, origin[2] + hit * dz
+                    if is_ball:
+                        nz -= h if ra < rb else 0.0
+                    else:
+                        y = m1 - ra * rr + hit * h * dz
+                        if 0 < y < d2 and hit > 0:
+                            nx, ny, nz = d2 * nx, d2 * ny, d2 * nz - h * y
+                        else:
+                            hit = -1.0
+                if hit <= 0 and not is_ball:
+                    dd = (e2 * u + e1) * u + e0
+                    m3 = p0 + p1 * u
                     best = 1e30
-                    if not only_ball or ra >= rb:
-                        h1 = m3 * m3 - m5 + ra * ra
-                        if h1 > 0:
-                            best = -m3 - np.sqrt(h1)
-                            nx, ny, nz = (
-                                origin[0] + best * dx,
-                                origin[1] + best * dy,
-                                origin[2] + best * dz,
-                            )
-                    if not only_ball or rb > ra:
-                        m6 = dx * origin[0] + dy * origin[1] + dz * oz
-                        h2 = m6 * m6 - m7 + rb * rb
-                        if h2 > 0:
-                            t = -m6 - np.sqrt(h2)
-                            if t < best:
-                                best = t
-                                nx, ny, nz = origin[0] + t * dx, origin[1] + t * dy, oz + t * dz
-                    if best > 1e29 or best <= 0:
-                        continue
-                    hit = best
-                far = np.float32(hit / size)
+                    h1 = m3 * m3 - dd * (m5 - ra * ra)
+                    if h1 > 0:
+                        best = (-m3 - np.sqrt(h1)) / dd
+                        nx, ny, nz = (
+                            origin[0] + best * dx,
+                            origin[1] + best * dy,
+                            origin[2] + best * dz,
+                        )
+                    m6 = m3 - h * dz
+                    h2 = m6 * m6 - dd * (m7 - rb * rb)
+                    if h2 > 0:
+                        t = (-m6 - np.sqrt(h2)) / dd
+                        if t < best:
+                            best = t
+                            nx, ny, nz = origin[0] + t * dx, origin[1] + t * dy, oz + t * dz
+                    if best < 1e29:
+                        hit = best
+                if hit <= 0:
+                    continue
+                far = np.float32(hit)
                 if far >= depth[i, j]:
                     continue
                 depth[i, j] = far
                 px, py = origin[0] + hit * dx, origin[1] + hit * dy
                 place = (origin[2] + hit * dz) / (h + 1e-9)
-                # The normal in the world, and where on the solid we are.
+                # The normal in the world; the local product with the ray is the world's.
+                facing = -(dx * nx + dy * ny + dz * nz)
                 nx, nz = nx / flat, nz / cap
                 wx = nx * ex[0] + ny * ey[0] + nz * ez[0]
                 wy = nx * ex[1] + ny * ey[1] + nz * ez[1]
                 wz = nx * ex[2] + ny * ey[2] + nz * ez[2]
                 norm = 1 / np.sqrt(wx * wx + wy * wy + wz * wz + 1e-18)
                 wx, wy, wz = wx * norm, wy * norm, wz * norm
-                facing = -_facing(u, v, c, s, focal * samples, axes, wx, wy, wz)
-                _shade(
-                    materials[k], k, place, px, py, ra, h, wx, wy, wz, facing, light, colour[i, j]
-                )
+                facing *= norm / np.sqrt(1 + (u * u + v * v) * ray_scale)
+                _shade(materials[k], k, place, px, py, ra, wx, wy, wz, facing, light, colour[i, j])
 
 
 @compiled
-def _facing(
-    u: float,
-    v: float,
-    c: float,
-    s: float,
-    scale: float,
-    axes: Float64,
-    wx: float,
-    wy: float,
-    wz: float,
-) -> float:
-    """Return the cosine between the ray of a sample and a normal."""
-    x, y = (c * u + s * v) / scale, (-s * u + c * v) / scale
-    rx = axes[2, 0] + axes[0, 0] * x + axes[1, 0] * y
-    ry = axes[2, 1] + axes[0, 1] * x + axes[1, 1] * y
-    rz = axes[2, 2] + axes[0, 2] * x + axes[1, 2] * y
-    length = np.sqrt(rx * rx + ry * ry + rz * rz)
-    return float((rx * wx + ry * wy + rz * wz) / length)
+def _wave(x: float) -> float:
+    """Return about sin(2 π x), from two parabolas."""
+    part = x - np.floor(x) - 0.5
+    return float(-8.0 * part * (1.0 - 2.0 * abs(part)))
 
 
 @compiled
 def _shade(
-    material: Float64, k: int, place: float, px: float, py: float, radius: float, long: float,
+    material: Float64, k: int, place: float, px: float, py: float, radius: float,
     wx: float, wy: float, wz: float, facing: float, light: Float64, pixel: Float32,
 ) -> None:  # fmt: skip
     """Colour of one sample: cloth or skin, pattern, folds, light."""
@@ -425,8 +439,8 @@ def _shade(
     b += (material[14] - b) * mix
     folds = material[10]
     if folds > 0:
-        angle = py * (7.0 / (radius + 1e-6))
-        wave = np.sin(place * 17.0 + angle + k) * np.sin(place * 7.0 - angle * 1.7 + 2.0 * k)
+        angle = py * (1.1 / (radius + 1e-6))
+        wave = _wave(place * 2.7 + angle + 0.16 * k) * _wave(place * 1.1 - angle * 1.7 + 0.3 * k)
         r, g, b = r * (1 + folds * wave), g * (1 + folds * wave), b * (1 + folds * wave)
     lit = wx * light[0] + wy * light[1] + wz * light[2]
     direct = max(0.0, (lit + 0.18) / 1.18) * light[4]
