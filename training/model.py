@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.backbones import backbone_of, pool_of
+
 if TYPE_CHECKING:
     from training.config import ModelConfig
 
@@ -77,7 +79,7 @@ class Trunk(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.image_size = config.image_size
-        early, late, channels = _backbone(config)
+        early, late, channels = backbone_of(config)
         self.early = early
         self.late = late
         self._is_early_frozen = config.freeze in ("early", "all")
@@ -85,7 +87,7 @@ class Trunk(nn.Module):
         with torch.no_grad():
             probe = torch.zeros(1, 3, config.image_size, config.image_size)
             height, width = self.late.eval()(self.early.eval()(probe)).shape[2:]
-        self.pool = _pool(config, channels, height, width)
+        self.pool = pool_of(config, channels, height, width)
         token_dim = config.token_dim or channels
         self.to_token = nn.Linear(channels, token_dim) if config.token_dim else nn.Identity()
         self.tokens = config.tokens
@@ -333,106 +335,3 @@ class _Norm(nn.Module):
             y: Tensor = self.norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
             return y
         return self.norm(x)  # type: ignore[no-any-return]
-
-
-class _GridPool(nn.Module):
-    """Means over a regular grid of (slightly overlapping) cells, as one matrix product."""
-
-    cells: Tensor
-
-    def __init__(self, tokens: int, height: int, width: int) -> None:
-        super().__init__()
-        side = round(tokens**0.5)
-        each_place = torch.eye(height * width).view(height * width, 1, height, width)
-        pooled = F.adaptive_avg_pool2d(each_place, (side, side)).flatten(1)  # (H W, tokens)
-        self.register_buffer("cells", pooled)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H W) -> (N, tokens, channels)."""
-        return (x.float() @ self.cells).transpose(1, 2)
-
-
-class _AttentionPool(nn.Module):
-    """Learned spatial weights per token over places that carry a learned position."""
-
-    def __init__(self, channels: int, tokens: int, places: int) -> None:
-        super().__init__()
-        self.place = nn.Parameter(torch.randn(places, channels) * 0.02)
-        self.score = nn.Linear(channels, tokens)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H W) -> (N, tokens, channels)."""
-        placed = x.transpose(1, 2) + self.place  # (N, H W, channels)
-        weights = torch.softmax(self.score(placed).float(), dim=1)  # (N, H W, tokens)
-        return weights.transpose(1, 2).to(placed.dtype) @ placed
-
-
-class _MaxPool(nn.Module):
-    """One maximum over the picture (published)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels, H W) -> (N, 1, channels)."""
-        return x.amax(dim=2).unsqueeze(1)
-
-
-def _pool(config: ModelConfig, channels: int, height: int, width: int) -> nn.Module:
-    if config.pooling == "max":
-        return _MaxPool()
-    if config.pooling == "attention":
-        return _AttentionPool(channels, config.tokens, height * width)
-    return _GridPool(config.tokens, height, width)
-
-
-class _Block(nn.Module):
-    """Two 3x3 convolutions around a shortcut, as in a basic residual network."""
-
-    def __init__(self, channels_in: int, channels: int, stride: int) -> None:
-        super().__init__()
-        self.conv1 = nn.Conv2d(channels_in, channels, 3, stride, 1, bias=False)
-        self.norm1 = nn.BatchNorm2d(channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, 1, 1, bias=False)
-        self.norm2 = nn.BatchNorm2d(channels)
-        self.shortcut: nn.Module = nn.Identity()
-        if stride > 1 or channels_in != channels:
-            self.shortcut = nn.Sequential(
-                nn.Conv2d(channels_in, channels, 1, stride, bias=False), nn.BatchNorm2d(channels)
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, channels_in, H, W) -> (N, channels, H / stride, W / stride)."""
-        y = torch.relu(self.norm1(self.conv1(x)))
-        return torch.relu(self.norm2(self.conv2(y)) + self.shortcut(x))
-
-
-def _light() -> tuple[nn.Module, nn.Module, int]:
-    """Lean dense residual net: a stride-4 stem leaves little work at high resolution.
-
-    1.2 M weights; 112 px give 7 x 7 places of 256 channels. Chosen among ten shapes by training
-    speed on 2 cores: depthwise networks are bound by memory, this one by arithmetic.
-    """
-    stem = nn.Sequential(nn.Conv2d(3, 32, 7, 4, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-    early = nn.Sequential(stem, _Block(32, 64, 2), _Block(64, 128, 2))
-    return early, _Block(128, 256, 1), 256
-
-
-def _backbone(config: ModelConfig) -> tuple[nn.Module, nn.Module, int]:
-    """Return (all but the last stage, the last stage, channels) of a backbone."""
-    if config.backbone == "light":
-        early, late, channels = _light()
-        if config.weights:
-            whole = nn.ModuleDict({"early": early, "late": late})
-            whole.load_state_dict(torch.load(config.weights, map_location="cpu"))
-        return early, late, channels
-    # Only these backbones need torchvision, and its import takes seconds.
-    import torchvision
-
-    net: nn.Module = getattr(torchvision.models, config.backbone)(weights=None)
-    if config.weights:
-        net.load_state_dict(torch.load(config.weights, map_location="cpu"))
-    parts = dict(net.named_children())
-    if config.backbone == "mobilenet_v3_small":
-        stages = list(parts["features"].children())
-        return nn.Sequential(*stages[:9]), nn.Sequential(*stages[9:12]), 96
-    first = [parts[name] for name in ("conv1", "bn1", "relu", "maxpool")]
-    early = nn.Sequential(*first, parts["layer1"], parts["layer2"], parts["layer3"])
-    return early, parts["layer4"], 2048 if config.backbone == "resnet50" else 512

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
+from carl_core.errors import ModelError  # noqa: E402
 from training.config import ModelConfig  # noqa: E402
 from training.model import (  # noqa: E402
     CarlModel,
@@ -15,6 +18,9 @@ from training.model import (  # noqa: E402
     stretched_sinusoid,
     times_in_steps,
 )
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.torch
 
@@ -226,17 +232,28 @@ def test_what_is_frozen_stays(freeze: str) -> None:
     assert any(p.grad is not None for p in model.head.parameters())
 
 
-def test_backbone_weights_are_loaded(tmp_path: object) -> None:
-    from pathlib import Path
-
+def test_backbone_weights_are_loaded(tmp_path: Path) -> None:
     source = small()
     parts = torch.nn.ModuleDict({"early": source.trunk.early, "late": source.trunk.late})
-    path = Path(str(tmp_path)) / "light.pt"
+    path = tmp_path / "light.pt"
     torch.save(parts.state_dict(), path)
     torch.manual_seed(9)
     loaded = build_model(ModelConfig(**(SMALL | {"weights": str(path)})))  # type: ignore[arg-type]
     for name, value in source.trunk.late.state_dict().items():
         assert torch.equal(value, loaded.trunk.late.state_dict()[name])
+
+
+@pytest.mark.parametrize("content", [None, "text", "other"])
+def test_weights_that_do_not_fit_are_refused_with_a_sentence(
+    tmp_path: Path, content: str | None
+) -> None:
+    path = tmp_path / "weights.pt"
+    if content == "text":
+        path.write_text("no weights")
+    elif content == "other":
+        torch.save({"something": torch.zeros(3)}, path)
+    with pytest.raises(ModelError, match=r"weights\.pt.*Check model\.weights"):
+        build_model(ModelConfig(**(SMALL | {"weights": str(path)})))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
