@@ -494,7 +494,10 @@ def _soften(frame: Float32, spare: Float32, amount: float) -> None:
     height, width = frame.shape[0], frame.shape[1]
     part = np.float32(amount * 0.25)
     keep = np.float32(1.0 - amount)
-    spare[:] = frame
+    for i in range(height):  # a loop, because a whole-array copy takes nine seconds to compile
+        for j in range(width):
+            for k in range(3):
+                spare[i, j, k] = frame[i, j, k]
     for i in range(height):
         up, down = max(0, i - 1), min(height - 1, i + 1)
         for j in range(width):

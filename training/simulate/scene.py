@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, UInt8, as_read_only
+from training.simulate.compiled import compiled
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -237,23 +238,31 @@ class _Noise:
         self._table = rng.random((64, 64)).astype(np.float32)
 
     def __call__(self, u: Float32 | Float64, v: Float32 | Float64, octaves: int = 1) -> Float32:
-        u, v = u.astype(np.float32), v.astype(np.float32)
-        total = np.zeros_like(u)
-        scale, weight, sum_weights = 1.0, 1.0, 0.0
+        """Return values in [0, 1] at places of any shape."""
+        out = np.empty(u.size, np.float32)
+        flat_u = np.ascontiguousarray(u, np.float32).reshape(-1)
+        flat_v = np.ascontiguousarray(v, np.float32).reshape(-1)
+        _add_octaves(self._table, flat_u, flat_v, octaves, out)
+        return out.reshape(u.shape)
+
+
+@compiled
+def _add_octaves(table: Float32, u: Float32, v: Float32, octaves: int, out: Float32) -> None:
+    for i in range(u.shape[0]):
+        total, weight, weights, scale = 0.0, 1.0, 0.0, 1.0
         for _ in range(octaves):
-            x, y = u * np.float32(scale), v * np.float32(scale)
+            x, y = u[i] * scale, v[i] * scale
             fx, fy = np.floor(x), np.floor(y)
-            ix, iy = fx.astype(np.int32), fy.astype(np.int32)
             a, b = x - fx, y - fy
             a, b = a * a * (3 - 2 * a), b * b * (3 - 2 * b)
-            x0, x1, y0, y1 = ix & 63, (ix + 1) & 63, iy & 63, (iy + 1) & 63
-            table = self._table
+            x0, y0 = int(fx) & 63, int(fy) & 63
+            x1, y1 = (x0 + 1) & 63, (y0 + 1) & 63
             top = table[y0, x0] * (1 - a) + table[y0, x1] * a
             low = table[y1, x0] * (1 - a) + table[y1, x1] * a
-            total += np.float32(weight) * (top * (1 - b) + low * b)
-            sum_weights += weight
+            total += weight * (top * (1 - b) + low * b)
+            weights += weight
             scale, weight = scale * 2.17, weight * 0.55
-        return total / np.float32(sum_weights)
+        out[i] = total / weights
 
 
 def _procedural(
@@ -342,8 +351,9 @@ def _sky(rng: np.random.Generator, noise: _Noise, rays: Float32) -> Float32:
         colour = np.array([0.08, 0.14, 0.05]) * rng.uniform(0.5, 3.0)
         if rng.random() < 0.4:
             colour = _colour(rng, 0.2, 0.7, 0.1)
-        grain = 0.7 + 0.6 * noise(around * 60, up * 60, 2)
-        picture = np.where((up < edge)[..., None], colour * grain[..., None], picture)
+        inside = up < edge
+        grain = 0.7 + 0.6 * noise(around[inside] * 60, up[inside] * 60, 2)
+        picture[inside] = colour * grain[:, None]
     result: Float32 = picture.astype(np.float32)
     return result
 
@@ -393,11 +403,11 @@ def _wall(
         z = 0.0 if rng.random() < 0.4 else rng.uniform(0.3, 2.4)
         wide, tall = rng.uniform(0.15, 1.3), rng.uniform(0.15, 1.7)
         inside = (np.abs(along - x) < wide / 2) & (high > z) & (high < z + tall)
-        rim = (np.abs(along - x) > wide / 2 - 0.04) | (high > z + tall - 0.04)
+        here, above = along[inside], high[inside]
+        rim = (np.abs(here - x) > wide / 2 - 0.04) | (above > z + tall - 0.04)
         colour = _colour(rng, 0.05, 0.98, 0.3)
-        grain = 0.8 + 0.4 * noise(along * np.float32(rng.uniform(1, 14)), high * 5, 2)
-        fill = np.where(rim[..., None], colour * 0.5, colour * grain[..., None])
-        picture = np.where(inside[..., None], fill, picture)
+        grain = 0.8 + 0.4 * noise(here * np.float32(rng.uniform(1, 14)), above * 5, 2)
+        picture[inside] = colour * np.where(rim, 0.5, grain)[:, None]
     return picture.astype(np.float32), far
 
 
