@@ -194,7 +194,7 @@ def test_saturated_light_keeps_its_hue() -> None:
     code = np.array([[[46000, 36000, 36000]]], np.uint16)
     red, green, blue = to_sdr(code, "pq")[0, 0].astype(int)
     assert red > 1.5 * green > 0
-    assert abs(green - blue) < 0.2 * green
+    assert abs(green - blue) < 0.3 * green  # not 0: BT.2020 red is not BT.709 red
 
 
 def _with_bar(number: int, size: tuple[int, int], *, shift: int = 0) -> Pixels:
