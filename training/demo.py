@@ -19,8 +19,8 @@ from carl_core.arrays import Float32, Float64, as_read_only
 from carl_core.video.writer import VideoWriter
 from training.simulate.body import Look
 from training.simulate.clip import View, random_view, render_clip
+from training.simulate.keys import Key
 from training.simulate.motion import Action, Warp, action_from_keys
-from training.simulate.phrases import Key
 from training.simulate.pose import mirrored, pose
 
 if TYPE_CHECKING:

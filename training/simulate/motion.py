@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, as_read_only
-from training.simulate.phrases import PHRASES, TRAINING_FAMILIES, Key, stand
+from training.simulate.keys import Key, stand
+from training.simulate.phrases import PHRASES, TRAINING_FAMILIES
 from training.simulate.pose import ANGLES, INDEX, POSE_NAMES, POSE_SIZE, clipped, mirrored
 
 if TYPE_CHECKING:

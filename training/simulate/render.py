@@ -1,6 +1,9 @@
 """The renderer: tapered capsules by ray casting, soft shadow, light, noise; compiled, on the CPU.
 
 Pixels are computed in linear light and written as sRGB-like bytes (gamma 2.2).
+
+NOTE: All of it stays in this one file: numba's cache on disk does not notice a change in a function
+that lives in another file.
 """
 
 from __future__ import annotations
@@ -18,7 +21,6 @@ _GAMMA_STEPS = 4096
 GAMMA_TABLE: Float32 = (
     255.0 * (np.arange(_GAMMA_STEPS, dtype=np.float64) / (_GAMMA_STEPS - 1)) ** (1 / 2.2)
 ).astype(np.float32)
-# Solids that throw a shadow: trunk, head, limbs.
 _FAR = np.float32(1e9)
 
 
