@@ -100,10 +100,12 @@ def load_checkpoint(
     modules: nn.Module,
     optimizer: torch.optim.Optimizer | None = None,
     restore_rng: bool = False,
+    part: str = "",
 ) -> Saved:
     """Load weights, and where given the optimizer's state and the random states.
 
-    Nothing but tensors and plain values is unpickled.
+    ``part`` is the common beginning of the names that ``modules`` has in the checkpoint. Nothing
+    but tensors and plain values is unpickled.
 
     Raises
     ------
@@ -117,7 +119,10 @@ def load_checkpoint(
     if not isinstance(state, dict) or state.get("format_version") != FORMAT_VERSION:
         raise StoreError(f"{path} is no checkpoint of this version of the program.")
     try:
-        modules.load_state_dict(state["weights"])
+        weights = state["weights"].items()
+        modules.load_state_dict(
+            {name.removeprefix(part): value for name, value in weights if name.startswith(part)}
+        )
         if optimizer is not None:
             optimizer.load_state_dict(state["optimizer"])
     except (RuntimeError, ValueError) as exc:

@@ -102,6 +102,7 @@ class RunConfig:
     Attributes
     ----------
     dir : folder of checkpoints, events and the exported encoder; a run found there is resumed
+    start_from : checkpoint, or run folder, whose weights a new run begins with; "" = random
     steps : optimiser steps in all
     seed : of everything random
     threads : CPU threads of torch, 0 = torch's own choice
@@ -112,6 +113,7 @@ class RunConfig:
     """
 
     dir: str = "runs/train"
+    start_from: str = ""
     steps: int = 1000
     seed: int = 1
     threads: int = 0

@@ -12,6 +12,7 @@ import dataclasses
 import json
 import logging
 import math
+import signal
 import sys
 import time
 from dataclasses import dataclass
@@ -131,6 +132,8 @@ def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
         _check_same_run(config_from_json(saved.config), config, folder)
         done = saved.step
         console.print(f"resuming {folder} after step {done}")
+    elif config.run.start_from:
+        load_checkpoint(_named_checkpoint(config.run.start_from), modules=learner)
     (folder / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
     pairs = warp_pairs(config.evaluation, config.model.image_size, config.export.sample_fps)
 
@@ -188,15 +191,28 @@ def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
         finally:
             stream.close()
 
-        export = config.export
-        spec = spec_of(
-            learner.carl.cpu().eval(), config_digest=config.digest, **dataclasses.asdict(export)
-        )
-        encoder = export_encoder(learner.carl, spec, folder / ENCODER_NAME)
+        encoder = _export(learner.carl, config, folder / ENCODER_NAME)
         events.write(Exported(events.now(), done, ENCODER_NAME))
         events.write(Finished(events.now(), done, complete=True))
     console.print(f"exported {encoder}")
     return Outcome(encoder, done, tuple(losses))
+
+
+def export_latest(config: TrainConfig) -> Path:
+    """Export what a run that is not finished has learned so far.
+
+    Raises
+    ------
+    ConfigError
+        When the run folder holds no checkpoint, or one of another model.
+    """
+    folder = Path(config.run.dir)
+    path = latest_checkpoint(folder)
+    if path is None:
+        raise ConfigError(f"{folder} holds no checkpoint to export. Name it with run.dir.")
+    model = build_model(config.model)
+    load_checkpoint(path, modules=model, part="carl.")
+    return _export(model, config, folder / ENCODER_NAME)
 
 
 def losses_of(learner: Learner, batch: Batch, config: TrainConfig) -> dict[str, Tensor]:
@@ -285,6 +301,12 @@ class Meter:
         self._since = time.perf_counter()
 
 
+def _export(model: CarlModel, config: TrainConfig, path: Path) -> Path:
+    described = dataclasses.asdict(config.export)
+    spec = spec_of(model.cpu().eval(), config_digest=config.digest, **described)
+    return export_encoder(model, spec, path)
+
+
 def _save(
     folder: Path,
     done: int,
@@ -318,6 +340,15 @@ def _device(config: TrainConfig) -> torch.device:
     if config.run.device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(config.run.device)
+
+
+def _named_checkpoint(name: str) -> Path:
+    """Return the checkpoint a run starts from: a file, or the latest of a run folder."""
+    path = Path(name)
+    found = latest_checkpoint(path) if path.is_dir() else path
+    if found is None:
+        raise ConfigError(f"run.start_from = {name!r}: that folder holds no checkpoint.")
+    return found
 
 
 def _check_same_run(before: TrainConfig, now: TrainConfig, folder: Path) -> None:
@@ -407,13 +438,20 @@ def run_cli(arguments: list[str] | None = None) -> int:
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="settings"
     )
+    parser.add_argument(
+        "--export-only", action="store_true", help="export the run's last checkpoint and stop"
+    )
     options = parser.parse_args(arguments)
     console = Console(stderr=True)
     logging.basicConfig(
         level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=console)]
     )
     try:
-        outcome = main(load_config(options.config, options.settings), console=console)
+        config = load_config(options.config, options.settings)
+        if options.export_only:
+            print(export_latest(config))
+            return 0
+        outcome = main(config, console=console)
     except ConfigError as error:
         console.print(f"error: {error}", highlight=False, markup=False)
         return EXIT_USAGE
@@ -432,4 +470,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # A parent process may have told us to ignore Ctrl-C, and stops us with SIGTERM.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run_cli())

@@ -39,6 +39,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture
+def without_export(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The export takes seconds and is tested in the first test and on its own."""
+    monkeypatch.setattr(train, "export_encoder", lambda model, spec, path: path)
+
+
 def config(videos: Path, run: Path, *settings: str) -> TrainConfig:
     return load_config(
         SMOKE,
@@ -83,6 +89,7 @@ def test_twenty_steps_lower_the_loss_and_leave_an_encoder(videos: Path, tmp_path
     assert json.loads((tmp_path / "run" / "config.json").read_text())["run"]["steps"] == 20
 
 
+@pytest.mark.usefixtures("without_export")
 def test_a_resumed_run_equals_an_uninterrupted_one(videos: Path, tmp_path: Path) -> None:
     settings = ("run.steps=6", "run.checkpoint_every=3", "model.dropout=0.2", "data.workers=0")
     whole = train.main(config(videos, tmp_path / "whole", *settings))
@@ -110,12 +117,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(videos: Path, tmp_path: Path)
         assert torch.equal(value, second[name]), name
 
 
+@pytest.mark.usefixtures("without_export")
 def test_threads_that_prepare_batches_change_nothing(videos: Path, tmp_path: Path) -> None:
     none = train.main(config(videos, tmp_path / "none", "run.steps=3", "data.workers=0"))
     two = train.main(config(videos, tmp_path / "two", "run.steps=3", "data.workers=2"))
     assert none.losses == two.losses
 
 
+@pytest.mark.usefixtures("without_export")
 def test_other_settings_in_the_same_folder_are_refused(videos: Path, tmp_path: Path) -> None:
     train.main(config(videos, tmp_path / "run", "run.steps=1"))
     with pytest.raises(ConfigError, match=r"optimizer\.rate"):
@@ -161,6 +170,7 @@ def test_bad_input_is_a_sentence_and_an_exit_code(
     assert "run.stesp" in capsys.readouterr().err.replace("\n", " ")
 
 
+@pytest.mark.usefixtures("without_export")
 def test_unreadable_videos_are_left_out_with_a_warning_or_refused(
     videos: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
