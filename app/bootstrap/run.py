@@ -86,9 +86,6 @@ def run(start: Start) -> int:
     finally:
         watchdog.stop()
         program.close()
-        program.window.deleteLater()
-        program.deleteLater()
-        app.processEvents()
         hooks.remove()
         if file_log is not None:
             logging.getLogger("carl").removeHandler(file_log)

@@ -95,9 +95,8 @@ class SelfTest(QObject):
         self._phase = self._wait_for_first_frames
 
     def _wait_for_first_frames(self) -> None:
-        player, session = self._program.player, self._program.session
-        is_shown = all(e.id in player.shown for e in session.entries)
-        if not is_shown or time.monotonic() - self._at < 0.3:
+        player = self._program.player
+        if not player.is_up_to_date or time.monotonic() - self._at < 0.3:
             return
         player.reset_figures()
         player.play()

@@ -141,6 +141,7 @@ class PlaybackPresenter(QObject):
         self.clock.play()
         self._timer.start()
         self.refresh()
+        self._show_transport()
 
     def pause(self) -> None:
         """Stop where it is."""
@@ -315,6 +316,14 @@ class PlaybackPresenter(QObject):
                 self._frames.want(recording_id, (0,), self._view.picture_size(recording_id))
         self._show_transport(is_urgent=not is_playing)
         self.time_changed.emit(time_s)
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether every tile shows the frame that is due."""
+        return all(
+            due[0] < 0 or ((frame := self.shown.get(i)) is not None and frame.index == due[0])
+            for i, due in self._due.items()
+        )
 
     def reset_figures(self) -> None:
         """Begin counting anew."""

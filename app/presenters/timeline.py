@@ -119,10 +119,28 @@ class TimelinePresenter(QObject):
             is_reference=entry.id == self._session.reference_id,
             is_active=entry.id == self._session.active_id,
             confidence=confidence,
-            mapped=_mapped_stretches(entry),
+            mapped=self._mapped(entry),
             threads=self._threads(entry, above),
             hits=self._hits.get(entry.id, ()),
         )
+
+    def _mapped(self, entry: Entry) -> tuple[tuple[float, float], ...]:
+        """Return the stretches of a recording's own time that have a counterpart.
+
+        For the reference: where any other recording has one.
+        """
+        if entry.id != self._session.reference_id:
+            alignment = entry.alignment
+            return () if alignment is None or not entry.is_mapped else _stretches(alignment.other_s)
+        maps = [e.alignment for e in self._session.others if e.alignment and e.is_mapped]
+        if not maps:
+            return ()
+        times = maps[0].reference_s
+        known = np.zeros(len(times), dtype=bool)
+        for alignment in maps:
+            if alignment.reference_s.shape == times.shape:
+                known |= np.isfinite(alignment.other_s)
+        return _stretches(np.where(known, times, np.nan))
 
     def _threads(self, entry: Entry, above: Entry | None) -> Float64 | None:
         """Pairs of own times, evenly spread over the reference, that are shown together."""
@@ -144,15 +162,12 @@ class TimelinePresenter(QObject):
         self._view.set_playheads(self._player.own_times_s)
 
 
-def _mapped_stretches(entry: Entry) -> tuple[tuple[float, float], ...]:
-    """Stretches of the recording's own time that have a counterpart in the reference."""
-    alignment = entry.alignment
-    if alignment is None or not entry.is_mapped:
-        return ()
-    known = np.isfinite(alignment.other_s)
+def _stretches(times_s: Float64) -> tuple[tuple[float, float], ...]:
+    """Return (first, last) of each run of finite times."""
+    known = np.isfinite(times_s)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))
     return tuple(
-        (float(alignment.other_s[start]), float(alignment.other_s[end - 1]))
+        (float(times_s[start]), float(times_s[end - 1]))
         for start, end in zip(edges[::2], edges[1::2], strict=True)
     )
 

@@ -159,6 +159,7 @@ class BannerArea(QWidget):
         bar = MessageBar(message, self)
         self._bars.insert(0, bar)
         self._layout.insertWidget(0, bar)
+        bar.show()
         while len(self._bars) > MOST_SHOWN:
             oldest = self._bars[-1]
             if oldest.message.severity is not Severity.INFO:
@@ -181,6 +182,7 @@ class BannerArea(QWidget):
             following = MessageBar(message, self)
             self._bars.append(following)
             self._layout.addWidget(following)
+            following.show()
         self.arrange()
 
     def arrange(self) -> None:

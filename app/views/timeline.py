@@ -225,6 +225,7 @@ class Timeline(QWidget):
             painter.drawPixmap(picture, strip, QRectF(strip.rect()))
         if lane.mapped or lane.confidence is not None:
             self._paint_unmapped(painter, picture, lane)
+        if lane.confidence is not None:
             self._paint_confidence(painter, bar, lane)
         painter.setBrush(Qt.BrushStyle.NoBrush)
         edge = QColor(colours.accent) if lane.is_active else QColor(colours.line)
@@ -253,7 +254,8 @@ class Timeline(QWidget):
             edges += [start_s, end_s]
         edges.append(lane.duration_s)
         for start_s, end_s in zip(edges[::2], edges[1::2], strict=True):
-            if end_s - start_s < lane.duration_s * 0.002:
+            # Samples are some frames apart: the last frames are no gap.
+            if end_s - start_s < max(lane.duration_s * 0.01, 0.25):
                 continue
             left, right = self.x_of(start_s), self.x_of(end_s)
             part = QRectF(left, picture.top(), right - left, picture.height())

@@ -117,5 +117,3 @@ class FakeEngine:
         return SearchResult(
             tuple(hits[:k]), self.convincing, "It stands out." if self.convincing else "All alike."
         )
-
-

@@ -1,0 +1,100 @@
+"""Fixtures of the window's tests: small videos, a program, and no leaks."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QCoreApplication, QEvent
+from PySide6.QtWidgets import QApplication
+
+from app.bootstrap.program import Program
+from app.resources.theme import THEME
+from app.settings import Settings
+from tests.app.fakes import FakeEngine
+from tests.helpers.videos import make_video
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+
+@pytest.fixture(scope="session")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Three short recordings of different length, the frame number drawn in."""
+    folder = tmp_path_factory.mktemp("videos")
+    return [
+        make_video(folder / "first.mp4", frames=50, fps=25, size=(160, 120)),
+        make_video(folder / "second.mp4", frames=75, fps=25, size=(160, 120)),
+        make_video(folder / "third.mp4", frames=40, fps=20, size=(120, 160)),
+    ]
+
+
+@pytest.fixture(autouse=True)
+def themed(qapp: QApplication) -> None:
+    """The look of the program, as users see it."""
+    THEME.apply(qapp, "dark")
+
+
+@pytest.fixture(autouse=True)
+def no_leaks(qapp: QApplication) -> Iterator[None]:
+    """Fail a test that leaves a window or one of our threads behind."""
+    windows = {id(w) for w in QApplication.topLevelWidgets()}
+    yield
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
+    left = [w for w in QApplication.topLevelWidgets() if id(w) not in windows and w.isVisible()]
+    assert not left, f"windows left open: {left}"
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        threads = [t.name for t in threading.enumerate() if t.name.startswith("carl-")]
+        if not threads:
+            break
+        time.sleep(0.01)
+    assert not threads, f"threads left running: {threads}"
+
+
+@pytest.fixture
+def make_program(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """Make a shown program with a fake engine; it is closed at the end."""
+    made: list[Program] = []
+
+    def make(engine: object | None = None, **options: object) -> Program:
+        answering = engine if engine is not None else FakeEngine()
+        program = Program(
+            make_engine=lambda: answering,  # type: ignore[arg-type, return-value]
+            settings=Settings(tmp_path / "window.ini"),
+            **options,  # type: ignore[arg-type]
+        )
+        program.window.resize(1100, 760)
+        made.append(program)
+        program.show()
+        qtbot.waitExposed(program.window)
+        return program
+
+    yield make
+    for program in made:
+        program.close()
+        program.window.deleteLater()
+        program.deleteLater()
+
+
+@pytest.fixture
+def aligned(make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot) -> Program:
+    """A program that shows two aligned recordings."""
+    program = make_program()
+    program.loading.add_paths(videos[:2])
+    wait_settled(qtbot, program, 2)
+    qtbot.waitUntil(lambda: program.player.is_up_to_date, timeout=20_000)
+    return program
+
+
+def wait_settled(qtbot: QtBot, program: Program, count: int) -> None:
+    """Wait until ``count`` recordings are there and nothing is under way."""
+    qtbot.waitUntil(
+        lambda: len(program.session.entries) == count and not program.loading.is_busy,
+        timeout=60_000,
+    )

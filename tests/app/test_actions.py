@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject
+from PySide6.QtGui import QIcon, QKeySequence
+
+from app.actions import ACTIONS, MENUS, ActionId, make_actions, plain_text
+from app.resources import icons
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytestqt.qtbot import QtBot
+
+    from app.bootstrap.program import Program
+
+
+def test_every_action_has_a_row_a_tip_and_a_menu() -> None:
+    assert sorted(spec.id.value for spec in ACTIONS) == sorted(which.value for which in ActionId)
+    for spec in ACTIONS:
+        assert plain_text(spec), spec.id
+        assert spec.tip.endswith("."), spec.id
+        assert spec.menu in MENUS, spec.id
+        assert not spec.icon or spec.icon in icons.ICON_NAMES, spec.id
+
+
+def test_no_key_is_used_twice(qtbot: QtBot) -> None:
+    keys = [QKeySequence(key).toString() for spec in ACTIONS for key in spec.keys]
+    assert all(keys), "a key Qt does not understand"
+    assert len(keys) == len(set(keys))
+
+
+def test_actions_call_their_handler_without_arguments(qtbot: QtBot) -> None:
+    called: list[ActionId] = []
+
+    def handler(which: ActionId) -> Callable[[], None]:
+        return lambda: called.append(which)
+
+    parent = QObject()
+    actions = make_actions(
+        parent, {which: handler(which) for which in ActionId}, lambda _n: QIcon()
+    )
+    for action in actions.values():
+        action.trigger()
+    assert called == [spec.id for spec in ACTIONS]
+
+
+def test_every_action_is_in_a_menu(make_program: Callable[..., Program]) -> None:
+    program = make_program()
+    in_menus = {
+        action
+        for menu in program.window.menuBar().actions()
+        for action in menu.menu().actions()  # type: ignore[union-attr]
+    }
+    missing = [which for which, action in program.actions.items() if action not in in_menus]
+    assert not missing
+
+
+def test_icons_draw_something(qtbot: QtBot) -> None:
+    for name in icons.ICON_NAMES:
+        image = icons.pixmap(name, "#ff0000", 24).toImage()
+        shades = {image.pixelColor(x, y).alpha() for x in range(24) for y in range(24)}
+        assert max(shades) > 200, name

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from app.frames import FrameService
+from app.views.painting import image_over
+from carl_core.errors import UnreadableMediaError
+from carl_core.video.reader import Frame
+from carl_core.video.recording import open_recording
+from tests.helpers.recordings import fake_recording
+from tests.helpers.videos import read_number
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from carl_core.video.recording import Recording
+
+SIZE = (160, 120)
+
+
+class FakeReader:
+    """Makes up frames; ``gate`` holds it back."""
+
+    def __init__(self, recording: Recording, size: tuple[int, int]) -> None:
+        self.recording = recording
+        self.size = size
+        self.asked: list[int] = []
+        self.gate: threading.Event | None = None
+        self.is_closed = False
+
+    def frame_at(self, index: int) -> Frame:
+        self.asked.append(index)
+        if self.gate is not None:
+            assert self.gate.wait(10)
+        if index == 13:
+            raise UnreadableMediaError("frame 13 is broken")
+        width, height = self.size
+        pixels = np.full((height, width, 3), index % 256, dtype=np.uint8)
+        pixels.flags.writeable = False
+        return Frame(index, index * 10, index / 25, pixels)
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+@pytest.fixture
+def readers() -> list[FakeReader]:
+    return []
+
+
+@pytest.fixture
+def service(readers: list[FakeReader]) -> Iterator[FrameService]:
+    def open_reader(recording: Recording, size: tuple[int, int], _threads: int) -> FakeReader:
+        readers.append(FakeReader(recording, size))
+        return readers[-1]
+
+    service = FrameService(open_reader=open_reader)
+    yield service
+    service.close()
+
+
+def test_the_frame_asked_for_is_the_frame_shown(qtbot: QtBot, videos: list[Path]) -> None:
+    recording = open_recording(videos[0])
+    service = FrameService()
+    service.set_recordings((recording,))
+    try:
+        for number in (0, 30, 7, 49, 48):
+            with qtbot.waitSignal(service.frame_ready, timeout=10_000) as blocker:
+                service.want(recording.id, (number,), SIZE)
+            frame = blocker.args[1]
+            assert frame.index == number
+            assert read_number(frame.pixels) == number
+    finally:
+        service.close()
+
+
+def test_newest_wish_wins(qtbot: QtBot, service: FrameService, readers: list[FakeReader]) -> None:
+    recording = fake_recording("a", 1000)
+    service.set_recordings((recording,))
+    shown: list[int] = []
+    service.frame_ready.connect(lambda _id, frame: shown.append(frame.index))
+    service.want("a", (0,), SIZE)
+    qtbot.waitUntil(lambda: shown == [0])
+    readers[0].gate = threading.Event()
+    service.want("a", (100,), SIZE)
+    qtbot.waitUntil(lambda: readers[0].asked[-1] == 100)
+    for wish in range(200, 300):
+        service.want("a", (wish,), SIZE)
+    readers[0].gate.set()
+    qtbot.waitUntil(lambda: shown[-1] == 299)
+    assert not set(readers[0].asked) & set(range(200, 299)), "frames nobody waits for were decoded"
+
+
+def test_frames_ahead_are_decoded_and_then_shown_at_once(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 100),))
+    shown: list[int] = []
+    service.frame_ready.connect(lambda _id, frame: shown.append(frame.index))
+    service.want("a", (5, 6, 7, 8), SIZE)
+    qtbot.waitUntil(lambda: readers[0].asked == [5, 6, 7, 8] if readers else False)
+    qtbot.wait(30)
+    assert shown == [5], "a frame was shown before its time"
+    service.want("a", (7, 8), SIZE)
+    assert shown == [5, 7], "a decoded frame was not shown at once"
+
+
+def test_another_size_opens_another_reader(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 100),))
+    shapes: list[tuple[int, ...]] = []
+    service.frame_ready.connect(lambda _id, frame: shapes.append(frame.pixels.shape))
+    service.want("a", (5,), (160, 120))
+    qtbot.waitUntil(lambda: len(shapes) == 1)
+    service.want("a", (5,), (80, 60))
+    qtbot.waitUntil(lambda: len(shapes) == 2)
+    assert shapes == [(120, 160, 3), (60, 80, 3)]
+    assert readers[0].is_closed
+
+
+def test_a_broken_frame_is_reported_once_and_others_are_shown(
+    qtbot: QtBot, service: FrameService
+) -> None:
+    service.set_recordings((fake_recording("a", 100),))
+    shown: list[int] = []
+    errors: list[str] = []
+    service.frame_ready.connect(lambda _id, frame: shown.append(frame.index))
+    service.failed.connect(lambda _id, error: errors.append(str(error)))
+    service.want("a", (13,), SIZE)
+    qtbot.waitUntil(lambda: bool(errors))
+    service.want("a", (13, 14), SIZE)
+    service.want("a", (14,), SIZE)
+    qtbot.waitUntil(lambda: shown == [14])
+    assert errors == ["frame 13 is broken"]
+
+
+def test_removed_recordings_release_their_file(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 100), fake_recording("b", 100)))
+    service.want("a", (1,), SIZE)
+    service.want("b", (1,), SIZE)
+    qtbot.waitUntil(lambda: len(readers) == 2 and all(r.asked for r in readers))
+    service.set_recordings((fake_recording("b", 100),))
+    qtbot.waitUntil(lambda: next(r for r in readers if r.recording.id == "a").is_closed)
+    assert not next(r for r in readers if r.recording.id == "b").is_closed
+
+
+def test_picture_over_pixels_shares_memory_and_keeps_it_alive(qtbot: QtBot) -> None:
+    pixels = np.zeros((4, 6, 3), dtype=np.uint8)
+    pixels[1, 2] = (10, 20, 30)
+    image = image_over(pixels)
+    assert image.pixelColor(2, 1).getRgb()[:3] == (10, 20, 30)
+    pixels[1, 2] = (40, 50, 60)
+    assert image.pixelColor(2, 1).getRgb()[:3] == (40, 50, 60), "the pixels were copied"
+    read_only = pixels.copy()
+    read_only.flags.writeable = False
+    image = image_over(read_only)
+    del read_only
+    assert image.pixelColor(2, 1).getRgb()[:3] == (40, 50, 60)
