@@ -224,7 +224,7 @@ class _Sound:
     _BLOCK_S = 60
 
     def __init__(self, reference: Recording, rate: Fraction, count: int) -> None:
-        self._path = reference.path
+        self._recording = reference
         self._rate = rate
         self._end_s = float(count / rate)
         self._block_start = 0
@@ -253,7 +253,7 @@ class _Sound:
 
     def _read(self, start_s: float) -> Float32 | None:
         end_s = min(self._end_s, start_s + self._BLOCK_S)
-        return read_audio(self._path, rate=AUDIO_RATE, start_s=start_s, end_s=end_s)
+        return read_audio(self._recording, rate=AUDIO_RATE, start_s=start_s, end_s=end_s)
 
 
 class _Page:
