@@ -70,7 +70,7 @@ def save_checkpoint(
         "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "config": config.to_json(),
         "digest": config.digest,
-        "torch_version": torch.__version__,
+        "torch_version": str(torch.__version__),
     }
     path = folder / f"step-{step:08d}.pt"
     try:
