@@ -10,6 +10,7 @@ import pytest
 from PySide6.QtCore import QCoreApplication, QEvent
 from PySide6.QtWidgets import QApplication
 
+import carl_core.pipeline  # noqa: F401  (slow to import: not inside a test that waits)
 from app.bootstrap.program import Program
 from app.resources.theme import THEME
 from app.settings import Settings
@@ -88,7 +89,7 @@ def aligned(make_program: Callable[..., Program], videos: list[Path], qtbot: QtB
     program = make_program()
     program.loading.add_paths(videos[:2])
     wait_settled(qtbot, program, 2)
-    qtbot.waitUntil(lambda: program.player.is_up_to_date, timeout=20_000)
+    qtbot.waitUntil(lambda: program.player.is_up_to_date, timeout=60_000)
     return program
 
 

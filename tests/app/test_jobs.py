@@ -132,7 +132,7 @@ def test_many_jobs_all_arrive(qtbot: QtBot, runner: JobRunner) -> None:
     seen: list[int] = []
     for number in range(2000):
         runner.submit(lambda _job, n=number: n, key=f"k{number}", done=seen.append)  # type: ignore[misc]
-    qtbot.waitUntil(lambda: len(seen) == 2000, timeout=30_000)
+    qtbot.waitUntil(lambda: len(seen) == 2000, timeout=60_000)
     assert sorted(seen) == list(range(2000))
 
 

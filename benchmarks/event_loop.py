@@ -1,0 +1,179 @@
+"""How long the window's event loop is held: p99 and maximum while embedding, playing, searching.
+
+    python benchmarks/event_loop.py FILE FILE... [--model M] [--json]
+
+Each figure is how much later than due a 10 ms timer fired: what a key press would have waited.
+Aim: p99 at most 50 ms. A hold of more than 500 ms is printed with the stack that held the loop.
+An encoder file and recordings of your own give figures for your machine; without recordings the
+bundled ones are used. The cache is empty at the start, so that embedding is really measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from PySide6.QtWidgets import QApplication
+
+    from app.bootstrap.program import Program
+
+LIMIT_S = 900.0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--model", type=Path)
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    with tempfile.TemporaryDirectory(prefix="carl-event-loop-") as scratch:
+        os.environ["CARL_CACHE"] = str(Path(scratch) / "cache")
+        rows, stalls = measure(options.files, options.model, Path(scratch))
+    if options.json:
+        print(json.dumps(rows, indent=1))
+    else:
+        print(f"{'phase':<28}{'seconds':>9}{'beats':>8}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
+        for row in rows:
+            print(
+                f"{row['phase']:<28}{row['seconds']:>9.1f}{row['beats']:>8}"
+                f"{row['p50_ms']:>9.1f}{row['p99_ms']:>9.1f}{row['max_ms']:>9.1f}"
+            )
+    for stall in stalls:
+        sys.stderr.write(stall + "\n")
+    return 1 if stalls else 0
+
+
+def measure(
+    files: list[Path], model: Path | None, scratch: Path
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Drive the real window through its phases."""
+    # after QT_QPA_PLATFORM and CARL_CACHE are set
+    from app.bootstrap.program import Program
+    from app.bootstrap.run import make_application
+    from app.faults.watchdog import LoopWatchdog
+    from app.models.engine import engine_maker
+    from app.resources.theme import THEME
+    from app.settings import Settings
+    from carl_core.assets import asset_path
+
+    app = make_application()
+    THEME.apply(app, "dark")
+    program = Program(make_engine=engine_maker(model), settings=Settings(scratch / "1.ini"))
+    watchdog = LoopWatchdog()
+    rows: list[dict[str, object]] = []
+    stalls: list[str] = []
+
+    def phase(name: str, begin: Callable[[], object], is_over: Callable[[], bool]) -> None:
+        watchdog.start()
+        started = time.perf_counter()
+        begin()
+        _spin(app, is_over)
+        watchdog.stop()
+        delays = np.asarray(watchdog.delays_s or [0.0]) * 1000
+        rows.append(
+            {
+                "phase": name,
+                "seconds": time.perf_counter() - started,
+                "beats": len(delays),
+                "p50_ms": float(np.percentile(delays, 50)),
+                "p99_ms": float(np.percentile(delays, 99)),
+                "max_ms": float(delays.max()),
+            }
+        )
+        stalls.extend(f"{name}: held {s.held_s:.2f} s by\n{s.stack}" for s in watchdog.stalls)
+
+    paths = files or [asset_path("demo/reference.mp4"), asset_path("demo/other.mp4")]
+    session, player = program.session, program.player
+    phase("start, loading the encoder", program.show, lambda: program.engine_state is not None)
+    phase(
+        "opening, embedding, aligning",
+        lambda: program.loading.add_paths(paths),
+        lambda: len(session.entries) == len(paths) and not program.loading.is_busy,
+    )
+    phase("idle", lambda: None, _after(2.0))
+    player.seek(0.0)
+    phase("playing", player.play, _after(5.0))
+    player.pause()
+    phase("scrubbing", lambda: None, _scrubbing(program, 3.0))
+    phase(
+        "searching",
+        program.search.find_active_frame,
+        lambda: not program.jobs.is_active("search"),
+    )
+    phase("closing", program.close, lambda: True)
+
+    shutil.rmtree(os.environ["CARL_CACHE"], ignore_errors=True)
+    again = Program(make_engine=engine_maker(model), settings=Settings(scratch / "2.ini"))
+    phase(
+        "embedding while playing",
+        lambda: _embed_while_playing(again, paths),
+        lambda: len(again.session.entries) == len(paths) and not again.loading.is_busy,
+    )
+    phase("closing while playing", again.close, lambda: True)
+    return rows, stalls
+
+
+def _embed_while_playing(program: Program, paths: list[Path]) -> None:
+    program.show()
+    program.player.set_looping(True)
+    program.session.recordings_changed.connect(lambda: program.player.play())
+    program.loading.add_paths(paths)
+
+
+def _after(seconds: float) -> Callable[[], bool]:
+    until = [0.0]
+
+    def is_over() -> bool:
+        until[0] = until[0] or time.perf_counter() + seconds
+        return time.perf_counter() > until[0]
+
+    return is_over
+
+
+def _scrubbing(program: Program, seconds: float) -> Callable[[], bool]:
+    """Seek at every look, as a dragged playhead does."""
+    is_over = _after(seconds)
+    begun = time.perf_counter()
+
+    def look() -> bool:
+        schedule = program.session.schedule
+        if schedule is not None:
+            share = ((time.perf_counter() - begun) / seconds) % 1.0
+            program.player.seek(share * schedule.duration_s)
+        return is_over()
+
+    return look
+
+
+def _spin(app: QApplication, is_over: Callable[[], bool]) -> None:
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    until = time.perf_counter() + LIMIT_S
+    timer = QTimer()
+    timer.setInterval(20)
+
+    def look() -> None:
+        if is_over() or time.perf_counter() > until:
+            loop.quit()
+
+    timer.timeout.connect(look)
+    timer.start()
+    loop.exec()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
