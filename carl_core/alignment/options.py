@@ -35,8 +35,8 @@ class AlignOptions:
     """
 
     step_pattern: StepPattern = "2-1-1"
-    straight_price: float = 0.3
-    skip_price: float = 0.5
+    straight_price: float = 0.6
+    skip_price: float = 1.0
     min_rate: float = 0.2
     max_rate: float = 5.0
     smooth_s: float = 0.15
