@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
@@ -26,6 +28,8 @@ log = logging.getLogger("carl.play")
 
 FRAMES_AHEAD = 6
 """Decoded frames kept per recording, the present one included (PERFORMANCE: queue of 6-8)."""
+
+DECODER_NICENESS = 2
 
 Size = tuple[int, int]
 
@@ -120,6 +124,9 @@ class _Decoder:
     # On the decoder's thread -------------------------------------------------------------------
 
     def _run(self) -> None:
+        if sys.platform == "linux":  # the window comes first where cores are few
+            with suppress(OSError):
+                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DECODER_NICENESS)
         reader: Reader | None = None
         reader_size: Size | None = None
         try:

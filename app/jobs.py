@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -25,6 +27,8 @@ from carl_core.progress import Monitor, Progress
 log = logging.getLogger("carl.jobs")
 
 Result = TypeVar("Result")
+
+WORKER_NICENESS = 4
 
 DRAIN_BUDGET_S = 0.008
 """Longest stretch of deliveries before the event loop gets a turn."""
@@ -114,7 +118,9 @@ class JobRunner(QObject):
     def __init__(self, parent: QObject | None = None, *, workers: int | None = None) -> None:
         super().__init__(parent)
         self._pool = ThreadPoolExecutor(
-            workers or max(3, min(6, os.cpu_count() or 2)), thread_name_prefix="carl-job"
+            workers or max(3, min(6, os.cpu_count() or 2)),
+            thread_name_prefix="carl-job",
+            initializer=_give_way,
         )
         self._callbacks: dict[Job[Any], _Callbacks[Any]] = {}
         self._newest: dict[str, Job[Any]] = {}
@@ -283,3 +289,10 @@ class JobRunner(QObject):
         if job.state is not state:
             job.state = state
             self.changed.emit(job)
+
+
+def _give_way() -> None:
+    """Let the window run before this thread, and before those it starts, where cores are few."""
+    if sys.platform == "linux":  # elsewhere a thread cannot be made nicer than its process
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), WORKER_NICENESS)

@@ -62,15 +62,17 @@ def measure(
     """Drive the real window through its phases."""
     # after QT_QPA_PLATFORM and CARL_CACHE are set
     from app.bootstrap.program import Program
-    from app.bootstrap.run import make_application
+    from app.bootstrap.run import SWITCH_INTERVAL_S, import_engine, make_application
     from app.faults.watchdog import LoopWatchdog
     from app.models.engine import engine_maker
     from app.resources.theme import THEME
     from app.settings import Settings
     from carl_core.assets import asset_path
 
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_application()
     THEME.apply(app, "dark")
+    import_engine()
     program = Program(make_engine=engine_maker(model), settings=Settings(scratch / "1.ini"))
     watchdog = LoopWatchdog()
     rows: list[dict[str, object]] = []

@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
 from app import settings as keys
 from app.actions import ActionId, make_actions
+from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.frames import FrameService
@@ -77,6 +78,7 @@ class Program(QObject):
         self.settings = settings or Settings()
         self.reporter = reporter or Reporter()
         self.recent = recent or RecentRecords()
+        self.collector = MainThreadCollector(self)  # before the first thread of ours
         self.jobs = JobRunner(self)
         self.frames = FrameService(self)
         self.session = SessionModel(self)
@@ -141,6 +143,7 @@ class Program(QObject):
         self.window.hide()
         self.jobs.close()
         self.frames.close()
+        self.collector.stop()
 
     def _restore(self) -> None:
         geometry = self.settings.get(keys.GEOMETRY)
@@ -268,6 +271,7 @@ class Program(QObject):
 
     def _on_engine_ready(self, state: EngineState) -> None:
         self.engine_state = state
+        self.collector.spare_what_is_loaded()
         self.status.set_engine(state)
 
     def _on_frame_failed(self, recording_id: str, error: Exception) -> None:

@@ -26,6 +26,8 @@ from app.settings import Settings
 
 log = logging.getLogger("carl.window")
 
+SWITCH_INTERVAL_S = 0.001
+
 
 @dataclass(frozen=True)
 class Start:
@@ -45,6 +47,17 @@ class Start:
     self_test: Path | None = None
     limit_s: float = 900.0
     model: Path | None = None
+
+
+def import_engine() -> None:
+    """Import numba, ONNX Runtime and what stands on them, before the event loop begins.
+
+    On a worker's thread it would hold Python's lock for up to a second at a time.
+    """
+    try:
+        import carl_core.pipeline  # noqa: F401
+    except ImportError:
+        log.exception("the engine cannot be imported")  # the first job says so to the user
 
 
 def make_application() -> QApplication:
@@ -100,7 +113,11 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
     ticking = QTimer()
     ticking.start(250)
     ticking.timeout.connect(lambda: None)
+    # Workers give way to the event loop sooner than Python's 5 ms.
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     program.show()
+    app.processEvents()  # the window is painted ...
+    import_engine()  # ... and from here on nothing holds it
     watchdog.start()
     if start.is_demo:
         program.open_demo()

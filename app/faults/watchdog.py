@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import faulthandler
 import logging
-import sys
+import tempfile
 import threading
 import time
-import traceback
 from dataclasses import dataclass
 
 from PySide6.QtCore import QObject, Qt, QTimer
@@ -89,7 +89,20 @@ class LoopWatchdog(QObject):
             if held_s <= self._limit_s or self._tripped_for == beat_at:
                 continue
             self._tripped_for = beat_at
-            frame = sys._current_frames().get(self._main)
-            stack = "".join(traceback.format_stack(frame)) if frame is not None else "(gone)\n"
+            stack = stack_of(self._main)
             self.stalls.append(Stall(held_s, stack))
             log.warning("the event loop has been held for %.2f s by:\n%s", held_s, stack)
+
+
+def stack_of(thread_id: int) -> str:
+    """Return what a thread is doing, newest call first.
+
+    NOTE: never through ``sys._current_frames``: whoever holds a frame holds its locals, and would
+    destroy the main thread's Qt objects on this thread when the function returns meanwhile.
+    """
+    with tempfile.TemporaryFile("w+") as out:
+        faulthandler.dump_traceback(out, all_threads=True)
+        out.seek(0)
+        sections = out.read().split("\n\n")
+    wanted = f"0x{thread_id:016x}"
+    return next((s for s in sections if wanted in s.partition("\n")[0]), "(unknown)") + "\n"

@@ -59,6 +59,9 @@ class Tile(QWidget):
         self._has_counterpart = True
         self._press_at: QPoint | None = None
         self._busy_step = 0
+        self._header: QPixmap | None = None
+        self._header_key: tuple[object, ...] = ()
+        self._digits = digits_font(self.font(), scale=0.95)
         self.setObjectName(f"tile-{state.recording_id}")
         self.setMinimumSize(160, 120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -181,8 +184,23 @@ class Tile(QWidget):
             painter.fillRect(rect, QColor(8, 9, 11, 178))
 
     def _paint_header(self, painter: QPainter) -> None:
+        left = self._readout_left()
+        key = (self._state, self.width(), left, self.devicePixelRatioF(), self.font().key())
+        if self._header is None or self._header_key != key:
+            self._header, self._header_key = self._make_header(left), key
+        painter.drawPixmap(0, 0, self._header)
+        self._paint_readout(painter)
+
+    def _make_header(self, right: float) -> QPixmap:
+        """Draw once what does not change from frame to frame: shade, letter, badge and name."""
         state = self._state
+        ratio = self.devicePixelRatioF()
         strip = QRectF(0, 0, self.width(), HEADER_HEIGHT + 12)
+        header = QPixmap((strip.size() * ratio).toSize())
+        header.setDevicePixelRatio(ratio)
+        header.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(header)
+        painter.setFont(self.font())
         shade = QLinearGradient(strip.topLeft(), strip.bottomLeft())
         shade.setColorAt(0.0, QColor(0, 0, 0, 205))
         shade.setColorAt(0.65, QColor(0, 0, 0, 140))
@@ -191,37 +209,43 @@ class Tile(QWidget):
         draw_chip(painter, QRectF(8, 7, 20, 19), state.letter, state.position)
         left = 36.0
         if state.is_reference:
-            font = painter.font()
-            small = painter.font()
-            small.setPointSizeF(font.pointSizeF() * 0.8)
-            small.setBold(True)
-            painter.setFont(small)
-            width = QFontMetricsF(small).horizontalAdvance("REF") + 10
-            badge = QRectF(left, 8.5, width, 16)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(QPen(QColor(255, 255, 255, 190), 1))
-            painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(badge, 3, 3)
-            painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, self.tr("REF"))
-            painter.setFont(font)
-            left += width + 8
-        right = self.width() - 10.0
-        right = self._paint_readout(painter, right)
+            left += self._paint_badge(painter, left) + 8
         painter.setPen(QColor("#f2f4f6"))
-        metrics = QFontMetricsF(painter.font())
         room = right - left - 10
         if room > 30:
-            name = metrics.elidedText(state.name, Qt.TextElideMode.ElideMiddle, room)
+            name = QFontMetricsF(painter.font()).elidedText(
+                state.name, Qt.TextElideMode.ElideMiddle, room
+            )
             painter.drawText(
                 QRectF(left, 0, room, HEADER_HEIGHT + 3),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
                 name,
             )
+        painter.end()
+        return header
 
-    def _paint_readout(self, painter: QPainter, right: float) -> float:
-        """Write rate, time and frame number from the right; return where they begin."""
+    def _paint_badge(self, painter: QPainter, left: float) -> float:
+        """Draw the mark of the reference; return its width."""
+        text = self.tr("REF")
+        font = painter.font()
+        small = painter.font()
+        small.setPointSizeF(font.pointSizeF() * 0.8)
+        small.setBold(True)
+        painter.setFont(small)
+        width = QFontMetricsF(small).horizontalAdvance(text) + 10
+        badge = QRectF(left, 8.5, width, 16)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(255, 255, 255, 190), 1))
+        painter.setBrush(Qt.BrushStyle.NoBrush)
+        painter.drawRoundedRect(badge, 3, 3)
+        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, text)
+        painter.setFont(font)
+        return width
+
+    def _readout(self) -> list[tuple[str, QColor]]:
+        """Return what is written on the right: rate, time and frame number."""
         if self._frame is None or not self._has_counterpart:
-            return right
+            return []
         parts: list[tuple[str, QColor]] = []
         rate = format_rate(self._rate)
         if rate and not self._state.is_reference:
@@ -229,21 +253,27 @@ class Tile(QWidget):
         parts.append((format_time(self._frame.time_s), QColor("#f2f4f6")))
         if self.width() > 300:
             parts.append((f"f{self._frame.index}", QColor("#c3cad3")))
+        return parts
+
+    def _readout_left(self) -> float:
+        """Return where the readout begins; all its digits are equally wide."""
+        width = QFontMetricsF(self._digits).horizontalAdvance("0")
+        return self.width() - 10.0 - sum(len(t) * width + 12 for t, _ in self._readout())
+
+    def _paint_readout(self, painter: QPainter) -> None:
         previous = painter.font()
-        font = digits_font(previous, scale=0.95)
-        painter.setFont(font)
-        metrics = QFontMetricsF(font)
-        for text, colour in reversed(parts):
-            width = metrics.horizontalAdvance(text)
+        painter.setFont(self._digits)
+        width = QFontMetricsF(self._digits).horizontalAdvance("0")
+        left = self._readout_left() + 12
+        for text, colour in self._readout():
             painter.setPen(colour)
             painter.drawText(
-                QRectF(right - width, 0, width + 1, HEADER_HEIGHT + 3),
+                QRectF(left, 0, len(text) * width + 4, HEADER_HEIGHT + 3),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
                 text,
             )
-            right -= width + 12
+            left += len(text) * width + 12
         painter.setFont(previous)
-        return right
 
     def _paint_note(self, painter: QPainter, text: str, *, is_strong: bool) -> None:
         font = painter.font()

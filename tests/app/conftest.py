@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -45,7 +46,9 @@ def themed(qapp: QApplication) -> None:
 def no_leaks(qapp: QApplication) -> Iterator[None]:
     """Fail a test that leaves a window or one of our threads behind."""
     windows = {id(w) for w in QApplication.topLevelWidgets()}
+    gc.disable()  # as the program does: a worker must not collect Qt objects
     yield
+    gc.collect()
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
     left = [w for w in QApplication.topLevelWidgets() if id(w) not in windows and w.isVisible()]
     assert not left, f"windows left open: {left}"
