@@ -45,11 +45,13 @@ _BANK_SHARE = 0.4  # of the null maps, where a bank is given
 # A null must cost this much more to count as worse as a whole. On development recordings unrelated
 # pairs lie at most 0.7 % below the median of their nulls, matching pairs 1.2 to 16 %.
 _MARGIN = 0.005
+_MARGIN_HERE = 0.02  # the same around one sample, where less is averaged
 # Two samples show the same when they differ by less than this share of the usual difference.
 _SAME_CONTENT = 0.3
 # A shuffled copy whose alignment with its original costs less than this share of the usual
-# difference holds the same content in the same order.
-_SELF_LIKE = 0.15
+# difference (or than two samples in a row differ, up to the second share) holds the same content in
+# the same order.
+_SELF_LIKE = (0.15, 0.3)
 _FEWEST_SHARE = 0.25  # of the null maps that must count
 
 
@@ -125,7 +127,7 @@ def measure_trust(
                 back = np.argsort(null.rows)
                 shown, around = shown[back], around[back]
             differs = ~_same(costs.columns, counterparts, shown, _SAME_CONTENT * usual)
-        worse_here += differs & (around > real.around)
+        worse_here += differs & (around > (1.0 + _MARGIN_HERE) * real.around)
         counted_here += differs
     # With few nulls left there is little evidence: they cannot count for all.
     fewest = _FEWEST_SHARE * options.null_maps
@@ -155,7 +157,7 @@ def _nulls(
     rng = np.random.default_rng(options.seed)
     from_bank = round(_BANK_SHARE * options.null_maps) if bank else 0
     own = costs.rows if shuffle_rows else costs.columns
-    limit = _SELF_LIKE * _usual_distance(own)
+    limit = _self_like(own)
     m = len(own)
     for k in range(options.null_maps - from_bank):
         if k % 3 == 0:
@@ -190,6 +192,13 @@ def _usual_distance(columns: Float32) -> float:
     """Median distance of two samples of one recording."""
     part = columns[np.linspace(0, len(columns) - 1, min(len(columns), 200)).astype(np.int64)]
     return float(np.median(1.0 - part @ part.T))
+
+
+def _self_like(rows: Float32) -> float:
+    """Cost below which a shuffled copy of a recording is no null."""
+    usual = _usual_distance(rows)
+    in_a_row = float(np.mean(1.0 - np.einsum("ij,ij->i", rows[:-1], rows[1:])))
+    return min(max(_SELF_LIKE[0] * usual, 1.3 * in_a_row), _SELF_LIKE[1] * usual)
 
 
 def _same(columns: Float32, one: Int64, two: Int64, limit: float) -> Bool:

@@ -11,6 +11,7 @@ import logging
 import zipfile
 from functools import lru_cache
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,7 +21,6 @@ from carl_core.assets import assets_folder
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
     from carl_core.arrays import Float32
 
@@ -46,7 +46,8 @@ def write_bank(path: Path, clips_by_model: dict[str, Sequence[Float32]]) -> None
 @lru_cache(maxsize=8)
 def _load(path: str, model_id: str) -> tuple[Float32, ...]:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: NumPy leaves a damaged file open.
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as stored:
             if f"{model_id}/vectors" not in stored:
                 return ()
             vectors = stored[f"{model_id}/vectors"].astype(np.float32)
