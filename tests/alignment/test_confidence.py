@@ -44,7 +44,7 @@ def test_confidence_is_low_where_the_recordings_differ() -> None:
     knots, strange = scene(0), scene(1)
     shows = times + 0.5 * np.sin(times / 2)
     other = shown(knots, shows, noise=0.4, seed=1)
-    other[100:200] = shown(strange, times[100:200], noise=0.4)
+    other[100:200] = shown(strange, times[100:200], noise=0.4, seed=2)
     found = align_arrays(times, shown(knots, times, noise=0.4), times, other, method="dtw")
     right = np.r_[10:85, 215:290]
     assert np.median(found.confidence[right]) >= 0.95
@@ -58,7 +58,7 @@ def test_a_repetition_is_no_null() -> None:
     knots = np.concatenate([np.tile(one_round, (5, 1)), one_round[:4]])
     times = grid(20)
     shows = times + 0.3 * np.sin(times)
-    bank = [shown(scene(seed), grid(12)) for seed in range(20, 44)]
+    bank = [shown(scene(seed), grid(12)) for seed in range(50, 74)]
     first, second = shown(knots, times, noise=0.4), shown(knots, shows, noise=0.4, seed=1)
     found = align_arrays(times, first, times, second, bank=bank)
     assert found.verdict == "aligned"
@@ -66,9 +66,9 @@ def test_a_repetition_is_no_null() -> None:
         align_arrays(
             times, first, times, shown(scene(seed), times, noise=0.4, seed=seed), bank=bank
         ).verdict
-        for seed in range(9, 19)
+        for seed in range(100, 130)
     ]
-    assert strange.count("aligned") <= 1
+    assert strange.count("aligned") <= 3  # one in twenty by construction
 
 
 def test_no_null_maps_means_no_evidence() -> None:
