@@ -102,7 +102,8 @@ class RunConfig:
     Attributes
     ----------
     dir : folder of checkpoints, events and the exported encoder; a run found there is resumed
-    start_from : checkpoint, or run folder, whose weights a new run begins with; "" = random
+    start_from : checkpoint, or run folder, whose trunk and joint regressor a new run begins with
+        (the head starts anew); "" = random
     steps : optimiser steps in all
     seed : of everything random
     threads : CPU threads of torch, 0 = torch's own choice

@@ -82,24 +82,26 @@ class Learner(nn.Module):
     def __init__(self, config: TrainConfig, joints: int) -> None:
         super().__init__()
         self.carl: CarlModel = build_model(config.model)
-        self._map = torch.zeros(0)
-        self.carl.trunk.late.register_forward_hook(self._keep_map)
+        size = config.model.image_size
         with torch.no_grad():
-            size = config.model.image_size
-            self.carl.trunk.eval()(torch.zeros(1, size, size, 3, dtype=torch.uint8))
+            self.carl.trunk.eval()
+            _, feature_map = self.features(torch.zeros(1, size, size, 3, dtype=torch.uint8))
             self.carl.trunk.train()
         self.regressor = JointRegressor(
-            self.carl.trunk.channels, self._map.shape[1], config.model.dim, joints
+            self.carl.trunk.channels, feature_map.shape[1], config.model.dim, joints
         )
 
     def features(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Frames (N, S, S, 3) to features (N, C) and the map (N, channels, H, W) they came from."""
-        features: Tensor = self.carl.trunk(frames)
-        feature_map, self._map = self._map, torch.zeros(0)
-        return features, feature_map
-
-    def _keep_map(self, module: nn.Module, inputs: object, output: Tensor) -> None:
-        self._map = output
+        maps: list[Tensor] = []
+        hook = self.carl.trunk.late.register_forward_hook(
+            lambda module, inputs, output: maps.append(output)
+        )
+        try:
+            features: Tensor = self.carl.trunk(frames)
+        finally:
+            hook.remove()
+        return features, maps[0]
 
 
 def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
@@ -133,7 +135,9 @@ def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
         done = saved.step
         console.print(f"resuming {folder} after step {done}")
     elif config.run.start_from:
-        load_checkpoint(_named_checkpoint(config.run.start_from), modules=learner)
+        begun = _named_checkpoint(config.run.start_from)
+        load_checkpoint(begun, modules=learner.carl.trunk, part="carl.trunk.")
+        load_checkpoint(begun, modules=learner.regressor, part="regressor.")
     (folder / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
     pairs = warp_pairs(config.evaluation, config.model.image_size, config.export.sample_fps)
 
@@ -220,9 +224,12 @@ def losses_of(learner: Learner, batch: Batch, config: TrainConfig) -> dict[str, 
     views, clips, count = batch.valid.shape
     carl = learner.carl
     features, feature_map = learner.features(batch.frames.flatten(0, 2))  # (V B T, C)
-    features = features.unflatten(0, (views * clips, count))
-    embeddings = carl.head(features, batch.times_s.flatten(0, 1), batch.valid.flatten(0, 1))
-    compared = carl.project(embeddings) if config.loss.use_projection else embeddings
+    features = features.view(views * clips, count, -1)
+    # Frames of a clip differ by a few percent of their features, which bfloat16 (8 bits) rounds
+    # away: the head then sees one and the same frame and collapses. It is cheap in float32.
+    with torch.autocast(features.device.type, enabled=False):
+        embeddings = carl.head(features, batch.times_s.flatten(0, 1), batch.valid.flatten(0, 1))
+        compared = carl.project(embeddings) if config.loss.use_projection else embeddings
     z = compared.unflatten(0, (views, clips))  # (V, B, T, P)
     loss = config.loss
     scl = sequence_contrastive_loss(
