@@ -73,12 +73,12 @@ class SelfTest(QObject):
         if len(session.entries) < 2:
             if not self._messages and not session.entries:
                 return  # nothing has been opened yet
-            reason = " ".join(self._messages) or "a second recording is needed to compare"
+            reason = self._said() or "a second recording is needed to compare"
             self._end(UNREADABLE, reason)
             return
         failed = [e for e in session.entries if e.stage in (Stage.FAILED, Stage.CANCELLED)]
         if failed:
-            self._end(FAULT, " ".join(self._messages) or f"{failed[0].recording.name} failed")
+            self._end(FAULT, self._said() or f"{failed[0].recording.name} failed")
             return
         mapped = [e for e in session.others if e.is_mapped]
         if not mapped:
@@ -128,7 +128,7 @@ class SelfTest(QObject):
             "map_domain": mapped["map_domain"],
             "maps": maps,
             "provider": self._program.engine_state.provider if self._program.engine_state else "",
-            "messages": self._messages,
+            "messages": list(dict.fromkeys(self._messages)),
             "screenshot": str(self._picture),
         }
         silent = [t["name"] for t in tiles if t["frames_shown"] < 2]
@@ -161,13 +161,20 @@ class SelfTest(QObject):
             ),
         }
 
+    def _said(self) -> str:
+        return " ".join(dict.fromkeys(self._messages))
+
     def _picture_taken(self) -> bool:
         return self._program.window.grab().save(str(self._picture))
 
     def _end(self, code: int, reason: str) -> None:
         self._timer.stop()
         if code != OK:
-            self.report = {**self.report, "error": reason, "messages": self._messages}
+            self.report = {
+                **self.report,
+                "error": reason,
+                "messages": list(dict.fromkeys(self._messages)),
+            }
         self.finished.emit(code)
 
     def text(self) -> str:

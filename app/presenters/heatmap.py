@@ -50,8 +50,8 @@ class HeatmapView(Protocol):
         """Show a finer part over the whole map, or nothing."""
         ...
 
-    def set_path(self, reference_s: Float64, other_s: Float64) -> None:
-        """Draw the playing map; NaN breaks the line."""
+    def set_path(self, reference_s: Float64, other_s: Float64, *, is_played: bool) -> None:
+        """Draw the map; NaN breaks the line. One that is not played along looks different."""
         ...
 
     def set_playhead(self, reference_s: float | None, other_s: float | None) -> None:
@@ -203,9 +203,13 @@ class HeatmapPresenter(QObject):
         alignment = other.alignment if other is not None else None
         if alignment is None:
             empty = np.zeros(0)
-            self._view.set_path(empty, empty)
+            self._view.set_path(empty, empty, is_played=False)
         else:
-            self._view.set_path(alignment.reference_s, alignment.other_s)
+            self._view.set_path(
+                alignment.reference_s,
+                alignment.other_s,
+                is_played=other is not None and other.is_mapped,
+            )
         self._show_playhead()
         self._show_verdict()
 
@@ -283,7 +287,11 @@ class HeatmapPresenter(QObject):
             self.tr("method {name}").format(name=alignment.method),
         ]
         if alignment.verdict != "none":
-            facts.append(f"{format_time(start_s, decimals=1)} – {format_time(end_s, decimals=1)}")
+            facts.append(
+                self.tr("reference {start} – {end}").format(
+                    start=format_time(start_s, decimals=1), end=format_time(end_s, decimals=1)
+                )
+            )
         if alignment.gaps:
             count = len(alignment.gaps)
             facts.append(self.tr("1 gap") if count == 1 else self.tr("{n} gaps").format(n=count))

@@ -11,6 +11,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.models.session import Entry, SessionModel, Stage
+from app.resources.text import format_match
 from carl_core.errors import CarlError, MediaError, ModelError
 
 if TYPE_CHECKING:
@@ -357,11 +358,17 @@ class LoadingPresenter(QObject):
             ),
         )
         text = self.tr(
-            "{first} and {second}: no convincing alignment. {reason} They are shown side by side "
-            "in their own time; use recordings of the same action, or try the other as reference."
-        ).format(first=reference.letter, second=other.letter, reason=alignment.reason)
+            "{first} and {second}: no convincing alignment (match {match}). Each plays in its own "
+            "time; use recordings of the same action, or try the other as reference."
+        ).format(first=reference.letter, second=other.letter, match=format_match(alignment.match))
         self._reporter.report(
-            Message(text, Severity.WARNING, choices=choices, topic=f"align:{recording_id}")
+            Message(
+                text,
+                Severity.WARNING,
+                alignment.reason,
+                choices=choices,
+                topic=f"align:{recording_id}",
+            )
         )
 
     def _say(self, text: str, severity: Severity) -> None:

@@ -24,6 +24,8 @@ THUMBNAILS = 32
 THUMBNAIL_HEIGHT = 96
 """Pixels; lanes are half as high, so that they stay sharp on dense screens."""
 
+THUMBNAILS_KEY = "thumbnails"
+
 THREADS = 40
 """Lines drawn between two lanes."""
 
@@ -61,6 +63,8 @@ class TimelinePresenter(QObject):
         self._player = player
         self._view = view
         self._pictured: set[str] = set()
+        self._waiting: list[Recording] = []
+        self._taken_of = ""
         self._hits: dict[str, tuple[float, ...]] = {}
         session.recordings_changed.connect(self._on_recordings_changed)
         session.schedule_changed.connect(self._show_lanes)
@@ -75,20 +79,36 @@ class TimelinePresenter(QObject):
     def _on_recordings_changed(self) -> None:
         self._show_lanes()
         present = {e.id for e in self._session.entries}
-        for gone in self._pictured - present:
-            self._jobs.cancel(f"thumbnails:{gone}")
+        if self._taken_of and self._taken_of not in present:
+            self._jobs.cancel(THUMBNAILS_KEY)
         self._pictured &= present
         for entry in self._session.entries:
             if entry.id not in self._pictured:
                 self._pictured.add(entry.id)
-                self._take_thumbnails(entry.recording)
+                self._waiting.append(entry.recording)
+        self._take_next()
 
-    def _take_thumbnails(self, recording: Recording) -> None:
+    def _take_next(self) -> None:
+        """One recording at a time: opening and embedding must not wait for pictures."""
+        if self._jobs.is_active(THUMBNAILS_KEY) or not self._waiting:
+            return
+        recording = self._waiting.pop(0)
+        if self._session.entry(recording.id) is None:
+            self._take_next()
+            return
+
+        def over(_value: object = None) -> None:
+            self._taken_of = ""
+            self._take_next()
+
+        self._taken_of = recording.id
         self._jobs.submit(
             lambda job: take_thumbnails(job, recording),
-            key=f"thumbnails:{recording.id}",
+            key=THUMBNAILS_KEY,
             received=lambda thumbnail: self._view.add_thumbnail(recording.id, thumbnail),
-            failed=lambda _error: None,  # the tile says what is wrong with the file
+            done=over,
+            failed=over,  # the tile says what is wrong with the file
+            cancelled=over,
         )
 
     def _show_lanes(self) -> None:

@@ -218,7 +218,8 @@ class HeatmapPanel(QWidget):
         self._lines = []
         for angle in (90, 0):
             for width, colour in ((3.0, (0, 0, 0, 150)), (1.2, PLAYHEAD)):
-                line = pg.InfiniteLine(angle=angle, pen=pg.mkPen(colour, width=width))
+                pen = pg.mkPen(colour, width=width * self.devicePixelRatioF())
+                line = pg.InfiniteLine(angle=angle, pen=pen)
                 line.hide()
                 self._lines.append(line)
         self._spot = pg.ScatterPlotItem(
@@ -282,8 +283,12 @@ class HeatmapPanel(QWidget):
             return
         self._put(self._detail, picture, levels=self._picture.levels)
 
-    def set_path(self, reference_s: Float64, other_s: Float64) -> None:
-        """Draw the playing map; NaN breaks the line."""
+    def set_path(self, reference_s: Float64, other_s: Float64, *, is_played: bool) -> None:
+        """Draw the map; NaN breaks the line. One that is not played along is dashed."""
+        ratio = self.devicePixelRatioF()
+        style = Qt.PenStyle.SolidLine if is_played else Qt.PenStyle.DotLine
+        self._path_edge.setPen(pg.mkPen((0, 0, 0, 220), width=4.5 * ratio, style=style))
+        self._path.setPen(pg.mkPen((255, 255, 255), width=2 * ratio, style=style))
         for curve in (self._path_edge, self._path):
             curve.setData(reference_s, other_s, connect="finite")
 

@@ -213,9 +213,11 @@ class Tile(QWidget):
         painter.setPen(QColor("#f2f4f6"))
         room = right - left - 10
         if room > 30:
-            name = QFontMetricsF(painter.font()).elidedText(
-                state.name, Qt.TextElideMode.ElideMiddle, room
-            )
+            metrics = QFontMetricsF(painter.font())
+            name = state.name
+            if metrics.horizontalAdvance(name) > room:
+                name = name.rpartition(".")[0] or name
+            name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, room)
             painter.drawText(
                 QRectF(left, 0, room, HEADER_HEIGHT + 3),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,

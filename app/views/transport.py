@@ -30,6 +30,10 @@ BUTTONS = (
 )
 
 
+NARROW = 780
+"""Pixels; below, the frame number is written shorter."""
+
+
 class TransportBar(QFrame):
     """Play buttons, time, frame number and speed.
 
@@ -68,7 +72,7 @@ class TransportBar(QFrame):
         self._frame.setFont(digits_font(self.font()))
         self._frame.setAccessibleName(self.tr("Frame of the active recording"))
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00:00.000 / 0:00:00.000")
+        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00.000 / 0:00.000")
 
         left = QWidget()
         left_layout = QHBoxLayout(left)
@@ -123,9 +127,12 @@ class TransportBar(QFrame):
             self._duration.setText(f"/ {format_time(transport.duration_s)}")
         if transport.frames:
             number = "–" if transport.frame is None else str(transport.frame)
-            self._frame.setText(
-                self.tr("frame {number} of {count}").format(number=number, count=transport.frames)
+            text = (
+                self.tr("frame {number} of {count}")
+                if self.width() > NARROW
+                else self.tr("f {number}")
             )
+            self._frame.setText(text.format(number=number, count=transport.frames))
         else:
             self._frame.setText("")
         if before.is_playing is not transport.is_playing or self._play.icon().isNull():

@@ -236,7 +236,7 @@ def test_heatmap_colours_lie_at_their_seconds(qtbot: QtBot) -> None:
     assert colour_at(2.0, 1.0).getRgb()[:3] == pytest.approx(tuple(table[255]), abs=4)
     assert colour_at(8.0, 4.0).getRgb()[:3] == pytest.approx(tuple(table[0]), abs=4)
     assert colour_at(8.0, 1.0).getRgb()[:3] == pytest.approx(tuple(table[0]), abs=4)
-    panel.set_path(np.array([6.0, 9.0]), np.array([3.0, 3.0]))
+    panel.set_path(np.array([6.0, 9.0]), np.array([3.0, 3.0]), is_played=True)
     assert colour_at(8.0, 3.0).red() > 200
     panel.set_playhead(8.0, 4.0)
     scene = panel.plot.getPlotItem().getViewBox().mapViewToScene(QPointF(8.0, 2.0))
