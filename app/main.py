@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ImportError as exc:
         sys.stderr.write(
             f"carl-gui: the window cannot start, because a system library is missing: {exc}. "
-            "On Debian or Ubuntu: apt-get install libgl1 libegl1 libxkbcommon0 libdbus-1-3 "
-            "libfontconfig1 libxcb-cursor0 libxkbcommon-x11-0. The command line (carl) works "
-            "without.\n"
+            "On Debian or Ubuntu: apt-get install libgl1 libegl1 libglib2.0-0 libdbus-1-3 "
+            "libfontconfig1 libxkbcommon0 libxkbcommon-x11-0 libxcb-cursor0 libxcb-icccm4 "
+            "libxcb-keysyms1 libxcb-shape0. The command line (carl) works without.\n"
         )
         return 1
     return run(
