@@ -44,10 +44,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse_args(arguments)
     if options.self_test is not None and not options.demo and not options.files:
         parser().error("--self-test needs recordings to open: FILE... or --demo")
-    if sys.platform.startswith("linux") and options.self_test is not None:
-        # A test runs where there is no screen, too.
-        if not os.environ.get("DISPLAY") and not os.environ.get("WAYLAND_DISPLAY"):
-            os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    if sys.platform.startswith("linux") and not _has_screen():
+        if options.self_test is None:
+            sys.stderr.write(
+                "carl-gui: there is no screen to open a window on (neither DISPLAY nor "
+                "WAYLAND_DISPLAY is set). Use the command line (carl), or set "
+                "QT_QPA_PLATFORM=offscreen to run without one.\n"
+            )
+            return 1
+        os.environ["QT_QPA_PLATFORM"] = "offscreen"  # a test runs without a screen, too
     try:
         # Qt's system libraries may be missing: say which, not how Python failed.
         from app.bootstrap.run import Start, run
@@ -68,6 +73,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             model=options.model,
         )
     )
+
+
+def _has_screen() -> bool:
+    names = ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    return any(os.environ.get(name) for name in names)
 
 
 if __name__ == "__main__":

@@ -84,3 +84,13 @@ def test_self_test_without_recordings_is_wrong_usage(
 def test_help_names_every_option() -> None:
     text = parser().format_help()
     assert all(option in text for option in ("--demo", "--self-test", "--model", "FILE"))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about X11 and Wayland")
+def test_without_a_screen_it_says_so(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("QT_QPA_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    assert main([]) == 1
+    assert "no screen" in capsys.readouterr().err
