@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 
 from carl_core.errors import ExportError
 from carl_core.export.caption import BACKGROUND, QUIET_TEXT, TEXT, drawable, font
-from carl_core.similarity.matrix import similarity
+from carl_core.similarity.matrix import similarity, unit_rows
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,8 @@ def write_heatmap(
     """
     rows, row_end_s = _pooled(other)
     columns, column_end_s = _pooled(reference)
-    values = similarity(rows, columns)
+    # As the aligner sees them: what all frames of a recording share tells no moments apart.
+    values = similarity(unit_rows(rows, centre=True), unit_rows(columns, centre=True))
     low, high = np.percentile(values, [2, 99.5])
     scaled = np.clip((values - low) / max(float(high - low), 1e-6), 0, 1)
     colours = viridis()[(scaled * 255).astype(np.uint8)][::-1]  # other upwards

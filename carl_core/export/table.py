@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import os
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carl_core.errors import ExportError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from carl_core.playback.schedule import Schedule
 
 
@@ -32,8 +31,8 @@ def write_table(path: Path, schedule: Schedule) -> Path:
         header += [f"frame_{number}", f"pts_{number}", f"time_s_{number}"]
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        with os.fdopen(handle, "w", newline="", encoding="utf-8") as out:
+        partial = path.with_name(path.name + ".part")
+        with partial.open("w", newline="", encoding="utf-8") as out:
             writer = csv.writer(out)
             writer.writerow(header)
             for row in range(len(index)):
@@ -46,7 +45,7 @@ def write_table(path: Path, schedule: Schedule) -> Path:
                     own = recording.index
                     cells += [str(frame), str(own.pts[frame]), f"{own.times_s[frame]:.6f}"]
                 writer.writerow(cells)
-        Path(partial).replace(path)
+        partial.replace(path)
     except OSError as error:
         raise ExportError(
             f"The table {path} cannot be written: {error.strerror or error}. "

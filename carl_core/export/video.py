@@ -179,7 +179,7 @@ class _Cell:
 
 @dataclass(frozen=True, eq=False)
 class _Absent:
-    """No counterpart; ``pixels`` is the last picture shown, or None before the first."""
+    """No counterpart; ``pixels`` is the nearest picture shown, None where there is none at all."""
 
     pixels: UInt8 | None
 
@@ -197,6 +197,8 @@ class _Pictures:
         self._stream: Iterator[Frame] | None = None
         if is_ascending:
             self._stream = iter(self._reader.frames_at(np.unique(wanted).tolist()))
+        if len(wanted):  # what comes first is also shown, dimmed, before it
+            self._last = self._decode(int(wanted[0]))
 
     def __enter__(self) -> _Pictures:
         return self
@@ -210,12 +212,14 @@ class _Pictures:
         if frame < 0:
             return _Absent(None if self._last is None else self._last.pixels)
         if self._last is None or self._last.index != frame:
-            self._last = (
-                next(self._stream) if self._stream is not None else self._reader.frame_at(frame)
-            )
-        if self._last.index != frame:
-            raise AssertionError(f"asked for frame {frame}, got {self._last.index}")
+            self._last = self._decode(frame)
         return self._last
+
+    def _decode(self, frame: int) -> Frame:
+        found = next(self._stream) if self._stream is not None else self._reader.frame_at(frame)
+        if found.index != frame:
+            raise AssertionError(f"asked for frame {frame}, got {found.index}")
+        return found
 
 
 class _Sound:
