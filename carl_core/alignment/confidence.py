@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 Solver = Callable[[Costs], Path]
 
-# Fixed on development recordings (DESIGN.md §6).
+# Fixed on development recordings.
 ALIGNED_FROM = 0.95
 UNCERTAIN_FROM = 0.80
 NEIGHBOURHOOD_S = 0.5

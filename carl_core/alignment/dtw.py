@@ -33,7 +33,7 @@ CLOSED = math.inf
 # Up to here every cell is solved: one byte per cell, well under a second.
 EXACT_CELLS = 4000 * 4000
 _TOP = 1024  # longest side of the coarsest level
-_RADIUS = 64  # cells of corridor on each side of the coarser path (PERFORMANCE.md §3.4)
+_RADIUS = 64  # cells of corridor on each side of the coarser path
 _BLOCK_ROWS = 128
 
 _WEIGHTS: dict[StepPattern, tuple[float, float, float]] = {
