@@ -2,7 +2,7 @@
 
 One frame's features are the means of the grey picture on a ``grid`` x ``grid`` raster. The head
 subtracts most of their mean, adds a little of the neighbouring frames (so that windows matter) and
-of the motion over time (so that times matter), and normalises. Two frames that look alike lie close.
+of the motion over time (so that times matter), and normalises. Two frames that look alike lie near.
 """
 
 from __future__ import annotations
