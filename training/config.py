@@ -147,7 +147,7 @@ class DataConfig:
     simulated_views : bodies and cameras per action
     simulated_frames : frames per rendered clip
     simulated_seed : first seed of the bank; the evaluation uses seeds far away from it
-    batch_clips : pairs of views per step
+    batch_clips : pairs of views per step, each of another source (fewer when there are fewer)
     workers : threads that prepare batches ahead
     """
 

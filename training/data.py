@@ -119,7 +119,8 @@ def make_batch(
 ) -> Batch:
     """Draw the batch of one step.
 
-    A fixed number of places (the simulated share, rounded at random) holds simulated pairs.
+    A fixed number of places (the simulated share, rounded at random) holds simulated pairs. No
+    source comes twice, so with few sources a batch is smaller than ``batch_clips``.
     """
     seed, count = config.run.seed, config.data.batch_clips
     chance = generator_for(seed, step)
@@ -181,11 +182,9 @@ def _takes(sources: list[Source]) -> Iterator[Take]:
 
 
 def _draw(chance: np.random.Generator, sources: list[Source], count: int) -> list[Source]:
-    """Draw without repetition as long as there are enough."""
-    if not sources or not count:
-        return []
-    repeat = count > len(sources)
-    return [sources[int(i)] for i in chance.choice(len(sources), size=count, replace=repeat)]
+    """Draw without repetition: a clip drawn twice would be its own negative."""
+    count = min(count, len(sources))
+    return [sources[int(i)] for i in chance.permutation(len(sources))[:count]]
 
 
 def _make_item(

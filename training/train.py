@@ -240,8 +240,8 @@ def losses_of(learner: Learner, batch: Batch, config: TrainConfig) -> dict[str, 
     joints = joint_losses(
         learner.regressor,
         feature_map,
-        features.unflatten(0, (views, clips)),
-        embeddings.unflatten(0, (views, clips)),
+        features.view(views, clips, count, -1),
+        embeddings.view(views, clips, count, -1),
         batch,
         loss,
     )
@@ -460,13 +460,13 @@ def run_cli(arguments: list[str] | None = None) -> int:
             return 0
         outcome = main(config, console=console)
     except ConfigError as error:
-        console.print(f"error: {error}", highlight=False, markup=False)
+        console.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return EXIT_USAGE
     except MediaError as error:
-        console.print(f"error: {error}", highlight=False, markup=False)
+        console.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return EXIT_INPUT
     except CarlError as error:
-        console.print(f"error: {error}", highlight=False, markup=False)
+        console.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return EXIT_FAULT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED

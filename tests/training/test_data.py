@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -41,13 +43,15 @@ def config(**sections: dict[str, object]) -> TrainConfig:
 
 
 def test_shapes_and_masks_of_a_mixed_batch(action: Source) -> None:
-    batch = make_batch(3, [recording(0), recording(1)], [action], config())
+    actions = [action, replace(action, name=action.name + " again")]
+    batch = make_batch(3, [recording(0), recording(1)], actions, config())
     joints = len(JOINT_NAMES)
     assert batch.frames.shape == (2, 4, 6, 32, 32, 3)
     assert batch.points.shape == (2, 4, 6, joints, 2)
     assert batch.body.shape == (2, 4, 6, joints, 3)
-    is_simulated = np.array([name == action.name for name in batch.names])
-    assert 0 < is_simulated.sum() < 4
+    is_simulated = np.array([name.startswith(action.name) for name in batch.names])
+    assert is_simulated.sum() == 2
+    assert len(set(batch.names)) == 4
     assert not batch.has_body[:, ~is_simulated].any()
     assert not batch.visible[:, ~is_simulated].any()
     assert (batch.has_body == batch.valid)[:, is_simulated].all()
@@ -64,6 +68,13 @@ def test_a_batch_is_a_function_of_seed_and_step(action: Source) -> None:
         make_batch(3, sources, [action], config(run={"seed": 2})),
     ):
         assert not (one.frames == other.frames).all()
+
+
+def test_no_clip_is_its_own_negative() -> None:
+    settings = config(data={"simulated_share": 0.0, "batch_clips": 8})
+    for step in range(5):
+        names = make_batch(step, [recording(0), recording(1)], [], settings).names
+        assert sorted(names) == ["recording 0", "recording 1"]
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
