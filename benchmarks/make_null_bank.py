@@ -32,15 +32,17 @@ def main() -> int:
     encoder = load_encoder(chosen.model or asset_path("encoder.onnx"))
     spec = encoder.spec
     started = time.perf_counter()
-    clips = []
+    clips, stills = [], []
     for number in range(chosen.clips):
         rng = np.random.default_rng([2026, number])
         action = random_action(rng, duration_s=_SECONDS)
         view = random_view(rng, action, size=spec.size, rate=(0.6, 1.6), trim=0.0)
         times_s = np.arange(0.0, view.duration_s, 1.0 / float(spec.sample_fps))
         clip = render_clip(action, view, times_s)
-        clips.append(encoder.encode(clip.frames, times_s))
-    write_bank(chosen.out, {encoder.model_id: clips})
+        features = encoder.features(clip.frames)
+        clips.append(encoder.embed_features(features, times_s))
+        stills.append(encoder.embed_stills(features))
+    write_bank(chosen.out, {encoder.model_id: clips, f"{encoder.model_id}:stills": stills})
     samples = sum(len(clip) for clip in clips)
     print(
         f"{chosen.out}: {len(clips)} clips, {samples} samples, "

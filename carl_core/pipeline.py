@@ -12,10 +12,16 @@ import numpy as np
 from carl_core.alignment.aligners import AlignOptions, align
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
+from carl_core.alignment.nullbank import bank_for
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
-from carl_core.encoder.embed import embed_recording, encode_images, normal_sampling
+from carl_core.encoder.embed import (
+    embed_recording,
+    embed_stills,
+    encode_images,
+    normal_sampling,
+)
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError, StoreError
 from carl_core.progress import Monitor
@@ -28,7 +34,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from carl_core.alignment.alignment import Alignment, Mask
-    from carl_core.arrays import UInt8
+    from carl_core.arrays import Float32, UInt8
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.recording import Recording
@@ -79,6 +85,7 @@ class Engine:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._kept: dict[EmbeddingKey, Embeddings] = {}
+        self._kept_stills: dict[EmbeddingKey, Embeddings] = {}
         self._store_notes: tuple[str, ...] = ()
         if store == "default":
             try:
@@ -191,19 +198,44 @@ class Engine:
         if not query or not recordings:
             raise ValueError("a search needs a query and at least one recording")
         monitor = monitor or Monitor()
-        vectors = [self._query_vectors(item, sampling, monitor) for item in query]
+        # A picture has no motion and no neighbours: then every frame is compared without them.
+        is_still = any(isinstance(item, ImageQuery) for item in query)
+        vectors = [self._query_vectors(item, sampling, monitor, is_still) for item in query]
         if len(vectors) > 1:
             means = np.stack([v.mean(axis=0) for v in vectors]).mean(axis=0)
             vectors = [(means / max(float(np.linalg.norm(means)), 1e-9))[None].astype(np.float32)]
-        searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
-        return Retriever(searched).search(Query(vectors[0]), k=k, min_gap_s=min_gap_s)
+        searched = {r.id: self._vectors(r, sampling, monitor, is_still) for r in recordings}
+        model_id = self.encoder.model_id
+        strangers = bank_for(f"{model_id}:stills" if is_still else model_id)
+        retriever = Retriever(searched, strangers=strangers)
+        return retriever.search(Query(vectors[0]), k=k, min_gap_s=min_gap_s)
+
+    def _vectors(
+        self, recording: Recording, sampling: str | None, monitor: Monitor, is_still: bool
+    ) -> Embeddings:
+        embeddings = self.embed(recording, sampling=sampling, monitor=monitor)
+        if not is_still:
+            return embeddings
+        with self._lock:
+            kept = self._kept_stills.get(embeddings.key)
+        if kept is None:
+            kept = embed_stills(
+                recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
+            )
+            with self._lock:
+                self._kept_stills[embeddings.key] = kept
+        return kept
 
     def _query_vectors(
-        self, item: RangeQuery | ImageQuery, sampling: str | None, monitor: Monitor
-    ) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:
+        self,
+        item: RangeQuery | ImageQuery,
+        sampling: str | None,
+        monitor: Monitor,
+        is_still: bool,
+    ) -> Float32:
         if isinstance(item, ImageQuery):
             return encode_images(self.encoder, [item.pixels])
-        own = self.embed(item.recording, sampling=sampling, monitor=monitor)
+        own = self._vectors(item.recording, sampling, monitor, is_still)
         inside = (own.times_s >= item.start_s) & (own.times_s <= item.end_s)
         if not inside.any():
             inside = np.zeros(len(own.times_s), dtype=bool)

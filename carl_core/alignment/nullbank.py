@@ -2,7 +2,9 @@
 
 ``assets/null_bank.npz`` holds, for every model id, an array ``<model_id>/vectors`` float16 (T, D)
 and ``<model_id>/starts`` int64 (K + 1,): clip k is rows starts[k] to starts[k + 1]. It is optional:
-an encoder without a bank is judged by the other null maps alone.
+an encoder without a bank is judged by the other null maps alone. The same clips embedded frame by
+frame, without their neighbours, are kept as model id ``<model_id>:stills``: the yardstick for
+searching by a picture.
 """
 
 from __future__ import annotations

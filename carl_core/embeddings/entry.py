@@ -158,6 +158,25 @@ def read_entry(folder: Path, key: EmbeddingKey) -> Embeddings | None:
         raise DamagedEntryError(str(exc)) from exc
 
 
+def read_features(folder: Path, key: EmbeddingKey) -> npt.NDArray[np.float16] | None:
+    """Return the trunk features (N, C) of a finished entry, memory mapped; None when unfinished.
+
+    Raises
+    ------
+    DamagedEntryError
+        When the files are not what ``meta.json`` says.
+    OSError
+        When there is no entry, or it cannot be read.
+    """
+    meta = read_meta(folder)
+    if meta.key != key or meta.vectors is None:
+        return None
+    if _whole_chunks(folder, meta) != meta.chunks:
+        raise DamagedEntryError("a checksum does not fit")
+    shape = (meta.frames, meta.channels)
+    return np.memmap(folder / "features.f16", dtype="<f2", mode="r", shape=shape)
+
+
 @dataclass(eq=False)
 class EntryWriter:
     """Appends the features of one recording to its entry. Made by ``EmbeddingStore.open_writer``.

@@ -13,11 +13,21 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from carl_core.embeddings.entry import META, DamagedEntryError, EntryWriter, Meta, read_entry
+from carl_core.embeddings.entry import (
+    META,
+    DamagedEntryError,
+    EntryWriter,
+    Meta,
+    read_entry,
+    read_features,
+)
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import StoreError
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
     from carl_core.arrays import Float64, Int64
     from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 
@@ -98,6 +108,15 @@ class EmbeddingStore:
             with contextlib.suppress(OSError):
                 os.utime(folder / META)
         return embeddings
+
+    def load_features(self, key: EmbeddingKey) -> npt.NDArray[np.float16] | None:
+        """Return the stored trunk features (N, C), memory mapped; None when they are not there."""
+        folder = self._folder(key)
+        try:
+            return read_features(folder, key)
+        except (DamagedEntryError, OSError, ValueError) as exc:
+            log.info("The features of %s cannot be used: %s.", folder.name, exc)
+            return None
 
     def open_writer(
         self,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import time
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -101,6 +101,42 @@ def embed_recording(
     if vectors is None:
         vectors = _embed(recording, encoder, key, frames, None, monitor, batch)
     return Embeddings(key, frames, times_s, vectors)
+
+
+def embed_stills(
+    recording: Recording,
+    encoder: Encoder,
+    *,
+    sampling: str | None = None,
+    store: EmbeddingStore | None = None,
+    monitor: Monitor | None = None,
+    batch: int = 32,
+) -> Embeddings:
+    """Return the sampled frames embedded one by one, as a single picture is.
+
+    A frame in its recording knows what comes before and after; a picture does not, so the two
+    cannot be compared. Uses the features that ``embed_recording`` has stored, else decodes.
+
+    Raises
+    ------
+    MediaError, ModelError, Cancelled, ValueError
+        As ``embed_recording``.
+    """
+    monitor = monitor or Monitor()
+    sampling = normal_sampling(sampling, encoder)
+    key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
+    frames = sampled_frames(recording.index, sampling)
+    features: npt.NDArray[Any] | None = store.load_features(key) if store is not None else None
+    if features is None or len(features) != len(frames):
+        monitor.start(f"looking at {recording.name}", len(frames))
+        parts = []
+        for pixels in _decoded(recording, encoder, frames, batch, monitor):
+            parts.append(to_stored(encoder.features(pixels)))
+            monitor.advance(len(pixels))
+        monitor.check()
+        features = np.concatenate(parts)
+    vectors = encoder.embed_stills(features)
+    return Embeddings(key, frames, recording.index.times_s[frames], vectors)
 
 
 def encode_images(encoder: Encoder, images: Sequence[UInt8]) -> Float32:

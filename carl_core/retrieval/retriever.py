@@ -10,7 +10,7 @@ import numpy as np
 from carl_core.arrays import Bool, Float32, Float64, Int64, as_read_only
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from carl_core.embeddings.embeddings import Embeddings
 
@@ -84,18 +84,31 @@ class SearchResult:
     curves: Mapping[str, Float64] = field(default_factory=dict)
 
 
+# A hit convinces when it scores higher than this share of queries from unrelated clips. Chosen on
+# development recordings: 0.8 accepts 0.7 to 1.0 of matching and 0 to 0.3 of unrelated queries.
+_STRANGER_SHARE = 0.8
+_STRANGERS = 64
+_STRANGER_COST = 2e9  # products per search spent on the yardstick at most
+
+
 class Retriever:
     """Searches the embeddings of some recordings, exactly. Safe from any thread.
 
     Parameters
     ----------
     embeddings : by recording id, all by one encoder
+    strangers : float32 (T, D) each, unrelated clips by the same encoder. What queries taken from
+        them find is the yardstick for a convincing hit; without them, a hit must stand out from
+        everything else that was searched.
     """
 
-    def __init__(self, embeddings: Mapping[str, Embeddings]) -> None:
+    def __init__(
+        self, embeddings: Mapping[str, Embeddings], *, strangers: Sequence[Float32] = ()
+    ) -> None:
         if not embeddings:
             raise ValueError("there is nothing to search in")
         self._embeddings = dict(embeddings)
+        self._strangers = tuple(strangers)
 
     def search(self, query: Query, *, k: int = 10, min_gap_s: float = 1.0) -> SearchResult:
         """Find at most ``k`` moments, no two of one recording closer than ``min_gap_s``.
@@ -137,7 +150,26 @@ class Retriever:
         convincing, reason = _judge(
             hits[0], np.concatenate(outside), everything, self._moments(min_gap_s)
         )
+        if not convincing and float(np.ptp(everything)) > _ALL_ALIKE and self._strangers:
+            convincing, reason = _compare(
+                hits[0].score, self._scores_of_strangers(len(query.vectors))
+            )
         return SearchResult(tuple(hits), convincing, reason, curves)
+
+    def _scores_of_strangers(self, length: int) -> Float64:
+        """Best score of each of up to 64 queries of ``length`` samples from unrelated clips."""
+        samples = sum(len(e) for e in self._embeddings.values())
+        count = int(np.clip(_STRANGER_COST / (samples * length * len(_RATES)), 16, _STRANGERS))
+        chance = np.random.default_rng(0)
+        best = np.full(count, -np.inf)
+        for number in range(count):
+            clip = self._strangers[int(chance.integers(len(self._strangers)))]
+            taken = min(length, len(clip))
+            start = int(chance.integers(len(clip) - taken + 1))
+            for embeddings in self._embeddings.values():
+                curve, _ = _curve(embeddings.vectors, clip[start : start + taken])
+                best[number] = max(best[number], float(curve.max()))
+        return best
 
     def _moments(self, min_gap_s: float) -> float:
         """How many independent moments were searched, roughly."""
@@ -233,6 +265,19 @@ def _peaks(curve: Float64) -> Int64:
     level = np.concatenate([[-np.inf], curve[starts], [-np.inf]])
     is_peak = (level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])
     return np.asarray(((starts + ends) // 2)[is_peak])
+
+
+def _compare(score: float, strangers: Float64) -> tuple[bool, str]:
+    """Whether a score is higher than what queries from unrelated material reach."""
+    worse = float(np.mean(strangers < score))
+    text = f"{len(strangers)} queries from unrelated recordings"
+    if worse >= _STRANGER_SHARE:
+        return True, f"The best score {score:.2f} is higher than that of {worse:.0%} of {text}."
+    needed = float(np.quantile(strangers, _STRANGER_SHARE))
+    return False, (
+        f"Nothing stands out: the best score {score:.2f} is higher than that of only {worse:.0%} "
+        f"of {text}; {needed:.2f} would convince."
+    )
 
 
 def _judge(best: Hit, background: Float64, everything: Float64, moments: float) -> tuple[bool, str]:

@@ -18,6 +18,7 @@ from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder import embed
 from carl_core.encoder.embed import (
     embed_recording,
+    embed_stills,
     encode_images,
     normal_sampling,
     sampled_frames,
@@ -360,3 +361,17 @@ def test_a_picture_is_a_recording_of_one_frame(recording: Recording, encoder: En
     every = embed_recording(recording, encoder, sampling="native").vectors
     assert np.abs(np.argmax(vectors @ every.T, axis=1) - [30, 120]).max() <= 2
     assert encode_images(encoder, []).shape == (0, encoder.spec.dim)
+
+
+def test_stills_are_what_a_picture_of_each_frame_gives(
+    recording: Recording, encoder: Encoder, store: EmbeddingStore
+) -> None:
+    decoded = embed_stills(recording, encoder, sampling="5/1", store=store)
+    embed_recording(recording, encoder, sampling="5/1", store=store)
+    stored = embed_stills(recording, encoder, sampling="5/1", store=store)
+    np.testing.assert_allclose(decoded.vectors, stored.vectors, atol=1e-5)
+    with FrameReader(recording) as reader:
+        picture = reader.frame_at(int(stored.frames[7])).pixels
+    similar = stored.vectors @ encode_images(encoder, [picture])[0]
+    assert int(np.argmax(similar)) == 7
+    assert similar[7] > 0.999

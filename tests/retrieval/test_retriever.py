@@ -123,3 +123,22 @@ def test_wrong_use_is_refused() -> None:
         Query(np.full((1, 5), np.nan, np.float32))
     with pytest.raises(ValueError, match="nothing"):
         Retriever({})
+
+
+def test_strangers_are_the_yardstick_where_nothing_stands_out() -> None:
+    """A slow walk: most of it is much like the query, so its distance from the rest says little."""
+    searched = walk(200, 1, dim=3, smooth=40)
+    strangers = [walk(120, seed, dim=32, smooth=40)[:, :3] for seed in range(10, 22)]
+    units = [s / np.linalg.norm(s, axis=1, keepdims=True) for s in strangers]
+    query = Query(searched[100:120])
+    alone = Retriever({"a": recording(searched)}).search(query)
+    compared = Retriever({"a": recording(searched)}, strangers=units).search(query)
+    assert not alone.convincing
+    assert compared.convincing
+    assert "unrelated" in compared.reason
+    # Queries taken from the recording itself score 1: a blurred one is no better than those.
+    noise = 0.3 * np.random.default_rng(1).normal(size=(20, 3)).astype(np.float32)
+    blurred = Query(searched[100:120] + noise)
+    other = Retriever({"a": recording(searched)}, strangers=[searched]).search(blurred)
+    assert not other.convincing
+    assert "would convince" in other.reason
