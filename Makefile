@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test lint types layers pytest no-torch bench encoder screenshots system-libraries
+.PHONY: demo test lint types layers pytest no-torch bench screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -38,3 +38,8 @@ system-libraries:
 bench:
 	@$(UV) sync --quiet --inexact --group bench
 	$(RUN) python -m benchmarks
+
+# The README's picture, from the real program on the bundled recordings.
+screenshots:
+	@$(UV) sync --quiet --inexact
+	QT_QPA_PLATFORM=offscreen $(RUN) carl-gui --demo --self-test docs/images/window.png

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+
 from carl_core.video.image import read_image
 
 if TYPE_CHECKING:

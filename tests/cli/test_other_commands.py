@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from carl_core.video.image import write_png
 
+from carl_core.video.image import write_png
 from tests.helpers.scenes import draw_scene
 
 if TYPE_CHECKING:
