@@ -85,7 +85,8 @@ class SearchResult:
 
 
 # A hit convinces when it scores higher than this share of queries from unrelated clips. Chosen on
-# development recordings: 0.8 accepts 0.7 to 1.0 of matching and 0 to 0.3 of unrelated queries.
+# four directions of two development pairs: accepts 0.67 to 1.0 of matching queries (0.33 to 0.5 in
+# the worst direction) and 0 to 0.33 of unrelated ones.
 _STRANGER_SHARE = 0.8
 _STRANGERS = 64
 _STRANGER_COST = 2e9  # products per search spent on the yardstick at most
