@@ -131,15 +131,13 @@ class Engine:
         ------
         MediaError, ModelError, Cancelled
         """
-        encoder = self.encoder
-        spelled = normal_sampling(sampling, encoder)
-        key = EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
+        key = self._key(recording, sampling)
         with self._lock:
             kept = self._kept.get(key)
         if kept is not None:
             return kept
         embeddings = embed_recording(
-            recording, encoder, sampling=sampling, store=self.store, monitor=monitor
+            recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
         )
         with self._lock:
             self._kept[key] = embeddings
@@ -213,18 +211,25 @@ class Engine:
     def _vectors(
         self, recording: Recording, sampling: str | None, monitor: Monitor, is_still: bool
     ) -> Embeddings:
-        embeddings = self.embed(recording, sampling=sampling, monitor=monitor)
         if not is_still:
-            return embeddings
+            return self.embed(recording, sampling=sampling, monitor=monitor)
+        key = self._key(recording, sampling)
         with self._lock:
-            kept = self._kept_stills.get(embeddings.key)
+            kept = self._kept_stills.get(key)
         if kept is None:
+            if self.store is not None:  # leaves the features there, which stills start from
+                self.embed(recording, sampling=sampling, monitor=monitor)
             kept = embed_stills(
                 recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
             )
             with self._lock:
-                self._kept_stills[embeddings.key] = kept
+                self._kept_stills[key] = kept
         return kept
+
+    def _key(self, recording: Recording, sampling: str | None) -> EmbeddingKey:
+        encoder = self.encoder
+        spelled = normal_sampling(sampling, encoder)
+        return EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
 
     def _query_vectors(
         self,

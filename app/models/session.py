@@ -66,7 +66,7 @@ class Entry:
     @property
     def is_mapped(self) -> bool:
         """Whether the alignment is good enough to play along."""
-        return self.alignment is not None and self.alignment.verdict != "none"
+        return self.alignment is not None and self.alignment.is_playable
 
 
 class SessionModel(QObject):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
 
+import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Message, Reporter, Severity, describe
@@ -170,10 +171,10 @@ class SearchPresenter(QObject):
     def _on_received(self, value: object, text: str) -> None:
         if isinstance(value, _MatchPicture):
             self._view.set_match_picture(value.position, value.thumbnail)
-        elif hasattr(value, "hits"):
-            self._on_result(value)  # type: ignore[arg-type]
+        elif isinstance(value, np.ndarray):  # the picture that is looked for
+            self._view.set_query(text, value)
         else:
-            self._view.set_query(text, value)  # type: ignore[arg-type]
+            self._on_result(cast("SearchResult", value))
 
     def _on_result(self, result: SearchResult) -> None:
         matches = []

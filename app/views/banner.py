@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from PySide6.QtGui import QFontDatabase, QGuiApplication
 from PySide6.QtWidgets import (
@@ -19,6 +21,9 @@ from PySide6.QtWidgets import (
 from app.faults.messages import Choice, Message, Severity
 from app.resources import icons
 from app.resources.theme import THEME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 MOST_SHOWN = 3
 INFO_SHOWN_MS = 12_000
@@ -121,9 +126,9 @@ class MessageBar(QFrame):
         self._area.close_bar(self)
 
 
-def _chooser(choice: Choice, then: object) -> object:
+def _chooser(choice: Choice, then: Callable[[], None]) -> Callable[[bool], None]:
     def choose(_checked: bool = False) -> None:
-        then()  # type: ignore[operator]
+        then()
         choice.action()
 
     return choose

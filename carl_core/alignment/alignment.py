@@ -11,6 +11,8 @@ from carl_core.alignment.timemap import TimeMap
 from carl_core.arrays import Float64, Int64, as_read_only
 
 Verdict = Literal["aligned", "uncertain", "none"]
+# Maps that search nothing in the pictures: whoever chooses one wants to see it.
+_BY_HAND = ("linear", "offset", "anchors")
 VERDICTS: tuple[Verdict, ...] = get_args(Verdict)
 
 
@@ -98,6 +100,11 @@ class Alignment:
         if self.raw_reference.shape != self.raw_other.shape or self.raw_other.ndim != 1:
             raise ValueError("raw_reference and raw_other must be two rows of one length")
         TimeMap(self.reference_s, self.other_s)  # checks shapes, order and monotony
+
+    @property
+    def is_playable(self) -> bool:
+        """Whether to play along the map: it convinces somewhat, or the user asked for just it."""
+        return self.verdict != "none" or bool(self.anchors) or self.method in _BY_HAND
 
     @property
     def time_map(self) -> TimeMap:

@@ -18,7 +18,7 @@ import numpy as np
 
 from carl_core.alignment.alignment import VERDICTS, Alignment, Anchor
 from carl_core.arrays import Float64, Int64, as_read_only
-from carl_core.errors import ProjectError
+from carl_core.errors import ExportError, ProjectError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -157,7 +157,7 @@ def write_alignment(path: Path, file: AlignmentFile) -> Path:
 
     Raises
     ------
-    ProjectError
+    ExportError
         When it cannot be written.
     """
     text = json.dumps(to_json(file, path.parent), ensure_ascii=True, allow_nan=False)
@@ -174,7 +174,7 @@ def write_alignment(path: Path, file: AlignmentFile) -> Path:
     except OSError as error:
         if partial is not None:
             Path(partial).unlink(missing_ok=True)
-        raise ProjectError(
+        raise ExportError(
             f"The alignment {path} cannot be written: {error.strerror or error}. "
             "Choose another folder or free some space."
         ) from error

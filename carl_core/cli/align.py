@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from carl_core.alignment.aligners import METHODS, AlignOptions
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import to_json, write_alignment
-from carl_core.cli.console import message, progress_bar, result, result_json
+from carl_core.cli.console import message, progress_bar, result, result_json, tell_unmapped
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.export.heatmap import write_heatmap
 from carl_core.export.table import write_table
@@ -91,18 +91,19 @@ def run(options: argparse.Namespace) -> int:
             )
             for other in others
         }
+        document = alignment_file(engine, reference, others, alignments, sampling=options.rate)
         folder = _output_folder(options)
+        files: list[Path] = []
         if folder is not None:
-            files = _write(engine, folder, reference, others, alignments, options, monitor)
-    document = alignment_file(engine, reference, others, alignments, sampling=options.rate)
+            files = [write_alignment(folder / "alignment.json", document)]
+            files += _write(engine, folder, reference, others, alignments, options, monitor)
     if options.json:
         result_json(to_json(document, None))
     else:
         for other in others:
             result(summary(other, alignments[other.id]))
-    if folder is not None:
-        for path in files:
-            message(f"wrote {path}")
+    for path in files:
+        message(f"wrote {path}")
     return 0 if any(a.verdict == "aligned" for a in alignments.values()) else 4
 
 
@@ -157,12 +158,10 @@ def _write(
     options: argparse.Namespace,
     monitor: Monitor,
 ) -> list[Path]:
-    document = alignment_file(engine, reference, others, alignments, sampling=options.rate)
-    files = [write_alignment(folder / "alignment.json", document)]
+    files = []
     maps = {key: alignment.time_map for key, alignment in alignments.items()}
-    schedule = Schedule(reference, others, maps)
-    if options.csv:
-        files.append(write_table(folder / "alignment.csv", schedule))
+    if options.csv:  # the table holds every map, as the JSON does
+        files.append(write_table(folder / "alignment.csv", Schedule(reference, others, maps)))
     if options.plot:
         first = engine.embed(reference, sampling=options.rate)
         for number, other in enumerate(others, start=1):
@@ -172,6 +171,9 @@ def _write(
             alignment = alignments[other.id]
             files.append(write_heatmap(folder / name, first, second, alignment, names=names))
     if options.video:
+        played = {key: maps[key] for key, found in alignments.items() if found.is_playable}
+        tell_unmapped(others, played)
+        schedule = Schedule(reference, others, played)
         rendered = render_video(folder / "side_by_side.mp4", schedule, monitor=monitor)
         files.append(rendered.path)
     return files

@@ -14,11 +14,13 @@ from rich.progress import Progress as Bars
 from carl_core.progress import Monitor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from rich.progress import TaskID
 
+    from carl_core.alignment.timemap import TimeMap
     from carl_core.progress import Progress
+    from carl_core.video.recording import Recording
 
 _stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -32,6 +34,13 @@ def message(text: str, *, is_error: bool = False) -> None:
     """Write one sentence to stderr."""
     prefix = "carl: " if is_error else ""
     _stderr.print(printable(prefix + text), markup=False, style="bold red" if is_error else "")
+
+
+def tell_unmapped(others: Sequence[Recording], maps: Mapping[str, TimeMap]) -> None:
+    """Say which recordings a video shows without a map."""
+    for other in others:
+        if other.id not in maps:
+            message(f"{other.name}: no convincing alignment, shown from its start at its own speed")
 
 
 def result(text: str) -> None:

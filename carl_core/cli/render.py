@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carl_core.alignment.files import read_alignment
-from carl_core.cli.console import message, progress_bar, result
+from carl_core.cli.console import message, progress_bar, result, tell_unmapped
 from carl_core.errors import ProjectError
 from carl_core.export.labels import read_labels, transfer, write_labels
 from carl_core.export.video import LAYOUTS, RenderOptions, render_video
@@ -76,7 +76,7 @@ def run_transfer(options: argparse.Namespace) -> int:
     carried = 0
     for entry in document.maps:
         name = document.recordings[entry.recording].path.name
-        if entry.alignment.verdict == "none":
+        if not entry.alignment.is_playable:
             message(f"{name}: no convincing alignment, nothing carried over")
             continue
         found = transfer(own, entry.alignment.time_map, recording=name)
@@ -102,9 +102,7 @@ def _schedule(document: AlignmentFile, source: Path, monitor: Monitor) -> Schedu
     maps = {
         opened[entry.recording].id: entry.alignment.time_map
         for entry in document.maps
-        if entry.alignment.verdict != "none" or len(entry.alignment.anchors)
+        if entry.alignment.is_playable
     }
-    for other in others:
-        if other.id not in maps:
-            message(f"{other.name}: no convincing alignment, shown from its start at its own speed")
+    tell_unmapped(others, maps)
     return Schedule(reference, others, maps)

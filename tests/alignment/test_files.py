@@ -18,7 +18,7 @@ from carl_core.alignment.files import (
     to_json,
     write_alignment,
 )
-from carl_core.errors import ProjectError
+from carl_core.errors import ExportError, ProjectError
 
 
 def example(folder: Path) -> AlignmentFile:
@@ -109,7 +109,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("carl_core.alignment.files.os.fsync", full)
-    with pytest.raises(ProjectError, match="No space left"):
+    with pytest.raises(ExportError, match="No space left"):
         write_alignment(path, example(tmp_path))
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 1

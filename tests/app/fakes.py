@@ -87,7 +87,7 @@ class FakeEngine:
             others[-2:] = np.nan  # the end has no counterpart
         count = len(times)
         return Alignment(
-            method="linear",
+            method="dtw",
             cost=0.2,
             match=0.5 if self.verdict == "none" else 0.97,
             verdict=self.verdict,

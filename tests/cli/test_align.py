@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from carl_core.video.image import read_image
+from tests.helpers.scenes import draw_scene
+from tests.helpers.videos import make_video
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -136,15 +138,28 @@ def test_impossible_anchors_are_wrong_usage(
     assert says in done.err
 
 
+def test_the_video_plays_along_convincing_maps_only_unless_asked(
+    carl: Carl, clips: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    still = make_video(
+        tmp_path / "still.mp4", frames=100, size=(96, 72), draw=lambda n, s: draw_scene(0, s)
+    )
+    pair = (clips / "fast.mp4", still, "--video", "--model", tiny_model)
+    found = carl("align", *pair, "-o", tmp_path / "auto")
+    assert found.code == 4
+    assert "shown from its start at its own speed" in found.err
+    asked = carl("align", *pair, "-o", tmp_path / "linear", "--method", "linear")
+    assert "at its own speed" not in asked.err
+    again = carl("render", tmp_path / "linear" / "alignment.json", "-o", tmp_path / "again.mp4")
+    assert again.code == 0
+    assert "at its own speed" not in again.err
+
+
 def test_without_a_convincing_alignment_the_code_is_4_and_the_json_is_printed(
     carl: Carl, tiny_model: Path, tmp_path: Path, clips: Path
 ) -> None:
-    import numpy
-
-    from tests.helpers.videos import make_video
-
-    noise = numpy.random.default_rng(5)
-    still = noise.integers(0, 255, (72, 96, 3), dtype=numpy.uint8)
+    noise = np.random.default_rng(5)
+    still = noise.integers(0, 255, (72, 96, 3), dtype=np.uint8)
     other = make_video(
         tmp_path / "still.mp4", frames=100, size=(96, 72), draw=lambda number, size: still
     )
