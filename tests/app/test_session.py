@@ -18,7 +18,7 @@ def make_alignment(verdict: str = "aligned", end_s: float = 3.0) -> Alignment:
     times = np.arange(0.0, 4.0, 0.1)
     others = np.where(times < end_s, times + 1.0, np.nan)
     return Alignment(
-        method="offset",
+        method="dtw",
         cost=0.1,
         match=0.99,
         verdict=verdict,  # type: ignore[arg-type]
