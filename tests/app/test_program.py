@@ -72,7 +72,8 @@ def test_dropped_files_are_embedded_aligned_and_shown_without_another_click(
     drop(program, *videos)
     wait_settled(qtbot, program, 3)
     assert [e.recording.name for e in program.session.entries] == [v.name for v in videos]
-    assert engine.aligned == [("first.mp4", "second.mp4"), ("first.mp4", "third.mp4")]
+    # Recordings are embedded side by side: which is ready first is chance.
+    assert sorted(engine.aligned) == [("first.mp4", "second.mp4"), ("first.mp4", "third.mp4")]
     assert all(e.stage is Stage.ALIGNED for e in program.session.others)
     qtbot.waitUntil(lambda: program.player.is_up_to_date, timeout=60_000)
     assert len(program.window.grid.tiles) == 3
