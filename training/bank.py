@@ -267,7 +267,7 @@ def _load_bank(config: TrainConfig, cache: Path, size: int, monitor: Monitor) ->
 def _save(path: Path, source: Source) -> None:
     """Write a source; the small JSON comes last and marks it as whole."""
     takes = source.takes
-    np.save(path.with_suffix(".frames.npy"), np.stack([take.frames for take in takes]))
+    np.save(path.with_suffix(".frames.npy"), np.stack([take.pictures() for take in takes]))
     truth = {name: np.stack([getattr(take, name) for take in takes]) for name in _TRUTH}
     np.savez(path.with_suffix(".truth.npz"), allow_pickle=False, **truth)
     path.with_suffix(".json").write_text(json.dumps({"name": source.name}))

@@ -22,9 +22,9 @@ from training.sampling import View, generator_for, sample_views
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
 
-    from carl_core.arrays import Bool, Float32, Float64, UInt8
+    from carl_core.arrays import Bool, Float16, Float32, Float64, Int64, UInt8
     from training.config import TrainConfig
-    from training.datasets.folder import Clip
+    from training.datasets.folder import Clip, Frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,22 +33,30 @@ class Take:
 
     Attributes
     ----------
-    frames : uint8 (N, H, W, 3)
+    frames : uint8 (N, H, W, 3): an array, or what decodes the frames it is indexed with
     content_s : float64 (N,), ascending; equal times show the same moment
     times_s : float64 (N,), the recording's own seconds
     points : float32 (N, J, 2), joints in shares of the picture, or None
     visible : bool (N, J), whether a joint lies in the picture, or None
     body : float32 (N, J, 3), joints from the hip in a frame that turns with the body, or None
     counterparts : index of each joint's counterpart on the other side, for mirrored views
+    labels : int64 (N,), phase of each frame, -1 = none; None where nothing is known
+    features : float16 (K, N, C), trunk features of K looks (odd ones mirrored), or None
     """
 
-    frames: UInt8
+    frames: Frames
     content_s: Float64
     times_s: Float64
     points: Float32 | None = None
     visible: Bool | None = None
     body: Float32 | None = None
     counterparts: tuple[int, ...] = ()
+    labels: Int64 | None = None
+    features: Float16 | None = None
+
+    def pictures(self) -> UInt8:
+        """All frames at once, uint8 (N, H, W, 3)."""
+        return self.frames[np.arange(len(self.frames))]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,10 +67,12 @@ class Source:
     ----------
     name : for messages
     takes : one or more
+    action : what is done, "" = not known
     """
 
     name: str
     takes: tuple[Take, ...]
+    action: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,10 +83,12 @@ class Batch:
     ----------
     step : number of the step
     names : of the sources, B
-    frames : uint8 (V, B, T, S, S, 3)
+    frames : uint8 (V, B, T, S, S, 3), or (V, B, T, 0, 0, 3) where features take their place
+    features : float32 (V, B, T, C) of a frozen trunk, or (V, B, T, 0)
     times_s : float32 (V, B, T), the recordings' own seconds
     moments : float32 (V, B, T), content times in the unit of sigma
     valid : bool (V, B, T)
+    labels : int64 (V, B, T), phase of each frame, -1 = none
     points : float32 (V, B, T, J, 2), joints in shares of the picture
     visible : bool (V, B, T, J); false throughout where joints are not known
     body : float32 (V, B, T, J, 3)
@@ -86,9 +98,11 @@ class Batch:
     step: int
     names: tuple[str, ...]
     frames: Tensor
+    features: Tensor
     times_s: Tensor
     moments: Tensor
     valid: Tensor
+    labels: Tensor
     points: Tensor
     visible: Tensor
     body: Tensor
@@ -105,13 +119,15 @@ class Batch:
 
 
 _TENSOR_FIELDS = (
-    "frames", "times_s", "moments", "valid", "points", "visible", "body", "has_body",
+    "frames", "features", "times_s", "moments", "valid", "labels", "points", "visible", "body",
+    "has_body",
 )  # fmt: skip
 
 
 def source_of_clip(clip: Clip) -> Source:
     """Both views of a recording come from itself."""
-    return Source(clip.name, (Take(clip.frames, clip.times_s, clip.times_s),))
+    take = Take(clip.frames, clip.times_s, clip.times_s, labels=clip.labels)
+    return Source(clip.name, (take,), clip.action)
 
 
 def make_batch(
@@ -199,9 +215,48 @@ def _make_item(
     is_mirrored = bool(rng.random() < config.augment.flip)
     views = []
     for take, view in zip(takes, (pair.first, pair.second), strict=True):
+        if take.features is not None:
+            stored = _draw_stored_look(rng, len(take.features), is_mirrored=is_mirrored)
+            views.append(_stored_view(take, view, take.features[stored], pair.unit_s))
+            continue
         look = draw_look(rng, config.augment, is_mirrored=is_mirrored)
         views.append(_make_view(take, view, look, pair.unit_s, config.model.image_size, joints))
     return views
+
+
+def _draw_stored_look(rng: np.random.Generator, looks: int, *, is_mirrored: bool) -> int:
+    """Odd looks are mirrored: both views of a pair take theirs from one kind."""
+    if looks == 1:
+        return 0
+    first = int(is_mirrored)
+    return first + 2 * int(rng.integers((looks - first + 1) // 2))
+
+
+def _stored_view(take: Take, view: View, features: Float16, unit_s: float) -> dict[str, np.ndarray]:
+    """Return a view of stored features; joints are of no use to a frozen trunk."""
+    count = len(view.frames)
+    return {
+        "frames": np.zeros((count, 0, 0, 3), dtype=np.uint8),
+        "features": features[view.frames].astype(np.float32),
+        **_times_of(take, view, unit_s),
+        "points": np.zeros((count, 1, 2), dtype=np.float32),
+        "visible": np.zeros((count, 1), dtype=np.bool_),
+        "body": np.zeros((count, 1, 3), dtype=np.float32),
+        "has_body": np.zeros(count, dtype=np.bool_),
+    }
+
+
+def _times_of(take: Take, view: View, unit_s: float) -> dict[str, np.ndarray]:
+    chosen = view.frames
+    labels = np.full(len(chosen), -1, dtype=np.int64)
+    if take.labels is not None:
+        labels = np.where(view.valid, take.labels[chosen], -1)
+    return {
+        "times_s": (take.times_s[chosen] - take.times_s[chosen[0]]).astype(np.float32),
+        "moments": (take.content_s[chosen] / unit_s).astype(np.float32),
+        "valid": view.valid,
+        "labels": labels,
+    }
 
 
 def _make_view(
@@ -211,9 +266,8 @@ def _make_view(
     count = len(chosen)
     made: dict[str, np.ndarray] = {
         "frames": apply_look(np.ascontiguousarray(take.frames[chosen]), look, size),
-        "times_s": (take.times_s[chosen] - take.times_s[chosen[0]]).astype(np.float32),
-        "moments": (take.content_s[chosen] / unit_s).astype(np.float32),
-        "valid": view.valid,
+        "features": np.zeros((count, 0), dtype=np.float32),
+        **_times_of(take, view, unit_s),
         "points": np.zeros((count, joints, 2), dtype=np.float32),
         "visible": np.zeros((count, joints), dtype=np.bool_),
         "body": np.zeros((count, joints, 3), dtype=np.float32),

@@ -102,8 +102,8 @@ def warp_error(pair: Source, embed: Embedder | None, *, centre: bool) -> WarpErr
         place = np.linspace(0, len(two.content_s) - 1, len(one.content_s))
         found = np.interp(place, np.arange(len(two.content_s)), two.content_s)
     else:
-        rows = unit_rows(embed(one.frames, one.times_s), centre=centre)
-        columns = unit_rows(embed(two.frames, two.times_s), centre=centre)
+        rows = unit_rows(embed(one.pictures(), one.times_s), centre=centre)
+        columns = unit_rows(embed(two.pictures(), two.times_s), centre=centre)
         path = solve_exact(Costs(rows, columns))
         sums = np.bincount(path.reference, weights=two.content_s[path.other])
         found = sums / np.bincount(path.reference)

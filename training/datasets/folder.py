@@ -10,7 +10,7 @@ import csv
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 
@@ -35,20 +35,38 @@ class EmptyFolderError(MediaError):
     """The folder holds nothing to train on."""
 
 
+class Frames(Protocol):
+    """Pictures of one recording: a NumPy array, or what decodes only what it is asked for."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, H, W, 3)."""
+
+    def __len__(self) -> int:
+        """N."""
+
+    def __getitem__(self, frames: Int64, /) -> UInt8:
+        """Pictures (K, H, W, 3) of ascending frame numbers int64 (K,), which may repeat."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Clip:
-    """Small pictures of one recording.
+    """Pictures of one recording.
 
     Attributes
     ----------
     name : for messages
     frames : uint8 (N, H, W, 3), usually memory-mapped
     times_s : float64 (N,), seconds from the recording's first frame
+    labels : int64 (N,), phase of each frame, -1 = none; None where there are no labels
+    action : what is done, "" = not known
     """
 
     name: str
-    frames: UInt8
+    frames: Frames
     times_s: Float64
+    labels: Int64 | None = None
+    action: str = ""
 
 
 def find_videos(
@@ -140,7 +158,7 @@ def read_clips(
             failures.append(error)
             monitor.advance()
             continue
-        used += clip.frames.nbytes
+        used += int(np.prod(clip.frames.shape))
         if clips and used > limit_bytes:
             log.warning(
                 "the cache is full (%d MiB): %d of %d videos are left out; raise data.cache_mib",

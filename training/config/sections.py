@@ -9,20 +9,15 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import tomllib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import Any
 
-from carl_core.errors import CarlError
-
-if TYPE_CHECKING:
-    from pathlib import Path
-
-BACKBONES = ("light", "mobilenet_v3_small", "resnet18", "resnet50")
-POSITIONS = ("relative", "none", "carl")
+BACKBONES = ("light", "mobilenet_v3_small", "resnet18", "resnet50", "encoder")
+POSITIONS = ("relative", "seconds", "none", "carl")
 POOLINGS = ("grid", "attention", "max")
 NORMS = ("layer", "batch")
-FREEZES = ("none", "early", "all")
+FREEZES = ("none", "early", "earlier", "all")
+WEIGHTS_FORMATS = ("auto", "torchvision", "byol", "moco", "simclr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,29 +26,43 @@ class ModelConfig:
 
     Attributes
     ----------
-    backbone : "light" (our lean dense-convolution net), or a torchvision network
-    weights : file with a torchvision state dict for the backbone, "" = from scratch
+    backbone : "light" (our lean dense-convolution net), a torchvision network, or "encoder": the
+        trunk of an exported encoder file, whose features are computed once (``data.looks``)
+    weights : file with weights for the backbone, "" = from scratch, "download" = the published
+        ImageNet weights of a torchvision network; for "encoder" the file, "bundled" = ours
+    weights_format : of a ResNet-50 file: "torchvision", "byol", "moco", "simclr", "auto" = by name
     freeze : "none"; "early" = all but the last stage stays as loaded (no gradient, eval mode);
+        "earlier" = all but the last two stages (ResNet only; published LAYER = 2);
         "all" = the whole backbone stays as loaded (the pooling to tokens still learns)
+    freeze_norm : batch norms stay in evaluation mode
+    frames_per_batch : frames of each clip that pass the trunk together, so that batch norm sees
+        them together (published 40); 0 = all
     image_size : side S of the square input in pixels
     pooling : "grid" = means over a regular grid of cells, "attention" = learned spatial weights,
         "max" = one maximum over the picture (published; ``tokens`` must be 1)
     tokens : spatial tokens per frame, a square number for "grid"
     token_dim : channels per token; 0 = the backbone's own channels, without a linear layer
     motion : give the head the change of the features around each frame as well
-    norm : normalisation in frame MLP and projection: "layer", or "batch" (published)
+    norm : normalisation in frame MLP and projection: "layer", or "batch" (published: also no norm
+        before and after the transformer, and layers that start as copies of one)
     layers, width, heads, ffn : temporal transformer
     dim : size D of the embedding
     projection : hidden and output width of the projection head (training only)
     dropout : everywhere the published model has it
     position : "relative" = bias on time differences in units of the clip's median step,
-        "none", "carl" = published sinusoid stretched over the clip (a clock: marked in the file)
+        "seconds" = rotation of queries and keys by time in seconds, scaled at random for each
+        view in training: only differences act, "none", "carl" = published sinusoid stretched over
+        the clip (a clock: marked in the file)
+    position_scale : "seconds" is scaled by up to this factor either way in training
     train_frames : T of the training clips; "carl" stretches its positions to it
     """
 
     backbone: str = "light"
     weights: str = ""
+    weights_format: str = "auto"
     freeze: str = "none"
+    freeze_norm: bool = False
+    frames_per_batch: int = 0
     image_size: int = 112
     pooling: str = "grid"
     tokens: int = 9
@@ -68,6 +77,7 @@ class ModelConfig:
     projection: int = 128
     dropout: float = 0.1
     position: str = "relative"
+    position_scale: float = 4.0
     train_frames: int = 80
 
     def __post_init__(self) -> None:
@@ -77,14 +87,19 @@ class ModelConfig:
             ("pooling", self.pooling, POOLINGS),
             ("norm", self.norm, NORMS),
             ("position", self.position, POSITIONS),
+            ("weights_format", self.weights_format, WEIGHTS_FORMATS),
         ):
             if value not in allowed:
                 raise ValueError(f"model.{name} = {value!r}: must be one of {', '.join(allowed)}")
         for name in ("image_size", "tokens", "width", "heads", "ffn", "dim", "projection"):
             if getattr(self, name) < 1:
                 raise ValueError(f"model.{name} = {getattr(self, name)}: must be at least 1")
-        if self.layers < 0 or self.token_dim < 0 or self.train_frames < 1:
-            raise ValueError("model.layers and model.token_dim must not be negative")
+        if min(self.layers, self.token_dim, self.frames_per_batch) < 0 or self.train_frames < 1:
+            raise ValueError("model.layers, token_dim and frames_per_batch must not be negative")
+        if self.position_scale < 1:
+            raise ValueError(f"model.position_scale = {self.position_scale}: must be at least 1")
+        if self.backbone == "encoder" and self.freeze != "all":
+            raise ValueError("model.backbone = 'encoder' goes with model.freeze = 'all'")
         if self.width % self.heads:
             raise ValueError(f"model.width = {self.width} must be a multiple of {self.heads} heads")
         if self.pooling == "grid" and round(self.tokens**0.5) ** 2 != self.tokens:
@@ -105,17 +120,22 @@ class RunConfig:
     start_from : checkpoint, or run folder, whose trunk and joint regressor a new run begins with
         (the head starts anew); "" = random
     steps : optimiser steps in all
+    epochs : passes over the recordings; above 0 it decides ``steps``
+    accumulate : batches whose gradients are added up before an optimiser step
     seed : of everything random
     threads : CPU threads of torch, 0 = torch's own choice
     device : "auto" (GPU when there is one), "cpu" or "cuda"
     precision : "float32" or "bfloat16" (autocast)
     log_every, evaluate_every, checkpoint_every : in steps; 0 = only at the end
     keep : number of checkpoints kept
+    tensorboard : write curves for TensorBoard into the run folder
     """
 
     dir: str = "runs/train"
     start_from: str = ""
     steps: int = 1000
+    epochs: int = 0
+    accumulate: int = 1
     seed: int = 1
     threads: int = 0
     device: str = "auto"
@@ -124,6 +144,7 @@ class RunConfig:
     evaluate_every: int = 0
     checkpoint_every: int = 250
     keep: int = 2
+    tensorboard: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,13 +153,26 @@ class DataConfig:
 
     Attributes
     ----------
+    kind : layout below ``root``: "folder" of videos, or a published data set in the layout of the
+        official code: "penn_action", "pouring", "finegym99", "finegym288", "kinetics400"
     root : folder of videos (searched through its subfolders), "" = none
+    split : "train" or "val" of a published data set
+    additional : FineGym: also the events without labels
+    labels : folder: CSV ``recording,name,start_s,end_s`` of phases, "" = none
+    draw : "random" = every step draws its recordings anew; "epochs" = every recording once per
+        epoch, in an order of its own (published)
+    same_action : the recordings of a batch all show one action, where actions are known
     manifest : CSV in that folder with a column ``file``; rows with a non-empty cell in a column of
         ``exclude_columns`` are left out, "" = every video counts
     exclude_columns : see ``manifest``
     skip_unreadable : go on with the other videos when some cannot be read
-    max_fps : videos are decoded at this rate at most into the cache
-    max_clip_s : seconds of each video that are kept, from its beginning
+    max_fps : videos are sampled at this rate at most, 0 = every frame (published)
+    max_clip_s : seconds of each video that are used, from its beginning, 0 = all
+    size : side of decoded pictures before a look is applied; 0 = somewhat above the input's,
+        -1 = as filmed (published)
+    cache : keep decoded pictures as bytes on disk; else each batch decodes the frames it shows
+    looks : trunk features of this many looks of each recording are computed once and drawn from;
+        0 = every batch computes its own. Needs ``model.freeze = "all"``
     cache_dir : folder for decoded frames, "" = in the run folder
     cache_mib : upper bound of decoded frames in memory; videos beyond it are left out
     backgrounds : folder with tar files of pictures that stand behind simulated figures, "" = none
@@ -151,12 +185,21 @@ class DataConfig:
     workers : threads that prepare batches ahead
     """
 
+    kind: str = "folder"
     root: str = ""
+    split: str = "train"
+    additional: bool = False
+    labels: str = ""
+    draw: str = "random"
+    same_action: bool = False
     manifest: str = ""
     exclude_columns: tuple[str, ...] = ()
     skip_unreadable: bool = True
     max_fps: float = 30.0
     max_clip_s: float = 60.0
+    size: int = 0
+    cache: bool = True
+    looks: int = 0
     cache_dir: str = ""
     cache_mib: int = 4096
     backgrounds: str = ""
@@ -176,6 +219,9 @@ class SamplingConfig:
     Attributes
     ----------
     frames : T, frames of one view
+    strategy : "crops" = ours, in seconds; in frames and as published: "published" (a block of
+        ratio * T frames: FineGym), "published_length" (ratio * L: the other data sets, where the
+        offset is always 0), "uniform" (a sorted random subset of the whole recording)
     max_ratio : a view spans T to ``max_ratio * T`` steps, of which a random subset of T is shown
         (the published alpha; 1 = evenly spaced)
     min_overlap : share of the shorter view's span that both views show at least (published beta)
@@ -186,6 +232,7 @@ class SamplingConfig:
     """
 
     frames: int = 32
+    strategy: str = "crops"
     max_ratio: float = 1.5
     min_overlap: float = 0.5
     min_step_s: float = 0.033
@@ -200,10 +247,13 @@ class AugmentConfig:
 
     Attributes
     ----------
+    recipe : "fixed" = ours; "published" = the steps of the official code in their order
+    shared_flip : both views of a pair are mirrored, or neither; false = each on its own (published)
     min_area, max_area : share of the picture that is shown; above 1 it shrinks, with its edges
         drawn out around it
     max_aspect : sides of the crop are stretched against each other by up to this factor
-    flip : probability of a mirror image, the same for both views of a pair
+    flip : probability of a mirror image
+    jitter : "published": probability that brightness, contrast, saturation, hue and blur act at all
     brightness, contrast, saturation : factors within 1 plus or minus this
     hue : turn of the hue, in shares of the circle
     grey : probability of a grey picture
@@ -212,10 +262,13 @@ class AugmentConfig:
     cutout : probability of a covered rectangle
     """
 
+    recipe: str = "fixed"
+    shared_flip: bool = True
     min_area: float = 0.5
     max_area: float = 1.0
     max_aspect: float = 1.33
     flip: float = 0.5
+    jitter: float = 1.0
     brightness: float = 0.5
     contrast: float = 0.5
     saturation: float = 0.5
@@ -232,20 +285,50 @@ class LossConfig:
 
     Attributes
     ----------
-    temperature, sigma, epsilon, negatives, reach : of ``sequence_contrastive_loss``; ``sigma`` in
-        the sampling's ``sigma_unit``, ``reach`` 0 = every row counts
-    use_projection : compare projections (published); false = the embeddings themselves
+    name : "scl", "tcc", "tcn", "lav" or "classification" (frames' phase labels)
+    use_projection : compare projections (published for SCL); false = the embeddings themselves
+    gather : with several processes, the loss sees the whole global batch
+    temperature, sigma, epsilon, negatives, own_view, reach : of ``sequence_contrastive_loss``;
+        ``sigma`` in the sampling's ``sigma_unit``, ``reach`` 0 = every row counts
+    sigma_start, sigma_steps : sigma falls from ``sigma_start`` times its value to its value over
+        this many steps; 1 = it does not
+    cross_weight : of positives between recordings (``cross_video_loss``), 0 = none
+    cross_start : first step with such positives
+    cross_margin : by how much a mutual nearest neighbour must beat the second moment
+    tcc_kind : "regression_mse_var", "regression_mse", "regression_huber" or "classification"
+    tcc_temperature, tcc_variance, tcc_smoothing, tcc_huber : of ``cycle_consistency_loss``
+    tcn_reach, tcn_l2 : of ``n_pairs_loss``: frames between anchor and positive, weight decay
+    lav_gamma, lav_margin, lav_sigma, lav_alpha : of ``alignment_loss``
     pose_map_weight : of the joints' cells in the trunk's last map, simulated frames only
     pose_weight : of the joints regressed from the features of single simulated frames
     pose_embedding_weight : of the same from the embeddings
     """
 
+    name: str = "scl"
+    use_projection: bool = True
+    gather: bool = True
     temperature: float = 0.1
     sigma: float = 0.03
     epsilon: float = 0.0
     negatives: str = "single"
+    own_view: bool = False
     reach: float = 3.0
-    use_projection: bool = True
+    sigma_start: float = 1.0
+    sigma_steps: int = 0
+    cross_weight: float = 0.0
+    cross_start: int = 0
+    cross_margin: float = 0.05
+    tcc_kind: str = "regression_mse_var"
+    tcc_temperature: float = 0.1
+    tcc_variance: float = 0.001
+    tcc_smoothing: float = 0.1
+    tcc_huber: float = 0.1
+    tcn_reach: int = 5
+    tcn_l2: float = 0.0005
+    lav_gamma: float = 0.1
+    lav_margin: float = 2.0
+    lav_sigma: float = 10.0
+    lav_alpha: float = 0.5
     pose_map_weight: float = 0.0
     pose_weight: float = 0.0
     pose_embedding_weight: float = 0.0
@@ -253,16 +336,22 @@ class LossConfig:
 
 @dataclass(frozen=True, slots=True)
 class OptimizerConfig:
-    """AdamW with warm-up and a cosine to ``final_rate``.
+    """How weights move.
 
     Attributes
     ----------
+    name : "adamw" = decoupled decay on matrices and kernels only; "adam" = L2 coupled into the
+        gradient of everything (published)
+    schedule : "cosine" = down to ``final_rate`` at the last step; "cosine_epochs" = changes once
+        per epoch, T_max = epochs + 1, no step on the last epoch (published)
     rate, final_rate : learning rate at the end of the warm-up and of the run
-    weight_decay : decoupled, on matrices and kernels only
+    weight_decay : see ``name``
     warmup_steps : linear from 0
     clip_norm : largest norm of the gradient
     """
 
+    name: str = "adamw"
+    schedule: str = "cosine"
     rate: float = 1e-3
     final_rate: float = 1e-5
     weight_decay: float = 0.05
@@ -322,147 +411,3 @@ class TrainConfig:
         del values["run"]["dir"]
         text = json.dumps(values, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-class ConfigError(CarlError):
-    """A configuration that cannot be used; the message names the key."""
-
-
-def load_config(path: Path | None, settings: list[str] | None = None) -> TrainConfig:
-    """Read a TOML file and apply ``section.key=value`` settings over it.
-
-    Parameters
-    ----------
-    path : TOML file, None = defaults only
-    settings : later ones win; values are TOML, or plain text for fields that hold text
-
-    Raises
-    ------
-    ConfigError
-        When the file cannot be read, or a key or value makes no sense.
-    """
-    sections: dict[str, Any] = {}
-    if path is not None:
-        try:
-            sections = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as exc:
-            raise ConfigError(f"The configuration {path} cannot be read ({exc}).") from exc
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
-            raise ConfigError(f"The configuration {path} is no valid TOML: {exc}.") from exc
-    for setting in settings or []:
-        _apply(sections, setting)
-    return config_from_json(sections)
-
-
-def config_from_json(sections: dict[str, Any]) -> TrainConfig:
-    """Build the configuration from plain dictionaries, as ``to_json`` gives them.
-
-    Raises
-    ------
-    ConfigError
-        Names the key and the value that make no sense.
-    """
-    types = get_type_hints(TrainConfig)
-    built: dict[str, Any] = {}
-    for name, values in sections.items():
-        if name not in types:
-            raise ConfigError(f"There is no section [{name}]. Sections: {', '.join(types)}.")
-        if not isinstance(values, dict):
-            raise ConfigError(f"{name} = {values!r} is a section: write [{name}] and its keys.")
-        built[name] = _section(name, types[name], values)
-    config = TrainConfig(**built)
-    _check(config)
-    return config
-
-
-def _apply(sections: dict[str, Any], setting: str) -> None:
-    key, separator, text = setting.partition("=")
-    section, dot, name = key.strip().partition(".")
-    if not separator or not dot:
-        raise ConfigError(f"--set {setting!r} is not of the form section.key=value.")
-    kind = get_type_hints(TrainConfig).get(section)
-    declared = get_type_hints(kind).get(name) if kind is not None else None
-    value: Any = text
-    if declared is not str:
-        try:
-            value = tomllib.loads(f"value = {text.strip()}")["value"]
-        except tomllib.TOMLDecodeError:
-            value = text
-    table = sections.setdefault(section, {})
-    if not isinstance(table, dict):
-        raise ConfigError(f"{section} = {table!r} is a section: write [{section}] and its keys.")
-    table[name] = value
-
-
-def _section(section: str, kind: Any, values: dict[str, Any]) -> Any:
-    types = get_type_hints(kind)
-    checked: dict[str, Any] = {}
-    for name, value in values.items():
-        if name not in types:
-            raise ConfigError(f"There is no key {section}.{name}. Keys: {', '.join(types)}.")
-        checked[name] = _value(f"{section}.{name}", types[name], value)
-    try:
-        return kind(**checked)
-    except ValueError as exc:
-        raise ConfigError(f"[{section}]: {exc}") from exc
-
-
-def _value(key: str, declared: Any, value: Any) -> Any:
-    if declared is float and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if declared is int and isinstance(value, int) and not isinstance(value, bool):
-        return value
-    if declared in (bool, str) and isinstance(value, declared):
-        return value
-    if declared == tuple[str, ...] and isinstance(value, (list, tuple)):
-        return tuple(str(item) for item in value)
-    name = getattr(declared, "__name__", str(declared))
-    raise ConfigError(f"{key} = {value!r} must be of type {name}.")
-
-
-def _check(config: TrainConfig) -> None:
-    run, data, sampling, loss = config.run, config.data, config.sampling, config.loss
-    _one_of("run.precision", run.precision, ("float32", "bfloat16"))
-    _one_of("run.device", run.device, ("auto", "cpu", "cuda"))
-    _one_of("sampling.sigma_unit", sampling.sigma_unit, ("share", "frames", "seconds"))
-    _one_of("loss.negatives", loss.negatives, ("single", "batch"))
-    _one_of("export.fit", config.export.fit, ("squash", "letterbox", "crop"))
-    _in_range("run.steps", run.steps, 1)
-    _in_range("run.keep", run.keep, 1)
-    _in_range("data.batch_clips", data.batch_clips, 1)
-    _in_range("data.simulated_share", data.simulated_share, 0, 1)
-    _in_range("data.max_fps", data.max_fps, 0.1)
-    _in_range("data.workers", data.workers, 0)
-    _in_range("sampling.frames", sampling.frames, 2)
-    _in_range("sampling.max_ratio", sampling.max_ratio, 1)
-    _in_range("sampling.min_overlap", sampling.min_overlap, 0, 1)
-    _in_range("sampling.max_speed", sampling.max_speed, 1)
-    _in_range("sampling.min_step_s", sampling.min_step_s, 1e-4)
-    _in_range("sampling.max_step_s", sampling.max_step_s, sampling.min_step_s)
-    _in_range("augment.min_area", config.augment.min_area, 0.01, 1)
-    _in_range("augment.max_area", config.augment.max_area, config.augment.min_area)
-    _in_range("augment.max_aspect", config.augment.max_aspect, 1)
-    _in_range("loss.temperature", loss.temperature, 1e-6)
-    _in_range("loss.sigma", loss.sigma, 1e-9)
-    _in_range("optimizer.rate", config.optimizer.rate, 0)
-    if not data.root and data.simulated_share < 1:
-        raise ConfigError(
-            "data.root is empty: name a folder of videos (--set data.root=FOLDER), or set "
-            "data.simulated_share=1.0 to train on simulated clips alone."
-        )
-    if data.simulated_share > 0:
-        bank = range(data.simulated_seed, data.simulated_seed + data.simulated_actions)
-        test = range(config.evaluation.seed, config.evaluation.seed + config.evaluation.actions)
-        if set(bank) & set(test):
-            raise ConfigError("evaluation.seed lies among the seeds of the training bank.")
-
-
-def _one_of(key: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise ConfigError(f"{key} = {value!r}: must be one of {', '.join(allowed)}.")
-
-
-def _in_range(key: str, value: float, lowest: float, highest: float = float("inf")) -> None:
-    if not lowest <= value <= highest:
-        upper = "" if highest == float("inf") else f" and at most {highest}"
-        raise ConfigError(f"{key} = {value}: must be at least {lowest}{upper}.")
