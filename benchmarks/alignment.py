@@ -28,12 +28,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchmarks.alignment_cases import Case, Clip, cases, negatives, whole
 from carl_core.alignment.aligners import AlignOptions, align_arrays
 from carl_core.alignment.nullbank import bank_for
 from carl_core.encoder.onnx import Encoder, load_encoder
 from carl_core.pipeline import Engine
 from carl_core.video.reader import FrameReader
+from training.evaluation.moments import Case, Clip, cases, negatives, whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable

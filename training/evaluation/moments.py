@@ -1,7 +1,8 @@
-"""Labelled pairs of real recordings for ``benchmarks/alignment.py``.
+"""Labelled pairs of real recordings: which moments of two recordings show the same.
 
 A case is a pair of *clips* (a choice of frames of a file, in order) and what is known about it:
-sets of corresponding moments. More than one set: any one of them is right (repetitions).
+sets of corresponding moments. More than one set: any one of them is right (repetitions). Nothing
+here decodes a picture or needs more than NumPy, so that benchmarks of the engine use it as well.
 """
 
 from __future__ import annotations
@@ -141,12 +142,27 @@ def _retimed(group: str, names: list[str], times_of: Callable[[str], Float64]) -
 
 
 def _retime(clip: Clip, rng: np.random.Generator) -> tuple[Clip, Float64]:
-    """Trim, cut and re-time a clip by choosing frames; return it and the source time it shows.
+    """Trim, cut and re-time a clip by choosing frames; return it and the source time it shows."""
+    count = len(clip.frames)
+    positions = retimed_positions(count, rng)
+    chosen = np.clip(positions.astype(np.int64), 0, count - 1)
+    step_s = float(np.median(np.diff(clip.times_s)))
+    times_s = np.arange(len(chosen)) * step_s
+    source_s = np.interp(positions, np.arange(count), clip.times_s)
+    return Clip(clip.file, clip.frames[chosen], times_s), source_s
+
+
+def retimed_positions(count: int, rng: np.random.Generator) -> Float64:
+    """Draw which of ``count`` frames a trimmed, cut and re-timed copy shows, one after another.
 
     Up to a fifth is trimmed from either end; two to four stretches run at half to double speed;
-    half of the clips lose a piece of 3 to 10 % in the middle.
+    half of the copies lose a piece of 3 to 10 % in the middle.
+
+    Returns
+    -------
+    float64 (K,), ascending frame positions, not rounded. Neighbours are half a frame to two frames
+    apart, further only across a piece that was cut out
     """
-    count = len(clip.frames)
     start = int(rng.uniform(0.0, 0.2) * count)
     end = count - int(rng.uniform(0.0, 0.2) * count)
     edges = np.concatenate([[start], np.sort(rng.uniform(start, end, rng.integers(1, 4))), [end]])
@@ -158,8 +174,4 @@ def _retime(clip: Clip, rng: np.random.Generator) -> tuple[Clip, Float64]:
         width = int(rng.uniform(0.03, 0.1) * len(positions))
         at = int(rng.uniform(0.3, 0.6) * len(positions))
         positions = np.delete(positions, slice(at, at + width))
-    chosen = np.clip(positions.astype(np.int64), 0, count - 1)
-    step_s = float(np.median(np.diff(clip.times_s)))
-    times_s = np.arange(len(chosen)) * step_s
-    source_s = np.interp(positions, np.arange(count), clip.times_s)
-    return Clip(clip.file, clip.frames[chosen], times_s), source_s
+    return positions

@@ -1,0 +1,1 @@
+"""How good an encoder is: the published protocol, what a clock cannot win, and their controls."""
