@@ -173,6 +173,7 @@ class DataConfig:
     cache : keep decoded pictures as bytes on disk; else each batch decodes the frames it shows
     looks : trunk features of this many looks of each recording are computed once and drawn from;
         0 = every batch computes its own. Needs ``model.freeze = "all"``
+    looks_seed : of these looks; runs with other seeds share what is stored
     cache_dir : folder for decoded frames, "" = in the run folder
     cache_mib : upper bound of decoded frames in memory; videos beyond it are left out
     backgrounds : folder with tar files of pictures that stand behind simulated figures, "" = none
@@ -200,6 +201,7 @@ class DataConfig:
     size: int = 0
     cache: bool = True
     looks: int = 0
+    looks_seed: int = 1
     cache_dir: str = ""
     cache_mib: int = 4096
     backgrounds: str = ""
