@@ -147,7 +147,7 @@ def _retime(clip: Clip, rng: np.random.Generator) -> tuple[Clip, Float64]:
     positions = retimed_positions(count, rng)
     chosen = np.clip(positions.astype(np.int64), 0, count - 1)
     step_s = float(np.median(np.diff(clip.times_s)))
-    times_s = np.arange(len(chosen)) * step_s
+    times_s = np.arange(len(chosen), dtype=np.float64) * step_s
     source_s = np.interp(positions, np.arange(count), clip.times_s)
     return Clip(clip.file, clip.frames[chosen], times_s), source_s
 
@@ -160,8 +160,8 @@ def retimed_positions(count: int, rng: np.random.Generator) -> Float64:
 
     Returns
     -------
-    float64 (K,), ascending frame positions, not rounded. Neighbours are half a frame to two frames
-    apart, further only across a piece that was cut out
+    float64 (K,), ascending frame positions, not rounded. Neighbours are at most two frames apart,
+    further only across a piece that was cut out
     """
     start = int(rng.uniform(0.0, 0.2) * count)
     end = count - int(rng.uniform(0.0, 0.2) * count)
