@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from carl_core.assets import asset_path
+from carl_core.encoder.modelfile import ModelFile, read_model_file
 from carl_core.errors import ModelError
 
 if TYPE_CHECKING:
@@ -116,6 +119,68 @@ def backbone_of(config: ModelConfig) -> tuple[nn.Module, nn.Module, int]:
     first = [parts[name] for name in ("conv1", "bn1", "relu", "maxpool")]
     early = nn.Sequential(*first, parts["layer1"], parts["layer2"], parts["layer3"])
     return early, parts["layer4"], 2048 if config.backbone == "resnet50" else 512
+
+
+BUNDLED = "bundled"
+
+
+class StoredTrunk(nn.Module):
+    """The trunk of an encoder file: a head is trained on its features, which come stored.
+
+    It holds no weights and computes nothing: ``carl_core.encoder`` computes the features once, and
+    the export joins the new head to the file's own trunk graph.
+
+    Attributes
+    ----------
+    path : the encoder file
+    model_id : of the file whose features these are
+    channels : C, length of one frame's features
+    tokens : spatial tokens in them
+    image_size : side S of the file's input in pixels
+    fit : how the file wants a picture to become square
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        file = read_model_file(encoder_path(config.weights))
+        if config.image_size != file.spec.size:
+            raise ModelError(
+                f"The encoder {file.path} takes pictures of {file.spec.size} pixels, and "
+                f"model.image_size is {config.image_size}. Set model.image_size={file.spec.size}."
+            )
+        self.path = file.path
+        self.model_id = file.model_id
+        self.channels = file.spec.channels
+        self.tokens = file.spec.tokens
+        self.image_size = file.spec.size
+        self.fit = file.spec.fit
+
+    def read(self) -> ModelFile:
+        """Read the encoder file again. Raises ``ModelError`` when it is another one by now."""
+        file = read_model_file(self.path)
+        if file.model_id != self.model_id:
+            raise ModelError(
+                f"The encoder {self.path} has changed since its features were stored "
+                f"({self.model_id} then, {file.model_id} now). Put the old file back or train again."
+            )
+        return file
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """Refuse: features come stored."""
+        raise ModelError(
+            f"The trunk of the encoder {self.path} computes nothing in training: its features come "
+            "stored. Set data.looks to at least 1."
+        )
+
+
+def encoder_path(weights: str) -> Path:
+    """Return the encoder file that ``model.weights`` names. Raises ``ModelError`` for none."""
+    if not weights:
+        raise ModelError(
+            "model.backbone = 'encoder' needs an encoder file: set model.weights to its path, or "
+            f"to {BUNDLED!r} for the one that comes with the program."
+        )
+    return asset_path("encoder.onnx") if weights == BUNDLED else Path(weights)
 
 
 def _load_weights(module: nn.Module, path: str) -> None:

@@ -2,6 +2,7 @@
 
 Trunk and head are exported on their own and joined: exported in one go, the trunk would take its
 batch and time lengths from ``times_s``, and the engine could not cut the file at ``features``.
+A head that was trained on the stored features of an encoder file is joined to that file's trunk.
 """
 
 from __future__ import annotations
@@ -26,10 +27,11 @@ from carl_core.encoder.modelfile import read_model_file
 from carl_core.encoder.providers import CPU, open_session
 from carl_core.encoder.spec import EncoderSpec
 from carl_core.errors import ModelError
+from training.backbones import StoredTrunk
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import numpy.typing as npt
 
@@ -56,16 +58,20 @@ def spec_of(
     data: str,
     fit: str = "squash",
 ) -> EncoderSpec:
-    """Describe a model as an encoder file; a published ("carl") one sees whole recordings."""
+    """Describe a model as an encoder file; a published ("carl") one sees whole recordings.
+
+    A head on the trunk of an encoder file keeps the ``fit`` of that file.
+    """
     config = model.config
+    trunk = model.trunk
     is_clock = config.position == "carl"
     return EncoderSpec(
         name=name,
-        size=config.image_size,
-        fit=fit,
+        size=trunk.image_size,
+        fit=trunk.fit if isinstance(trunk, StoredTrunk) else fit,
         dim=config.dim,
-        channels=model.trunk.channels,
-        tokens=config.tokens,
+        channels=trunk.channels,
+        tokens=trunk.tokens,
         sample_fps=sample_fps,
         window_frames=0 if is_clock else window_frames,
         overlap_frames=0 if is_clock else overlap_frames,
@@ -138,6 +144,7 @@ def check_parity(
     file = read_model_file(path)
     whole = open_session(path.read_bytes(), [CPU])
     trunk, head = open_session(file.trunk, [CPU]), open_session(file.head, [CPU])
+    features_of = _features_of(model)
     rng = np.random.default_rng(0)
     size = file.spec.size
     worst = 0.0
@@ -150,8 +157,7 @@ def check_parity(
                 valid[1, length // 2 :] = False
                 valid[2] = False
             with torch.inference_mode():
-                features = model.trunk(torch.from_numpy(frames).flatten(0, 1))
-                features = features.unflatten(0, (clips, length))
+                features = features_of(frames)
                 inputs = (features, torch.from_numpy(times_s), torch.from_numpy(valid))
                 embeddings = model.head(*inputs).numpy()
             tensors = {"frames": frames, "times_s": times_s, "valid": valid}
@@ -177,6 +183,17 @@ def check_parity(
     return worst
 
 
+def _features_of(model: CarlModel) -> Callable[[npt.NDArray[np.uint8]], Tensor]:
+    """Return what gives the features to expect: the torch trunk, or the old file's."""
+    if isinstance(model.trunk, StoredTrunk):
+        old = open_session(model.trunk.read().trunk, [CPU])
+        return lambda frames: torch.from_numpy(old.run(None, {"frames": frames})[0])
+    trunk = model.trunk
+    return lambda frames: trunk(torch.from_numpy(frames).flatten(0, 1)).unflatten(
+        0, frames.shape[:2]
+    )
+
+
 def _frozen(model: CarlModel) -> CarlModel:
     """Return a copy for comparing and exporting: on the CPU, float32, in evaluation mode."""
     frozen = copy.deepcopy(model).cpu().float().to(memory_format=torch.contiguous_format)
@@ -199,22 +216,40 @@ def _joined(model: CarlModel, spec: EncoderSpec) -> onnx.ModelProto:
     features = torch.randn(clips, length, spec.channels)
     times_s = torch.arange(length, dtype=torch.float32).repeat(clips, 1)
     valid = torch.ones(clips, length, dtype=torch.bool)
-    trunk = _exported(_TrunkGraph(model.trunk), {"frames": frames}, "features")
+    if isinstance(model.trunk, StoredTrunk):
+        trunk = _stored_graph(model.trunk)
+    else:
+        trunk = _exported(_TrunkGraph(model.trunk), {"frames": frames}, "features")
     head = _exported(
         model.head, {"features": features, "times_s": times_s, "valid": valid}, "embeddings"
     )
-    joined = onnx.compose.merge_models(
-        _prefixed(trunk, "trunk/"),
-        _prefixed(head, "head/"),
-        io_map=[("features", "features")],
-        outputs=["features", "embeddings"],
-        producer_name="carl",
-    )
+    # Only the form of the container: each operator's meaning hangs on the opset, compared below.
+    head.ir_version = trunk.ir_version = max(head.ir_version, trunk.ir_version)
+    try:
+        joined: onnx.ModelProto = onnx.compose.merge_models(
+            _prefixed(trunk, "trunk/"),
+            _prefixed(head, "head/"),
+            io_map=[("features", "features")],
+            outputs=["features", "embeddings"],
+            producer_name="carl",
+        )
+    except ValueError as exc:
+        raise ModelError(f"The head cannot be joined to the trunk: {exc}.") from exc
+    opsets = {entry.domain: entry.version for entry in joined.opset_import}
+    del joined.opset_import[:]  # each part had named its own
+    joined.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in opsets.items())
     del joined.metadata_props[:]
     onnx.helper.set_model_props(joined, spec.to_metadata())
     _name_dimensions(joined, spec)
     onnx.checker.check_model(joined)
     return joined
+
+
+def _stored_graph(trunk: StoredTrunk) -> onnx.ModelProto:
+    """Return ``frames`` -> ``features`` of an encoder file, as it lies there."""
+    graph: onnx.ModelProto = onnx.ModelProto.FromString(trunk.read().trunk)
+    _strip(graph.graph)
+    return graph
 
 
 def _exported(module: nn.Module, inputs: dict[str, Tensor], output: str) -> onnx.ModelProto:
@@ -264,6 +299,9 @@ def _strip(graph: onnx.GraphProto) -> None:
 
 
 def _prefixed(model: onnx.ModelProto, prefix: str) -> onnx.ModelProto:
+    names = {tensor.name for tensor in model.graph.initializer}
+    if names and all(name.startswith(prefix) for name in names):
+        return model  # it comes from a file of ours
     prefixed: onnx.ModelProto = onnx.compose.add_prefix(
         model, prefix, rename_inputs=False, rename_outputs=False
     )

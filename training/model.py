@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.backbones import backbone_of, pool_of
+from training.backbones import StoredTrunk, backbone_of, pool_of
 
 if TYPE_CHECKING:
     from training.config import ModelConfig
@@ -36,7 +36,8 @@ class CarlModel(nn.Module):
 
     Attributes
     ----------
-    trunk : uint8 (N, S, S, 3) RGB -> float32 (N, C) features
+    trunk : uint8 (N, S, S, 3) RGB -> float32 (N, C) features; for the backbone "encoder" it only
+        knows C, and features come stored
     head : features (B, T, C), times_s (B, T), valid bool (B, T) -> (B, T, D) unit rows,
         zero where a frame is not valid
     """
@@ -44,7 +45,8 @@ class CarlModel(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.trunk = Trunk(config)
+        self.trunk: Trunk | StoredTrunk
+        self.trunk = StoredTrunk(config) if config.backbone == "encoder" else Trunk(config)
         self.head = Head(config, self.trunk.channels)
         self.projection = Projection(config)
 
