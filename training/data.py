@@ -217,10 +217,10 @@ def _make_item(
     for take, view in zip(takes, (pair.first, pair.second), strict=True):
         if take.features is not None:
             stored = _draw_stored_look(rng, len(take.features), is_mirrored=is_mirrored)
-            views.append(_stored_view(take, view, take.features[stored], pair.unit_s))
+            views.append(_stored_view(take, view, take.features[stored]))
             continue
         look = draw_look(rng, config.augment, is_mirrored=is_mirrored)
-        views.append(_make_view(take, view, look, pair.unit_s, config.model.image_size, joints))
+        views.append(_make_view(take, view, look, config.model.image_size, joints))
     return views
 
 
@@ -232,13 +232,13 @@ def _draw_stored_look(rng: np.random.Generator, looks: int, *, is_mirrored: bool
     return first + 2 * int(rng.integers((looks - first + 1) // 2))
 
 
-def _stored_view(take: Take, view: View, features: Float16, unit_s: float) -> dict[str, np.ndarray]:
+def _stored_view(take: Take, view: View, features: Float16) -> dict[str, np.ndarray]:
     """Return a view of stored features; joints are of no use to a frozen trunk."""
     count = len(view.frames)
     return {
         "frames": np.zeros((count, 0, 0, 3), dtype=np.uint8),
         "features": features[view.frames].astype(np.float32),
-        **_times_of(take, view, unit_s),
+        **_times_of(take, view),
         "points": np.zeros((count, 1, 2), dtype=np.float32),
         "visible": np.zeros((count, 1), dtype=np.bool_),
         "body": np.zeros((count, 1, 3), dtype=np.float32),
@@ -246,28 +246,26 @@ def _stored_view(take: Take, view: View, features: Float16, unit_s: float) -> di
     }
 
 
-def _times_of(take: Take, view: View, unit_s: float) -> dict[str, np.ndarray]:
+def _times_of(take: Take, view: View) -> dict[str, np.ndarray]:
     chosen = view.frames
     labels = np.full(len(chosen), -1, dtype=np.int64)
     if take.labels is not None:
         labels = np.where(view.valid, take.labels[chosen], -1)
     return {
         "times_s": (take.times_s[chosen] - take.times_s[chosen[0]]).astype(np.float32),
-        "moments": (take.content_s[chosen] / unit_s).astype(np.float32),
+        "moments": view.moments.astype(np.float32),
         "valid": view.valid,
         "labels": labels,
     }
 
 
-def _make_view(
-    take: Take, view: View, look: Look, unit_s: float, size: int, joints: int
-) -> dict[str, np.ndarray]:
+def _make_view(take: Take, view: View, look: Look, size: int, joints: int) -> dict[str, np.ndarray]:
     chosen = view.frames
     count = len(chosen)
     made: dict[str, np.ndarray] = {
         "frames": apply_look(np.ascontiguousarray(take.frames[chosen]), look, size),
         "features": np.zeros((count, 0), dtype=np.float32),
-        **_times_of(take, view, unit_s),
+        **_times_of(take, view),
         "points": np.zeros((count, joints, 2), dtype=np.float32),
         "visible": np.zeros((count, joints), dtype=np.bool_),
         "body": np.zeros((count, joints, 3), dtype=np.float32),
