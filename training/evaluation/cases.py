@@ -296,7 +296,7 @@ def feature_cases_from_simulated(
             )
             for take in pair.takes
         )
-        cases.append(FeatureCase(pair.name, "simulated", one, two, (_shared_truth(one, two),)))
+        cases.append(FeatureCase(pair.name, "simulated", one, two, (shared_truth(one, two),)))
         monitor.advance()
     return cases
 
@@ -339,7 +339,7 @@ def feature_cases_from_copies(
             rng = np.random.default_rng([seed, number, draw])
             copy, cuts = _copy(clip, encoder, augment, rng)
             pair = (original, copy) if draw % 2 == 0 else (copy, original)
-            truth = _shared_truth(*pair, cuts=cuts)
+            truth = shared_truth(*pair, cuts=cuts)
             cases.append(FeatureCase(f"{clip.name} {draw}", "copies", *pair, (truth,)))
             monitor.advance()
     return cases
@@ -377,7 +377,7 @@ def _rows(track: Track, embed: Embed, centre: bool, cache: dict[int, Float32] | 
     return rows
 
 
-def _shared_truth(reference: Track, other: Track, *, cuts: Float64 = _NO_CUTS) -> Truth:
+def shared_truth(reference: Track, other: Track, *, cuts: Float64 = _NO_CUTS) -> Truth:
     """Every sample of the reference whose content the other shows as well, none inside ``cuts``."""
     start = max(reference.content_s[0], other.content_s[0])
     end = min(reference.content_s[-1], other.content_s[-1])
