@@ -100,7 +100,16 @@ def _light() -> tuple[nn.Module, nn.Module, int]:
 
 
 def backbone_of(config: ModelConfig) -> tuple[nn.Module, nn.Module, int]:
-    """Return (all but the last stage, the last stage, channels) of a backbone."""
+    """Return (first stages, the last stage, channels) of a backbone.
+
+    With ``freeze = "earlier"`` the two last stages stand together (published ``LAYER = 2``).
+    """
+    is_earlier = config.freeze == "earlier"
+    if is_earlier and not config.backbone.startswith("resnet"):
+        raise ModelError(
+            f"model.freeze = 'earlier' goes with a ResNet, and the backbone is {config.backbone}. "
+            "Set model.freeze to 'early', 'all' or 'none'."
+        )
     if config.backbone == "light":
         early, late, channels = _light()
         if config.weights:
@@ -117,8 +126,11 @@ def backbone_of(config: ModelConfig) -> tuple[nn.Module, nn.Module, int]:
         stages = list(parts["features"].children())
         return nn.Sequential(*stages[:9]), nn.Sequential(*stages[9:12]), 96
     first = [parts[name] for name in ("conv1", "bn1", "relu", "maxpool")]
-    early = nn.Sequential(*first, parts["layer1"], parts["layer2"], parts["layer3"])
-    return early, parts["layer4"], 2048 if config.backbone == "resnet50" else 512
+    first += [parts["layer1"], parts["layer2"]]
+    channels = 2048 if config.backbone == "resnet50" else 512
+    if is_earlier:
+        return nn.Sequential(*first), nn.Sequential(parts["layer3"], parts["layer4"]), channels
+    return nn.Sequential(*first, parts["layer3"]), parts["layer4"], channels
 
 
 BUNDLED = "bundled"
@@ -160,8 +172,8 @@ class StoredTrunk(nn.Module):
         file = read_model_file(self.path)
         if file.model_id != self.model_id:
             raise ModelError(
-                f"The encoder {self.path} has changed since its features were stored "
-                f"({self.model_id} then, {file.model_id} now). Put the old file back or train again."
+                f"The encoder {self.path} has changed since its features were stored: it was "
+                f"{self.model_id} and is {file.model_id}. Put the old file back, or train again."
             )
         return file
 

@@ -4,14 +4,20 @@ The trunk sees single frames and gives several spatial tokens, flattened to ``fe
 sees features, times and validity of one clip and gives one unit vector per frame. Both are exported
 on their own (``training.export``) and the head alone can be trained again on stored features.
 
-Time enters only through differences divided by the clip's usual step, so neither a constant added
-to ``times_s`` nor the sampling rate changes the result. The one exception is ``position = "carl"``,
-the published sinusoid stretched over the clip, kept for comparison and marked as a clock.
+Time enters only through differences, so a constant added to ``times_s`` changes nothing; except for
+``position = "seconds"`` they are divided by the clip's usual step, so that the sampling rate does
+not either. The one clock is ``position = "carl"``, the published sinusoid stretched over the clip,
+kept for comparison and marked as such.
+
+``norm = "batch"`` is the published head throughout (CARL, CVPR 2022, and its code): batch norm over
+all frames of a batch, padded ones too, no norm at its ends, layers that begin as copies of one, a
+projection of the embeddings before they are scaled to unit length.
 """
 
 from __future__ import annotations
 
 import copy
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -29,6 +35,9 @@ PIXEL_STD = (0.229, 0.224, 0.225)
 
 MASKED = -1e4  # additive attention mask: finite, so that a clip without a valid frame gives no NaN
 NO_STEP = 1e30  # stands in for the step to a frame that is not valid
+# Seconds per radian of the fastest and the slowest pair of channels (position "seconds"): from
+# below the step of a film to the length of a short clip.
+FASTEST_S, SLOWEST_S = 0.05, 20.0
 
 
 class CarlModel(nn.Module):
@@ -56,10 +65,29 @@ class CarlModel(nn.Module):
         embeddings: Tensor = self.head(features, times_s, valid)
         return embeddings
 
+    def embed_and_project(
+        self, features: Tensor, times_s: Tensor, valid: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return embeddings (B, T, D) and what the training loss compares (B, T, P), unit rows.
+
+        The published projection takes the embeddings as they leave the head, of unit length and
+        zero where not valid only afterwards.
+        """
+        rows = self.head.rows(features, times_s, valid)
+        embeddings = self.head.unit(rows, valid)
+        return embeddings, self.project(rows if self.head.is_published else embeddings)
+
     def project(self, embeddings: Tensor) -> Tensor:
         """(B, T, D) embeddings -> (B, T, P) unit rows for the training loss."""
         projected: Tensor = self.projection(embeddings)
         return projected
+
+    def train(self, mode: bool = True) -> CarlModel:
+        """Switch between training and evaluation; what is frozen stays in evaluation."""
+        super().train(mode)
+        if self.config.freeze_norm:
+            _freeze_norms(self)
+        return self
 
 
 def build_model(config: ModelConfig) -> CarlModel:
@@ -84,8 +112,9 @@ class Trunk(nn.Module):
         early, late, channels = backbone_of(config)
         self.early = early
         self.late = late
-        self._is_early_frozen = config.freeze in ("early", "all")
+        self._is_early_frozen = config.freeze != "none"
         self._is_late_frozen = config.freeze == "all"
+        self._are_norms_frozen = config.freeze_norm
         with torch.no_grad():
             probe = torch.zeros(1, 3, config.image_size, config.image_size)
             height, width = self.late.eval()(self.early.eval()(probe)).shape[2:]
@@ -118,6 +147,8 @@ class Trunk(nn.Module):
             self.early.eval()
         if self._is_late_frozen:
             self.late.eval()
+        if self._are_norms_frozen:
+            _freeze_norms(self)
         return self
 
 
@@ -128,6 +159,7 @@ class Head(nn.Module):
         super().__init__()
         width = config.width
         self.position = config.position
+        self.position_scale = config.position_scale
         self.train_frames = config.train_frames
         self.is_published = config.norm == "batch"
         hidden = 2 * width
@@ -142,18 +174,28 @@ class Head(nn.Module):
         self.to_width = nn.Linear(hidden, width)
         self.dropout = nn.Dropout(config.dropout)
         self.layers = nn.ModuleList([TemporalLayer(config) for _ in range(config.layers)])
-        if config.position == "carl" and config.layers:
+        if self.is_published and config.layers:
             # Published: the stack is made of copies of one layer, so all start alike.
             self.layers = nn.ModuleList(
                 [copy.deepcopy(self.layers[0]) for _ in range(config.layers)]
             )
         self.output_norm: nn.Module = nn.Identity() if self.is_published else nn.LayerNorm(width)
         self.output = nn.Linear(width, config.dim)
+        self.head_width = width // config.heads
 
     def forward(self, features: Tensor, times_s: Tensor, valid: Tensor) -> Tensor:
         """(B, T, C), seconds (B, T), bool (B, T) -> (B, T, D) unit rows, zero where not valid."""
-        shown = valid.unsqueeze(-1)  # (B, T, 1)
-        x = self.input_norm(torch.where(shown, features.float(), 0.0))
+        return self.unit(self.rows(features, times_s, valid), valid)
+
+    def unit(self, rows: Tensor, valid: Tensor) -> Tensor:
+        """(B, T, D), bool (B, T) -> rows of unit length, zero where not valid."""
+        return torch.where(valid.unsqueeze(-1), F.normalize(rows, dim=-1, eps=1e-6), 0.0)
+
+    def rows(self, features: Tensor, times_s: Tensor, valid: Tensor) -> Tensor:
+        """(B, T, C), seconds (B, T), bool (B, T) -> (B, T, D) before the scaling to unit length."""
+        x = features.float()
+        if not self.is_published:  # there, batch norm sees padded frames as well
+            x = self.input_norm(torch.where(valid.unsqueeze(-1), x, 0.0))
         steps = times_in_steps(times_s, valid)  # (B, T), in units of the clip's usual step
         hidden = self.from_features(self.input_dropout(x))
         if self.from_motion is not None:
@@ -165,14 +207,27 @@ class Head(nn.Module):
             tokens = tokens + stretched_sinusoid(times_s, tokens.shape[-1], self.train_frames)
         tokens = self.dropout(tokens)
         mask = torch.where(valid, 0.0, MASKED)[:, None, None, :]  # (B, 1, 1, T) over keys
+        turn = self._turn(times_s) if self.position == "seconds" else None
         for layer in self.layers:
-            tokens = layer(tokens, steps, mask)
-        embeddings = self.output(self.output_norm(tokens)).float()
-        return torch.where(shown, F.normalize(embeddings, dim=-1, eps=1e-6), 0.0)
+            tokens = layer(tokens, steps, mask, turn)
+        rows: Tensor = self.output(self.output_norm(tokens)).float()
+        return rows
+
+    def _turn(self, times_s: Tensor) -> Tensor:
+        """Return angles (B, 1, T, d / 2); in training each clip runs at a speed of its own.
+
+        So that no learned angle can stand for a place in the clip, however long clips usually are.
+        """
+        seconds = times_s - times_s[:, :1]
+        if self.training and self.position_scale > 1:
+            reach = math.log(self.position_scale)
+            drawn = torch.empty_like(seconds[:, :1]).uniform_(-reach, reach)
+            seconds = seconds * drawn.exp()
+        return rotary_angles(seconds, self.head_width // 2)
 
 
 class TemporalLayer(nn.Module):
-    """Pre-norm attention over time and feed-forward, with a bias on relative time."""
+    """Pre-norm attention over time and feed-forward, with a bias or a rotation by relative time."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -185,14 +240,21 @@ class TemporalLayer(nn.Module):
         self.contract = nn.Linear(config.ffn, config.width)
         self.dropout = nn.Dropout(config.dropout)
         self.bias = RelativeTimeBias(config.heads) if config.position == "relative" else None
+        is_published = config.norm == "batch"
         for linear in (self.qkv, self.join, self.expand, self.contract):
             nn.init.xavier_uniform_(linear.weight)
-            nn.init.zeros_(linear.bias)
+            if not is_published:
+                nn.init.zeros_(linear.bias)
+        if is_published:  # query, key and value are matrices of their own there
+            for weight in self.qkv.weight.detach().chunk(3):
+                nn.init.xavier_uniform_(weight)
 
-    def forward(self, x: Tensor, steps: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, width), (B, T), additive (B, 1, 1, T) -> (B, T, width)."""
+    def forward(self, x: Tensor, steps: Tensor, mask: Tensor, turn: Tensor | None = None) -> Tensor:
+        """(B, T, width), (B, T), additive (B, 1, 1, T), angles (B, 1, T, d / 2) -> as x."""
         parts = self.qkv(self.norm1(x)).unflatten(-1, (3, self.heads, -1))
         query, key, value = parts.permute(2, 0, 3, 1, 4).unbind(0)  # each (B, heads, T, d)
+        if turn is not None:
+            query, key = rotated(query, turn), rotated(key, turn)
         scores = query @ key.transpose(-1, -2) * query.shape[-1] ** -0.5 + mask
         if self.bias is not None:
             scores = scores + self.bias(steps)
@@ -322,6 +384,42 @@ def stretched_sinusoid(times_s: Tensor, width: int, train_frames: int) -> Tensor
     channel = torch.arange(width, device=times_s.device, dtype=torch.float32)
     angle = position.unsqueeze(-1) * torch.pow(10000.0, -channel / width)  # (B, T, width)
     return torch.where(channel % 2 == 0, angle.sin(), angle.cos())
+
+
+def rotary_angles(seconds: Tensor, pairs: int) -> Tensor:
+    """Return how far each pair of channels turns at each time ("RoFormer", on seconds).
+
+    Parameters
+    ----------
+    seconds : (B, T)
+    pairs : number of pairs; they take from `FASTEST_S` to `SLOWEST_S` for one radian
+
+    Returns
+    -------
+    float32 (B, 1, T, pairs) radians
+    """
+    share = torch.linspace(0, 1, pairs, device=seconds.device)
+    radian_s = FASTEST_S * torch.pow(SLOWEST_S / FASTEST_S, share)
+    return (seconds.float().unsqueeze(-1) / radian_s).unsqueeze(1)
+
+
+def rotated(x: Tensor, angles: Tensor) -> Tensor:
+    """Turn channel k against channel k + pairs: (B, heads, T, d), (B, 1, T, pairs) -> as x.
+
+    The product of a query and a key turned this way knows the difference of their angles only. An
+    odd channel at the end stays as it is.
+    """
+    pairs = angles.shape[-1]
+    cosine, sine = angles.cos().to(x.dtype), angles.sin().to(x.dtype)
+    first, second, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
+    turned = (first * cosine - second * sine, second * cosine + first * sine)
+    return torch.cat([*turned, rest], dim=-1)
+
+
+def _freeze_norms(module: nn.Module) -> None:
+    for part in module.modules():
+        if isinstance(part, nn.modules.batchnorm._BatchNorm):
+            part.eval()
 
 
 class _Norm(nn.Module):

@@ -187,6 +187,14 @@ def test_a_spec_of_another_model_is_refused(model: CarlModel, tmp_path: Path) ->
         export_encoder(model, spec_for(other), tmp_path / "x.onnx")
 
 
+def test_positions_in_seconds_export(tmp_path: Path) -> None:
+    model = model_of("seconds")
+    path = export_encoder(model, spec_for(model), tmp_path / "seconds.onnx")
+    assert check_parity(model, path, lengths=(1, 2, 33)) < 1e-5
+    spec = load_encoder(path).spec
+    assert (spec.position, spec.clock, spec.window_frames) == ("seconds", False, 16)
+
+
 @pytest.mark.slow
 def test_the_published_positions_export_for_any_length(tmp_path: Path) -> None:
     model = model_of("carl")

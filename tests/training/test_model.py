@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,8 +14,12 @@ from carl_core.errors import ModelError  # noqa: E402
 from training.config import ModelConfig  # noqa: E402
 from training.model import (  # noqa: E402
     CarlModel,
+    Head,
+    Trunk,
     build_model,
     motion_of,
+    rotary_angles,
+    rotated,
     stretched_sinusoid,
     times_in_steps,
 )
@@ -77,7 +82,7 @@ def moved_off_its_start(model: CarlModel) -> CarlModel:
     return model.eval()
 
 
-@pytest.mark.parametrize("position", ["relative", "none", "carl"])
+@pytest.mark.parametrize("position", ["relative", "seconds", "none", "carl"])
 @pytest.mark.parametrize(("pooling", "tokens"), [("grid", 4), ("attention", 3), ("max", 1)])
 def test_shapes_and_unit_rows(position: str, pooling: str, tokens: int) -> None:
     model = small(position=position, pooling=pooling, tokens=tokens)
@@ -93,16 +98,117 @@ def test_shapes_and_unit_rows(position: str, pooling: str, tokens: int) -> None:
         torch.testing.assert_close(rows.norm(dim=-1), torch.ones(2, 7))
 
 
-def test_published_model_has_the_published_sizes() -> None:
-    model = build_model(PUBLISHED)
-    parameters = list(model.parameters())
-    assert sum(p.numel() for p in parameters) == 27_388_608
-    assert sum(p.numel() for p in parameters if p.requires_grad) == 18_845_312
-    assert model.trunk.channels == 2048
-    first, second, third = (layer.state_dict() for layer in model.head.layers)
+def counted(module: torch.nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+@pytest.mark.parametrize(
+    ("layers", "encoder", "total", "trained"),
+    [(3, 2_369_280, 27_388_608, 18_845_312), (2, 1_579_520, 26_598_848, 18_055_552)],
+)
+def test_published_model_has_the_published_sizes(
+    layers: int, encoder: int, total: int, trained: int
+) -> None:
+    with torch.device("meta"):
+        model = build_model(dataclasses.replace(PUBLISHED, layers=layers))
+    head, trunk = model.head, model.trunk
+    assert isinstance(trunk, Trunk)
+    assert trunk.channels == 2048
+    assert counted(trunk.early) == 8_543_296
+    assert counted(trunk.late) == 14_964_736
+    norms = counted(head.hidden_norm) + counted(head.hidden_norm2)
+    assert counted(head.from_features) + counted(head.hidden) + norms == 1_313_792
+    assert counted(head.to_width) == 131_328
+    assert [counted(layer) for layer in head.layers] == [789_760] * layers
+    assert counted(head.layers) == encoder
+    assert counted(head.output) == 32_896
+    assert counted(model.projection) == 33_280
+    assert counted(model) == total
+    assert sum(p.numel() for p in model.parameters() if p.requires_grad) == trained
+
+
+def test_the_published_trunk_can_train_its_last_two_stages() -> None:
+    with torch.device("meta"):
+        model = build_model(dataclasses.replace(PUBLISHED, freeze="earlier"))
+        plain = build_model(PUBLISHED)
+    names = {name for name, p in model.trunk.named_parameters() if p.requires_grad}
+    assert {name.split(".")[1] for name in names} == {"0", "1"}
+    assert all(name.startswith("late.") for name in names)
+    assert counted(model) == counted(plain)
+    with pytest.raises(ModelError, match="goes with a ResNet"):
+        small(freeze="earlier")
+
+
+def test_the_published_head_begins_as_documented() -> None:
+    """Copies of one layer; Xavier-uniform for each matrix; biases as linear layers have them."""
+    torch.manual_seed(0)
+    head = Head(dataclasses.replace(PUBLISHED, layers=3), channels=64)
+    first, second, third = (layer.state_dict() for layer in head.layers)
     for name, value in first.items():
         assert torch.equal(value, second[name])
         assert torch.equal(value, third[name])
+    matrices = [*first["qkv.weight"].chunk(3), *(first[f"{n}.weight"] for n in ("join", "expand"))]
+    for matrix in (*matrices, first["contract.weight"]):
+        bound = (6 / sum(matrix.shape)) ** 0.5
+        assert 0.99 * bound < matrix.abs().max() <= bound
+        assert matrix.std() == pytest.approx(bound / 3**0.5, rel=0.02)
+    for name, fan_in in (("qkv", 256), ("join", 256), ("expand", 256), ("contract", 1024)):
+        largest = first[f"{name}.bias"].abs().max()
+        assert 0.9 * fan_in**-0.5 < largest <= fan_in**-0.5
+
+
+def test_published_dropout_stands_in_its_places() -> None:
+    """Before both frame layers, after the positions, after each sub-layer; nowhere else."""
+    head = Head(dataclasses.replace(PUBLISHED, layers=3), channels=64).train()
+    seen: list[tuple[int, ...]] = []
+    for part in head.modules():
+        if isinstance(part, torch.nn.Dropout):
+            assert part.p == 0.1
+            part.register_forward_pre_hook(lambda _, inputs: seen.append(tuple(inputs[0].shape)))
+    frames = torch.randn(2, 5, 64)
+    head(frames, torch.arange(5.0).repeat(2, 1), torch.ones(2, 5, dtype=torch.bool))
+    assert seen == [(2, 5, 64), (2, 5, 512)] + [(2, 5, 256)] * (1 + 2 * 3)
+
+
+def test_the_published_projection_sees_the_embeddings_as_they_leave_the_head() -> None:
+    model = moved_off_its_start(small(position="carl", norm="batch", motion=False))
+    features, times_s = torch.randn(2, 6, 32), torch.arange(6.0).repeat(2, 1)
+    valid = torch.ones(2, 6, dtype=torch.bool)
+    valid[1, 4:] = False
+    with torch.no_grad():
+        embeddings, projected = model.embed_and_project(features, times_s, valid)
+        assert torch.equal(embeddings, model.head(features, times_s, valid))
+        raw = model.head.rows(features, times_s, valid)
+        assert not torch.allclose(raw.norm(dim=-1), torch.ones(2, 6), atol=0.01)
+        assert torch.equal(projected, model.project(raw))
+        ours = moved_off_its_start(small())
+        embeddings, projected = ours.embed_and_project(features, times_s, valid)
+        assert torch.equal(projected, ours.project(embeddings))
+
+
+def test_batch_norm_sees_padded_frames_as_published_and_layer_norm_does_not() -> None:
+    features, times_s = torch.randn(2, 6, 32), torch.arange(6.0).repeat(2, 1)
+    valid = torch.ones(2, 6, dtype=torch.bool)
+    valid[1, 4:] = False
+    other = torch.where(valid.unsqueeze(-1), features, features + 3)
+    for norm, position, is_touched in (("batch", "carl", True), ("layer", "relative", False)):
+        model = small(norm=norm, position=position, motion=norm == "layer", dropout=0.0).train()
+        with torch.no_grad():
+            rows, projected = model.embed_and_project(features, times_s, valid)
+            others, others_projected = model.embed_and_project(other, times_s, valid)
+        assert torch.allclose(rows, others) != is_touched
+        assert torch.allclose(projected[valid], others_projected[valid]) != is_touched
+
+
+def test_norms_can_be_frozen() -> None:
+    model = small(norm="batch", position="carl", motion=False, freeze_norm=True).train()
+    assert model.head.training
+    before = {name: value.clone() for name, value in model.named_buffers()}
+    frames, times_s, valid = clip_of(2, 4)
+    model.trunk.train()  # as a caller may do on its own
+    model.project(model(frames, times_s, valid))[..., 0].sum().backward()
+    for name, value in model.named_buffers():
+        assert torch.equal(value, before[name]), name
 
 
 def test_the_light_model_is_small_enough_to_come_along() -> None:
@@ -121,7 +227,7 @@ def test_published_positions_have_their_golden_values() -> None:
     np.testing.assert_allclose(positions.numpy(), golden, atol=5e-6)
 
 
-@pytest.mark.parametrize("position", ["relative", "none"])
+@pytest.mark.parametrize("position", ["relative", "seconds", "none"])
 @pytest.mark.parametrize("offset_s", [1.0, -3.0, 100.0])
 def test_adding_a_constant_to_the_times_changes_nothing(position: str, offset_s: float) -> None:
     model = moved_off_its_start(small(position=position))
@@ -141,7 +247,45 @@ def test_only_the_ratio_of_the_steps_matters() -> None:
         assert (model(frames, regular, valid) - plain).abs().max() > 1e-3
 
 
-@pytest.mark.parametrize("position", ["relative", "none"])
+def test_positions_in_seconds_equal_a_rotation_of_complex_numbers() -> None:
+    generator = torch.Generator().manual_seed(4)
+    query, key = torch.randn(2, 1, 1, 3, 7, generator=generator).unbind(0)  # an odd width
+    times_s = torch.tensor([[2.0, 2.5, 9.0]])
+    angles = rotary_angles(times_s, 3)
+    np.testing.assert_allclose(
+        angles[0, 0].numpy(), times_s[0, :, None].numpy() / np.array([0.05, 1, 20]), rtol=1e-5
+    )
+    scores = rotated(query, angles) @ rotated(key, angles).transpose(-1, -2)
+
+    def complex_of(x: torch.Tensor) -> np.ndarray:  # type: ignore[type-arg]
+        values = x[0, 0].double().numpy()
+        return values[:, :3] + 1j * values[:, 3:6]
+
+    for i in range(3):
+        for j in range(3):
+            turned = np.exp(1j * (times_s[0, i] - times_s[0, j]).item() / np.array([0.05, 1, 20]))
+            pairs = complex_of(query)[i] * turned * complex_of(key)[j].conj()
+            expected = pairs.real.sum() + float(query[0, 0, i, 6] * key[0, 0, j, 6])
+            assert float(scores[0, 0, i, j]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_seconds_are_seen_and_scaled_at_random_in_training_only() -> None:
+    model = moved_off_its_start(small(position="seconds", dropout=0.0))
+    features, times_s = torch.randn(1, 12, 32), torch.arange(12.0)[None] * 0.1
+    valid = torch.ones(1, 12, dtype=torch.bool)
+    with torch.no_grad():
+        plain = model.head(features, times_s, valid)
+        assert torch.equal(model.head(features, times_s, valid), plain)
+        assert (model.head(features, times_s * 3, valid) - plain).abs().max() > 1e-3
+        model.train()
+        drawn = [model.head(features, times_s, valid) for _ in range(2)]
+        assert (drawn[0] - drawn[1]).abs().max() > 1e-4
+        still = small(position="seconds", dropout=0.0, position_scale=1.0).train()
+        again = [still.head(features, times_s, valid) for _ in range(2)]
+        assert torch.equal(*again)
+
+
+@pytest.mark.parametrize("position", ["relative", "seconds", "none"])
 def test_a_still_picture_has_one_embedding_however_long_it_stands(position: str) -> None:
     """What a clock would break: nothing happens, so no row may differ."""
     model = moved_off_its_start(small(position=position))
@@ -163,7 +307,7 @@ def test_the_published_positions_are_a_clock() -> None:
     assert (rows - rows[0]).abs().max() > 1e-2
 
 
-@pytest.mark.parametrize("position", ["relative", "none", "carl"])
+@pytest.mark.parametrize("position", ["relative", "seconds", "none", "carl"])
 def test_frames_that_are_not_valid_do_not_matter(position: str) -> None:
     model = moved_off_its_start(small(position=position))
     frames, times_s, valid = clip_of(2, 12)
@@ -181,7 +325,7 @@ def test_frames_that_are_not_valid_do_not_matter(position: str) -> None:
         assert (embeddings[:1, :8] - cut).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("position", ["relative", "none", "carl"])
+@pytest.mark.parametrize("position", ["relative", "seconds", "none", "carl"])
 @pytest.mark.parametrize("length", [1, 2, 9])
 def test_a_clip_without_a_valid_frame_gives_zeros_and_finite_gradients(
     position: str, length: int
