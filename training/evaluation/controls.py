@@ -75,14 +75,19 @@ class Contestant:
 
 
 def position_vectors(features: Float32, times_s: Float64) -> Float32:
-    """Vectors of normalised time alone: the published sinusoid, float32 (T, 256).
+    """Vectors of normalised time alone, float32 (T, 256): the published positions, no picture."""
+    return sinusoid(len(features), width=_WIDTH, train_frames=_TRAIN_FRAMES)
 
-    Channel k of position p has the angle ``p * 10000 ** (-k / 256)``, sine for even k and cosine
-    for odd k; positions are spread evenly from 0 to 79 over the recording.
+
+def sinusoid(count: int, *, width: int, train_frames: int) -> Float32:
+    """Return the published positions of ``count`` frames, float32 (count, width).
+
+    Spread evenly from 0 to ``train_frames - 1``. Channel k of position p has the angle
+    ``p * 10000 ** (-k / width)``, sine for even k and cosine for odd k.
     """
-    place = np.linspace(0.0, _TRAIN_FRAMES - 1.0, len(features))
-    channel = np.arange(_WIDTH)
-    angle = place[:, None] * 10000.0 ** (-channel / _WIDTH)
+    place = np.linspace(0.0, train_frames - 1.0, count)
+    channel = np.arange(width)
+    angle = place[:, None] * 10000.0 ** (-channel / width)
     return np.where(channel % 2 == 0, np.sin(angle), np.cos(angle)).astype(np.float32)
 
 
@@ -111,7 +116,7 @@ def contestants_of(encoders: Sequence[Encoder], trunks: Sequence[int]) -> list[C
 
 
 def untrained_contestants(encoder: Encoder, seeds: Sequence[int] = HEAD_SEEDS) -> list[Contestant]:
-    """Untrained heads of the encoder's architecture; none, with a warning, where it is not known."""
+    """Untrained heads of the encoder's architecture; none, and a warning, where it is unknown."""
     try:
         config = head_config(head_file(encoder.path))
     except ModelError as error:
@@ -125,9 +130,9 @@ def untrained_contestants(encoder: Encoder, seeds: Sequence[int] = HEAD_SEEDS) -
 
 
 def same_trunks(encoders: Sequence[Encoder]) -> list[int]:
-    """Number the different trunks: encoders with equal numbers give equal features.
+    """Give every encoder the number of its trunk: equal numbers, equal features.
 
-    Compared on fixed noise: seeds of one recipe on a frozen trunk share the work.
+    Compared on fixed noise. Seeds of one recipe on a frozen trunk so share the trunk's work.
     """
     known: list[tuple[tuple[int, str, float], Float32]] = []
     numbers = []

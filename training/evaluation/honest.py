@@ -70,7 +70,8 @@ def transfer(
     rows, columns = (unit_rows(one.vectors, centre=False) for one in (reference, other))
     path = solve_exact(Costs(rows, columns), pattern=pattern)
     landing = np.bincount(path.reference, weights=path.other) / np.bincount(path.reference)
-    assert reference.labels is not None and other.labels is not None
+    assert reference.labels is not None
+    assert other.labels is not None
     ours, theirs = boundaries(reference.labels), boundaries(other.labels)
     shared = sorted(ours.keys() & theirs.keys())
     frames, seconds = [], []
