@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 from carl_core.assets import asset_path
 from carl_core.encoder.modelfile import ModelFile, read_model_file
 from carl_core.errors import ModelError
+from training.weights import load_weights
 
 if TYPE_CHECKING:
     from training.config import ModelConfig
@@ -113,14 +113,14 @@ def backbone_of(config: ModelConfig) -> tuple[nn.Module, nn.Module, int]:
     if config.backbone == "light":
         early, late, channels = _light()
         if config.weights:
-            _load_weights(nn.ModuleDict({"early": early, "late": late}), config.weights)
+            load_weights(nn.ModuleDict({"early": early, "late": late}), config.weights)
         return early, late, channels
     # Only these backbones need torchvision, and its import takes seconds.
     import torchvision
 
     net: nn.Module = getattr(torchvision.models, config.backbone)(weights=None)
     if config.weights:
-        _load_weights(net, config.weights)
+        load_weights(net, config.weights, kind=config.weights_format, name=config.backbone)
     parts = dict(net.named_children())
     if config.backbone == "mobilenet_v3_small":
         stages = list(parts["features"].children())
@@ -193,18 +193,3 @@ def encoder_path(weights: str) -> Path:
             f"to {BUNDLED!r} for the one that comes with the program."
         )
     return asset_path("encoder.onnx") if weights == BUNDLED else Path(weights)
-
-
-def _load_weights(module: nn.Module, path: str) -> None:
-    """Load a state dict that fits exactly. Raises ``ModelError``."""
-    try:
-        # Tensors only: a file of weights must not be able to run code.
-        state = torch.load(path, map_location="cpu", weights_only=True)
-        module.load_state_dict(state)
-    except FileNotFoundError as exc:
-        raise ModelError(f"There is no weights file {path}. Check model.weights.") from exc
-    except (OSError, RuntimeError, pickle.UnpicklingError, AttributeError, TypeError) as exc:
-        reason = str(exc).strip().splitlines()[0] if str(exc).strip() else type(exc).__name__
-        raise ModelError(
-            f"The weights in {path} do not fit the backbone: {reason}. Check model.weights."
-        ) from exc
