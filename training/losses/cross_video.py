@@ -81,11 +81,17 @@ def confident_pairs(
 ) -> tuple[Int64, Int64]:
     """Find frames of two sequences that surely show the same moment.
 
-    A pair counts when each frame is the other's most similar, when it lies on the cheapest
-    monotone path or one step beside it, and when for both frames the similarity is higher by
-    ``margin`` than that of every competitor, a frame further than ``near`` from the match. The path
-    is DTW with ends left open at the price halfway between a typical best match and a typical pair,
-    as the sequences need not begin and end together. O(T1 T2).
+    A pair counts when
+
+    - each frame is the other's most similar,
+    - for both frames the similarity is higher by ``margin`` than that of every competitor, a frame
+      further than ``near`` from the match,
+    - it lies on the cheapest monotone path or one step beside it,
+    - and another such pair lies within ``2 near`` frames before or after it in both: strangers
+      agree on single frames, seldom on two in a row.
+
+    The path is DTW with ends left open at the price halfway between a typical best match and a
+    typical pair, as the sequences need not begin and end together. O(T1 T2).
 
     Parameters
     ----------
@@ -120,7 +126,9 @@ def confident_pairs(
     if not len(i):  # the common case on strangers: no path needed
         return none, none
     on_path = _beside_path(costs, alike)[i, j]
-    return i[on_path], j[on_path]
+    i, j = i[on_path], j[on_path]
+    supported = _supported(i, j, 2 * near)
+    return i[supported], j[supported]
 
 
 def _second_moment(alike: Float32, match: Int64, near: int) -> Float32:
@@ -128,6 +136,12 @@ def _second_moment(alike: Float32, match: Int64, near: int) -> Float32:
     apart = np.abs(np.arange(alike.shape[1]) - match[:, None])
     others = np.where(apart > near, alike, -np.inf).max(axis=1)
     return np.where(np.isfinite(others), others, np.inf).astype(np.float32)
+
+
+def _supported(i: Int64, j: Int64, window: int) -> Bool:
+    """Pairs with another one up to ``window`` frames before or after in both, bool (P,)."""
+    down, right = i[:, None] - i, j[:, None] - j
+    return ((down * right > 0) & (np.maximum(abs(down), abs(right)) <= window)).any(axis=1)
 
 
 def _beside_path(costs: Costs, alike: Float32) -> Bool:

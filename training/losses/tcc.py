@@ -110,7 +110,7 @@ def _classified(logits: Tensor, rows: Tensor, smoothing: float) -> Tensor:
     """Smoothed cross-entropy of each row with its own place, (B, T)."""
     log_beta = torch.log_softmax(logits, dim=2)
     log_beta = torch.where(logits > -torch.inf, log_beta, torch.zeros_like(log_beta))
-    share = smoothing / rows.sum(dim=1).clamp(min=1)
+    share = smoothing / rows.sum(dim=1).clamp(min=1).to(logits.dtype)
     spread = log_beta.sum(dim=2) * share.unsqueeze(1)
     return -(1.0 - smoothing) * log_beta.diagonal(dim1=1, dim2=2) - spread
 
