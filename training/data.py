@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.augment import Look, apply_look, draw_look, points_after
+from training.augment import AnyLook, apply_look, draw_look, points_after
 from training.sampling import View, generator_for, sample_views
 
 if TYPE_CHECKING:
@@ -259,7 +259,9 @@ def _times_of(take: Take, view: View) -> dict[str, np.ndarray]:
     }
 
 
-def _make_view(take: Take, view: View, look: Look, size: int, joints: int) -> dict[str, np.ndarray]:
+def _make_view(
+    take: Take, view: View, look: AnyLook, size: int, joints: int
+) -> dict[str, np.ndarray]:
     chosen = view.frames
     count = len(chosen)
     made: dict[str, np.ndarray] = {

@@ -1,25 +1,27 @@
-"""How a view looks: crop, mirror, colour, blur, noise, cover; one draw for all frames of a view.
+"""Our recipe: crop, mirror, one affine map of colours, blur, noise, a covered rectangle.
 
-Everything works on whole clips, uint8 in, uint8 out, so that training and inference feed the trunk
-alike. A view of 32 frames takes a few milliseconds on one core.
+A view is resized at once in 8 bit, and one compiled pass over each frame does the rest.
 """
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+
+from training.augment.crops import cut_and_resized
+from training.augment.kernels import colour_and_noise, mean_colour
 
 if TYPE_CHECKING:
-    from carl_core.arrays import Float32, UInt8
+    from carl_core.arrays import Float32, Int64, UInt8
     from training.config import AugmentConfig
 
 LUMA = np.array([0.299, 0.587, 0.114], dtype=np.float32)  # ITU-R BT.601
+_BLUR_REACH = 2
+_FIELD_SEED = 7
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,8 +50,8 @@ class Look:
     seed: int
 
 
-def draw_look(rng: np.random.Generator, config: AugmentConfig, *, is_mirrored: bool) -> Look:
-    """Draw a look; whether it is mirrored is decided for both views of a pair together."""
+def draw_fixed(rng: np.random.Generator, config: AugmentConfig, *, is_mirrored: bool) -> Look:
+    """Draw a look of our recipe."""
     area = math.exp(rng.uniform(math.log(config.min_area), math.log(config.max_area)))
     aspect = math.exp(rng.uniform(-1.0, 1.0) * math.log(config.max_aspect))
     longest = math.sqrt(max(1.0, config.max_area))
@@ -80,68 +82,60 @@ def draw_look(rng: np.random.Generator, config: AugmentConfig, *, is_mirrored: b
     )
 
 
-def apply_look(frames: UInt8, look: Look, size: int) -> UInt8:
-    """Apply one look to all frames of a view.
-
-    Parameters
-    ----------
-    frames : uint8 (T, H, W, 3)
-    look : the draw
-    size : S
-
-    Returns
-    -------
-    uint8 (T, S, S, 3)
-    """
-    cut = _cut(frames, look.box)
-    if look.is_mirrored:
-        cut = cut[:, :, ::-1]
-    pixels = torch.from_numpy(np.ascontiguousarray(cut)).permute(0, 3, 1, 2)
-    pixels = F.interpolate(pixels, (size, size), mode="bilinear", antialias=True)
-    pixels = pixels.permute(0, 2, 3, 1).reshape(-1, 3).float()  # (T S S, 3)
-    pixels = _coloured(pixels, look).view(len(frames), size, size, 3)
-    if look.blur:
-        pixels = _blurred(pixels, look.blur)
+def apply_fixed(
+    frames: UInt8, look: Look, size: int, *, chosen: Int64 | None, out: UInt8 | None
+) -> UInt8:
+    """Apply one look to all frames of a view, see ``apply_look``."""
+    height, width = frames.shape[1:3]
+    left, top = round(look.box[0] * width), round(look.box[1] * height)
+    right = max(left + 2, round(look.box[2] * width))
+    bottom = max(top + 2, round(look.box[3] * height))
+    pictures = cut_and_resized(frames, chosen, (left, top, right, bottom), size)
+    changed = np.empty_like(pictures) if out is None else out
+    # Contrast acts around the mean of the whole view after the colours have changed.
+    matrix = look.colour[:, :3]
+    offset = look.colour[:, 3] * 255
+    mean = float((matrix @ mean_colour(pictures) + offset).mean())
+    field, corners = np.zeros((size, 3 * size), np.float32), np.zeros((len(pictures), 2), np.int64)
     if look.noise:
         # One field of noise larger than a picture, shifted from frame to frame: as good as fresh
         # noise to the eye of a small network, and an order of magnitude cheaper.
-        rng = np.random.default_rng(look.seed)
-        field = rng.standard_normal((2 * size, 2 * size, 3), dtype=np.float32)
-        noise = torch.from_numpy(field * np.float32(255 * look.noise))
-        shifts = rng.integers(0, size, size=(len(frames), 2))
-        for frame, (dy, dx) in zip(pixels, shifts, strict=True):
-            frame += noise[dy : dy + size, dx : dx + size]
+        field = _noise_field(2 * size)
+        shifts = np.random.default_rng(look.seed)
+        corners = shifts.integers(0, size, size=(len(pictures), 2), endpoint=True)
+    colour_and_noise(
+        pictures,
+        look.is_mirrored,
+        (matrix * look.contrast).astype(np.float32),
+        (offset * look.contrast + (1.0 - look.contrast) * mean).astype(np.float32),
+        _gaussian_taps(look.blur),
+        field,
+        corners,
+        255.0 * look.noise,
+        changed,
+    )
     if look.cover is not None:
         x0, y0, x1, y1 = (round(share * size) for share in look.cover[:4])
-        pixels[:, y0:y1, x0:x1] = torch.tensor(look.cover[4:], dtype=torch.float32)
-    changed: UInt8 = pixels.round_().clamp_(0, 255).to(torch.uint8).numpy()
+        changed[:, y0:y1, x0:x1] = np.array(look.cover[4:], dtype=np.uint8)
     return changed
 
 
-def points_after(points: Float32, look: Look) -> Float32:
-    """Move points (..., 2) in shares of the picture to where ``apply_look`` moves them."""
-    left, top, right, bottom = look.box
-    x = (points[..., 0] - left) / (right - left)
-    y = (points[..., 1] - top) / (bottom - top)
-    if look.is_mirrored:
-        x = 1.0 - x
-    return np.stack([x, y], axis=-1).astype(np.float32)
+@functools.lru_cache(maxsize=2)
+def _noise_field(side: int) -> Float32:
+    """Return noise of deviation 1, float32 (side, 3 side): the same for every look."""
+    rng = np.random.default_rng(_FIELD_SEED)
+    field: Float32 = rng.standard_normal((side, 3 * side), dtype=np.float32)
+    field.flags.writeable = False
+    return field
 
 
-def _cut(frames: UInt8, box: tuple[float, float, float, float]) -> UInt8:
-    """Cut a box out; where it reaches beyond the picture, the edge pixels go on."""
-    height, width = frames.shape[1:3]
-    left, top = round(box[0] * width), round(box[1] * height)
-    right = max(left + 2, round(box[2] * width))
-    bottom = max(top + 2, round(box[3] * height))
-    cut = frames[:, max(0, top) : bottom, max(0, left) : right]
-    beyond = (
-        (0, 0),
-        (max(0, -top), max(0, bottom - height)),
-        (max(0, -left), max(0, right - width)),
-        (0, 0),
-    )
-    return np.pad(cut, beyond, mode="edge") if np.any(beyond) else cut
+def _gaussian_taps(deviation: float) -> Float32:
+    if not deviation:
+        return np.ones(1, dtype=np.float32)
+    places = np.arange(-_BLUR_REACH, _BLUR_REACH + 1) / deviation
+    weights = np.exp(-0.5 * places**2)
+    taps: Float32 = (weights / weights.sum()).astype(np.float32)
+    return taps
 
 
 def _colour(rng: np.random.Generator, config: AugmentConfig) -> Float32:
@@ -165,24 +159,3 @@ def _turn_about_grey(angle: float) -> Float32:
     turn = np.eye(3) + math.sin(angle) * cross + (1.0 - math.cos(angle)) * cross @ cross
     turned: Float32 = turn.astype(np.float32)
     return turned
-
-
-def _coloured(pixels: Tensor, look: Look) -> Tensor:
-    matrix = torch.from_numpy(look.colour[:, :3].copy())
-    offset = torch.from_numpy(look.colour[:, 3] * 255)
-    mean = float((pixels.mean(dim=0) @ matrix.T + offset).mean())
-    shift = offset * look.contrast + (1.0 - look.contrast) * mean
-    coloured: Tensor = torch.addmm(shift, pixels, matrix.T * look.contrast)
-    return coloured.clamp_(0, 255)
-
-
-def _blurred(pixels: Tensor, deviation: float) -> Tensor:
-    """Gaussian blur of (T, S, S, 3), separable, five taps."""
-    taps = torch.exp(-0.5 * (torch.arange(-2.0, 3.0) / deviation) ** 2)
-    taps = taps / taps.sum()
-    padded = F.pad(pixels.permute(0, 3, 1, 2), (2, 2, 2, 2), mode="replicate")
-    rows = sum(taps[k] * padded[:, :, k : k + pixels.shape[1]] for k in range(5))
-    assert isinstance(rows, Tensor)
-    columns = sum(taps[k] * rows[:, :, :, k : k + pixels.shape[2]] for k in range(5))
-    assert isinstance(columns, Tensor)
-    return columns.permute(0, 2, 3, 1).contiguous()
