@@ -195,7 +195,7 @@ def _classification(views: Views, classifier: Classifier | None) -> Tensor:
             "loss.name = 'classification' learns the phases of frames, but no frame of the "
             "training data has one. Name a file of labels (data.labels) or choose another loss."
         )
-    return frame_cross_entropy(classifier(views.embeddings), views.labels, views.valid)
+    return frame_cross_entropy(classifier(views.embeddings.float()), views.labels, views.valid)
 
 
 def _aligned_pairs(views: Views) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:

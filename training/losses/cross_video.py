@@ -141,7 +141,9 @@ def _second_moment(alike: Float32, match: Int64, near: int) -> Float32:
 def _supported(i: Int64, j: Int64, window: int) -> Bool:
     """Pairs with another one up to ``window`` frames before or after in both, bool (P,)."""
     down, right = i[:, None] - i, j[:, None] - j
-    return ((down * right > 0) & (np.maximum(abs(down), abs(right)) <= window)).any(axis=1)
+    near = (down * right > 0) & (np.abs(down) <= window) & (np.abs(right) <= window)
+    supported: Bool = near.any(axis=1)
+    return supported
 
 
 def _beside_path(costs: Costs, alike: Float32) -> Bool:
