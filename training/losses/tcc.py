@@ -39,8 +39,13 @@ def cycle_consistency_loss(
     - ``classification``: cross-entropy of beta_i with i, smoothed over the valid frames.
 
     Published, times are divided by the recording's length; the same where a view covers it. The
-    division by the channel count D fits embeddings of free length: unit rows differ by at most 4,
-    and want a temperature of about 0.1 / D for the same contrast.
+    re-implementation beside CARL (``algos/tcc.py``) also smooths the time to come back to, fixes
+    the Huber width at 1 and takes logits for log-probabilities in the classification; not here.
+
+    The division by the channel count D fits embeddings of free length. Unit rows are at most 4
+    apart and want a temperature of about 0.1 / D; with 0.1 all softmaxes stay even and nothing is
+    learned. And ``regression_mse_var`` charges a collapsed embedding 1, but a frame without a
+    counterpart in the other view far more: it needs views that show the same from end to end.
 
     Parameters
     ----------
