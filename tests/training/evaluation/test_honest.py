@@ -110,7 +110,9 @@ def test_a_clock_loses_tau_on_rotated_recordings(tracks: list) -> None:
 def test_a_trimmed_recording_is_a_piece_of_it_on_a_clock_of_its_own() -> None:
     whole = track_of(warped(100, 1.0))
     cuts = [trimmed(whole, np.random.default_rng(seed)) for seed in range(50)]
-    starts = np.array([int(np.argmax((whole.features == one.features[0]).all(axis=1))) for one in cuts])
+    starts = np.array(
+        [int(np.argmax((whole.features == one.features[0]).all(axis=1))) for one in cuts]
+    )
     lengths = np.array([len(one) for one in cuts])
     assert starts.min() < 5
     assert 25 <= starts.max() < 30
