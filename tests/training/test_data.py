@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import dataclasses
+import threading
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+import torch
+
 from training.bank import COUNTERPARTS, body_joints, cached_size, simulated_source
-from training.config import TrainConfig, config_from_json
-from training.data import Source, Take, batches, make_batch
+from training.config import ConfigError, TrainConfig, config_from_json
+from training.data import Batch, Source, Take, batches, make_batch, steps_per_epoch
+from training.data.draw import draw_sources
 from training.datasets.folder import spaced_frames
 from training.simulate.clip import random_view
 from training.simulate.motion import random_action
@@ -163,3 +169,230 @@ def test_cached_frames_come_at_the_rate_asked_for(fps: float, expected: int) -> 
 def test_cached_pictures_leave_room_for_crops() -> None:
     assert cached_size(112) == 144
     assert cached_size(96) == 112
+
+
+class Decoded:
+    """Pictures that are made when asked for, as those of a video are; remembers what was asked."""
+
+    def __init__(self, pictures: np.ndarray) -> None:
+        self._pictures = pictures
+        self.asked: list[np.ndarray] = []
+        self._lock = threading.Lock()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._pictures.shape
+
+    def __len__(self) -> int:
+        return len(self._pictures)
+
+    def __getitem__(self, frames: np.ndarray) -> np.ndarray:
+        with self._lock:
+            self.asked.append(frames)
+        return self._pictures[frames]
+
+
+def decoded(seed: int = 0, count: int = 60, side: int = 40) -> tuple[Source, Decoded]:
+    rng = np.random.default_rng(seed)
+    frames = Decoded(rng.integers(0, 256, (count, side, side, 3), dtype=np.uint8))
+    times_s = np.arange(count) / 15
+    return Source(f"video {seed}", (Take(frames, times_s, times_s),)), frames
+
+
+def tensors(batch: Batch) -> dict[str, torch.Tensor]:
+    values = {field.name: getattr(batch, field.name) for field in dataclasses.fields(batch)}
+    return {name: value for name, value in values.items() if isinstance(value, torch.Tensor)}
+
+
+PUBLISHED = {
+    "sampling": {"strategy": "published_length", "frames": 6, "min_overlap": 0.2},
+    "augment": {"recipe": "published", "shared_flip": False, "min_area": 0.8, "jitter": 0.8},
+}
+
+
+@pytest.mark.parametrize("sections", [{}, PUBLISHED], ids=["fixed", "published"])
+@pytest.mark.parametrize("places", [slice(0, 2), slice(2, 4), slice(1, 2)])
+def test_places_are_cut_from_the_very_batch(
+    action: Source, sections: dict[str, dict[str, object]], places: slice
+) -> None:
+    sources = [recording(seed) for seed in range(4)]
+    settings = config(**sections)
+    whole = make_batch(7, sources, [action], settings)
+    part = make_batch(7, sources, [action], settings, places=places)
+    assert part.names == whole.names[places]
+    for name, value in tensors(part).items():
+        assert torch.equal(value, getattr(whole, name)[:, places]), name
+
+
+def test_a_process_without_a_place_is_an_error() -> None:
+    settings = config(data={"simulated_share": 0.0})
+    with pytest.raises(ConfigError, match="has 2 clips"):
+        make_batch(1, [recording(0), recording(1)], [], settings, places=slice(2, 4))
+
+
+def test_workers_change_nothing_for_published_batches_of_decoded_frames() -> None:
+    sources = [decoded(seed)[0] for seed in range(3)]
+    found = [
+        list(batches(0, 6, sources, [], config(**PUBLISHED, data=data)))
+        for data in ({"workers": 0, "simulated_share": 0.0}, {"workers": 4, "simulated_share": 0.0})
+    ]
+    for one, two in zip(*found, strict=True):
+        assert one.names == two.names
+        for name, value in tensors(one).items():
+            assert torch.equal(value, getattr(two, name)), name
+
+
+def test_decoded_frames_give_what_an_array_gives() -> None:
+    source, _ = decoded(3)
+    pictures = source.takes[0].pictures()
+    times_s = source.takes[0].times_s
+    plain = Source(source.name, (Take(pictures, times_s, times_s),))
+    for sections in ({}, PUBLISHED):
+        settings = config(**sections, data={"simulated_share": 0.0})
+        one, two = (make_batch(2, [each], [], settings) for each in (source, plain))
+        assert torch.equal(one.frames, two.frames)
+
+
+def test_both_views_are_decoded_in_one_ascending_pass_and_no_frame_twice() -> None:
+    source, frames = decoded()
+    for step in range(10):
+        make_batch(step, [source], [], config(data={"simulated_share": 0.0}))
+    assert len(frames.asked) == 10
+    for asked in frames.asked:
+        assert (np.diff(asked) > 0).all()
+        assert len(asked) <= 2 * 6
+
+
+def test_padding_shows_the_frame_it_repeats() -> None:
+    """A recording of 4 frames in views of 6: the last is shown three times, and not valid."""
+    settings = config(
+        sampling={"strategy": "uniform", "frames": 6},
+        augment={"noise": 0.0},
+        data={"simulated_share": 0.0},
+    )
+    batch = make_batch(1, [decoded(count=4)[0]], [], settings)
+    assert batch.valid[0, 0].tolist() == [True] * 4 + [False] * 2
+    assert batch.moments[0, 0].tolist() == [0, 1, 2, 3, 3, 3]
+    assert (batch.frames[:, :, 3] == batch.frames[:, :, 5]).all()
+    assert not (batch.frames[:, :, 2] == batch.frames[:, :, 3]).all()
+
+
+def test_lengths_are_of_the_whole_recording() -> None:
+    settings = config(**PUBLISHED, data={"simulated_share": 0.0, "batch_clips": 2})
+    batch = make_batch(1, [recording(0, 60), recording(1, 45)], [], settings)
+    expected = [60.0 if name == "recording 0" else 45.0 for name in batch.names]
+    assert batch.lengths.tolist() == [expected, expected]
+    seconds = make_batch(
+        1, [recording(0, 61)], [], config(sampling={"sigma_unit": "seconds"},
+                                          data={"simulated_share": 0.0}),
+    )  # fmt: skip
+    assert seconds.lengths[0, 0].item() == pytest.approx(60 / 15)
+
+
+def test_published_flips_are_independent() -> None:
+    """A mark on the left edge of every picture is left or right in each view, on its own."""
+    frames = np.zeros((20, 32, 32, 3), np.uint8)
+    frames[:, :, :10] = 250
+    times_s = np.arange(20) / 10
+    source = Source("marked", (Take(frames, times_s, times_s),))
+    kinds = set()
+    for step in range(30):
+        batch = make_batch(step, [source], [], config(**PUBLISHED, data={"simulated_share": 0.0}))
+        left = batch.frames[:, 0, 0, :, :8].float().mean(dim=(1, 2, 3))
+        right = batch.frames[:, 0, 0, :, -8:].float().mean(dim=(1, 2, 3))
+        kinds.add(tuple((left > right).tolist()))
+    assert len(kinds) == 4
+
+
+@pytest.mark.parametrize("count", [3, 8, 11])
+def test_an_epoch_shows_every_recording_once_in_an_order_of_its_own(count: int) -> None:
+    settings = config(data={"draw": "epochs", "simulated_share": 0.0, "batch_clips": 3})
+    sources = [recording(seed, 4) for seed in range(count)]
+    length = steps_per_epoch(count, settings)
+    assert length == count // 3
+    orders = []
+    for epoch in range(3):
+        steps = range(epoch * length, (epoch + 1) * length)
+        orders.append([one.name for step in steps for one in draw_sources(
+            step, sources, [], settings
+        )])  # fmt: skip
+        assert len(orders[-1]) == len(set(orders[-1])) == 3 * length
+    if count > 3:
+        assert orders[0] != orders[1] != orders[2]
+
+
+def test_an_epoch_of_fewer_recordings_than_places_is_one_step() -> None:
+    settings = config(data={"draw": "epochs", "simulated_share": 0.0, "batch_clips": 8})
+    sources = [recording(seed, 4) for seed in range(3)]
+    assert steps_per_epoch(3, settings) == 1
+    assert {one.name for one in draw_sources(5, sources, [], settings)} == {
+        one.name for one in sources
+    }
+
+
+def test_simulated_pairs_take_their_places_of_an_epoch(action: Source) -> None:
+    settings = config(data={"draw": "epochs", "simulated_share": 0.25, "batch_clips": 4})
+    sources = [recording(seed, 4) for seed in range(7)]
+    assert steps_per_epoch(7, settings) == 2
+    drawn = draw_sources(0, sources, [action], settings)
+    assert [one is action for one in drawn] == [False, False, False, True]
+
+
+@pytest.mark.parametrize("draw", ["random", "epochs"])
+def test_batches_of_one_action_hold_one_action(draw: str) -> None:
+    sizes = {"bowl": 7, "jump": 4, "swing": 2}
+    sources = [
+        replace(recording(seed, 4), name=f"{action} {seed}", action=action)
+        for action, count in sizes.items()
+        for seed in range(count)
+    ]
+    settings = config(
+        data={"draw": draw, "same_action": True, "simulated_share": 0.0, "batch_clips": 3}
+    )
+    length = steps_per_epoch(len(sources), settings)
+    assert length == 4  # 13 recordings: bowl 3 + 3, jump 3, and a rest filled up
+    seen = []
+    for step in range(3 * length):
+        drawn = draw_sources(step, sources, [], settings)
+        assert len({one.action for one in drawn}) == 1
+        assert len({one.name for one in drawn}) == len(drawn) <= 3
+        seen.append([one.name for one in drawn])
+    assert {name.split()[0] for names in seen for name in names} == set(sizes)
+    if draw == "epochs":
+        for epoch in range(3):
+            names = [name for part in seen[epoch * length : (epoch + 1) * length] for name in part]
+            assert len(set(names)) >= 11  # of 13: at most the rests of two actions are left out
+
+
+def test_peak_memory_does_not_depend_on_the_length_of_the_recording() -> None:
+    """The bound stated in ``training.data.batch``, for two clips of 8 and of 600 frames."""
+
+    class Endless:
+        def __init__(self, count: int) -> None:
+            self.shape = (count, 96, 96, 3)
+
+        def __len__(self) -> int:
+            return self.shape[0]
+
+        def __getitem__(self, frames: np.ndarray) -> np.ndarray:
+            return np.full((len(frames), *self.shape[1:]), 99, np.uint8)
+
+    settings = config(
+        sampling={"frames": 8},
+        model={"image_size": 64},
+        data={"simulated_share": 0.0, "batch_clips": 2},
+    )
+    peaks = []
+    for count in (8, 600, 600):
+        times_s = np.arange(count) / 15
+        takes = [Take(Endless(count), times_s, times_s) for _ in range(2)]
+        sources = [Source(str(number), (take,)) for number, take in enumerate(takes)]
+        make_batch(0, sources, [], settings)  # what is made once: compiled code, noise
+        tracemalloc.start()
+        make_batch(1, sources, [], settings)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    batch_bytes = 2 * 2 * 8 * 64 * 64 * 3
+    sample_bytes = 2 * 8 * 96 * 96 * 3 + 8 * (96 * 96 + 64 * 64) * 3
+    assert max(peaks) < 1.1 * (batch_bytes + sample_bytes) + 200_000
+    assert peaks[1] < peaks[0] + 2 * 8 * 96 * 96 * 3
