@@ -49,11 +49,13 @@ class CarlModel(nn.Module):
         knows C, and features come stored
     head : features (B, T, C), times_s (B, T), valid bool (B, T) -> (B, T, D) unit rows,
         zero where a frame is not valid
+    dim : D, length of one embedding
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.dim = config.dim
         self.trunk: Trunk | StoredTrunk
         self.trunk = StoredTrunk(config) if config.backbone == "encoder" else Trunk(config)
         self.head = Head(config, self.trunk.channels)

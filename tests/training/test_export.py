@@ -16,9 +16,14 @@ from safetensors import safe_open  # noqa: E402
 
 from carl_core.encoder.onnx import load_encoder  # noqa: E402
 from carl_core.errors import ModelError  # noqa: E402
-from training import export  # noqa: E402
 from training.config import ModelConfig  # noqa: E402
-from training.export import check_parity, export_encoder, head_path, spec_of  # noqa: E402
+from training.export import (  # noqa: E402
+    check_parity,
+    encoder,
+    export_encoder,
+    head_path,
+    spec_of,
+)
 from training.model import CarlModel, build_model  # noqa: E402
 
 if TYPE_CHECKING:
@@ -175,7 +180,7 @@ def test_a_file_that_computes_something_else_is_refused(
             changed = onnx.numpy_helper.from_array(values * np.float32(1.02), tensor.name)
             tensor.CopyFrom(changed)
             break
-    monkeypatch.setattr(export, "_joined", lambda *_: wrong)
+    monkeypatch.setattr(encoder, "_joined", lambda *_: wrong)
     with pytest.raises(ModelError, match="does not reproduce the model"):
         export_encoder(model, spec_for(model), tmp_path / "wrong.onnx")
     assert list(tmp_path.iterdir()) == []
