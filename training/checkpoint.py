@@ -1,8 +1,9 @@
-"""States to resume a run from: weights, optimizer, step, random states, configuration.
+"""States to resume a run from: weights, optimizer, step, configuration.
 
 A checkpoint is written beside and renamed, then ``latest`` is pointed at it, so a run that is
-killed at any moment finds a whole one. What a run draws depends on its seed and step only; with
-the saved generator of torch (dropout), a resumed run on the CPU equals an uninterrupted one.
+killed at any moment finds a whole one. What a run draws, dropout too, depends on its seed and on
+the number of the batch alone, so no state of a generator is kept, and a resumed run on the CPU
+equals an uninterrupted one.
 """
 
 from __future__ import annotations
@@ -10,21 +11,30 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from carl_core.errors import StoreError
+from training.config import ConfigError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from torch import nn
 
     from training.config import TrainConfig
 
 FORMAT_VERSION = 1
 LATEST_NAME = "latest"
+
+# What may change when a run goes on: how long it is, where and how it reports and computes.
+CHANGEABLE = {
+    "run": (
+        "dir", "steps", "epochs", "threads", "log_every", "evaluate_every", "checkpoint_every",
+        "keep", "tensorboard",
+    ),
+    "data": ("workers", "cache_dir"),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,8 +76,6 @@ def save_checkpoint(
         "step": step,
         "weights": modules.state_dict(),
         "optimizer": optimizer.state_dict(),
-        "torch_rng": torch.get_rng_state(),
-        "cuda_rng": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
         "config": config.to_json(),
         "digest": config.digest,
         "torch_version": str(torch.__version__),
@@ -99,10 +107,9 @@ def load_checkpoint(
     *,
     modules: nn.Module,
     optimizer: torch.optim.Optimizer | None = None,
-    restore_rng: bool = False,
     part: str = "",
 ) -> Saved:
-    """Load weights, and where given the optimizer's state and the random states.
+    """Load weights, and where given the optimizer's state.
 
     ``part`` is the common beginning of the names that ``modules`` has in the checkpoint. Nothing
     but tensors and plain values is unpickled.
@@ -130,11 +137,51 @@ def load_checkpoint(
             f"The checkpoint {path} belongs to another model ({str(exc).splitlines()[0]}). "
             "Choose another run.dir, or the configuration it was made with."
         ) from exc
-    if restore_rng:
-        torch.set_rng_state(state["torch_rng"])
-        if state["cuda_rng"] and torch.cuda.is_available():
-            torch.cuda.set_rng_state_all(state["cuda_rng"])
     return Saved(path, int(state["step"]), state["config"], str(state["digest"]))
+
+
+def named_checkpoint(name: str) -> Path:
+    """Return the checkpoint a run starts from: a file, or the latest of a run folder.
+
+    Raises
+    ------
+    ConfigError
+        When the folder holds none.
+    """
+    path = Path(name)
+    found = latest_checkpoint(path) if path.is_dir() else path
+    if found is None:
+        raise ConfigError(f"run.start_from = {name!r}: that folder holds no checkpoint.")
+    return found
+
+
+def check_same_run(before: dict[str, Any], now: TrainConfig, folder: Path) -> None:
+    """Refuse to go on with other settings, except for those that ``CHANGEABLE`` names.
+
+    Parameters
+    ----------
+    before : sections as the checkpoint holds them; settings it does not know are not compared
+    now : settings of the run that wants to go on
+    folder : for the message
+
+    Raises
+    ------
+    ConfigError
+        Names the first settings that differ.
+    """
+    changed = [
+        f"{section}.{key}: {before[section][key]!r} -> {value!r}"
+        for section, values in now.to_json().items()
+        if section not in ("export", "evaluation")
+        for key, value in values.items()
+        if key not in CHANGEABLE.get(section, ())
+        and before.get(section, {}).get(key, value) != value
+    ]
+    if changed:
+        raise ConfigError(
+            f"{folder} holds a run with other settings ({'; '.join(changed[:3])}). Choose another "
+            "run.dir, or delete that folder."
+        )
 
 
 def _replace(path: Path, write: Any) -> None:
