@@ -19,7 +19,7 @@ from PIL import Image
 
 from carl_core.errors import MediaError
 from training.data import Source, Take, source_of_clip
-from training.datasets.folder import find_videos, read_clips
+from training.datasets.load import label_classes, load_clips
 from training.simulate.clip import View, random_view, render_clip, sample_times
 from training.simulate.motion import Action, pose_at, random_action
 from training.simulate.phrases import HELD_OUT_FAMILIES, TRAINING_FAMILIES
@@ -60,40 +60,39 @@ class Sources:
     recordings : real recordings, each with one take
     simulated : actions, each with several takes
     joints : J of the simulated takes, 1 where there are none
+    phases : number of classes of frame labels over all recordings, 0 = none has labels
     """
 
     recordings: list[Source]
     simulated: list[Source]
     joints: int
+    phases: int = 0
 
 
 def load_sources(config: TrainConfig, folder: Path, *, monitor: Monitor) -> Sources:
-    """Decode and render what the configuration names, or find it in the cache.
+    """Open, decode and render what the configuration names, or find it in the cache.
+
+    Without ``data.cache`` recordings are only opened; a batch decodes the frames it shows.
 
     Raises
     ------
-    MediaError
-        When there is no video, or none can be read.
+    MediaError, PickleError, ProjectError
+        When there is no video, none can be read, or a data set's lists cannot be used.
     """
     data = config.data
     cache = Path(data.cache_dir) if data.cache_dir else folder / "cache"
-    size = cached_size(config.model.image_size)
     recordings: list[Source] = []
+    phases = 0
     if data.root and data.simulated_share < 1:
-        videos = find_videos(
-            Path(data.root), manifest=data.manifest, exclude_columns=data.exclude_columns
-        )
-        clips = read_clips(
-            videos,
-            cache / "videos",
-            size=size,
+        clips = load_clips(
+            data,
+            split=data.split,
+            size=picture_size(config),
             fit=cast("Fit", config.export.fit),
-            max_fps=data.max_fps,
-            max_clip_s=data.max_clip_s,
-            limit_bytes=data.cache_mib << 20,
-            skip_unreadable=data.skip_unreadable,
+            cache=cache / "videos" if data.cache else None,
             monitor=monitor,
         )
+        phases = label_classes(data, clips)
         recordings = [source_of_clip(clip) for clip in clips if len(clip.times_s) >= 2]
         if not recordings:
             raise MediaError(
@@ -102,8 +101,17 @@ def load_sources(config: TrainConfig, folder: Path, *, monitor: Monitor) -> Sour
             )
     simulated: list[Source] = []
     if data.simulated_share > 0 and data.simulated_actions > 0:
+        size = cached_size(config.model.image_size)
         simulated = _load_bank(config, cache / "simulated", size, monitor)
-    return Sources(recordings, simulated, len(JOINT_NAMES) if simulated else 1)
+    return Sources(recordings, simulated, len(JOINT_NAMES) if simulated else 1, phases)
+
+
+def picture_size(config: TrainConfig) -> tuple[int, int] | None:
+    """Width and height at which recordings are decoded; None = as filmed."""
+    if config.data.size < 0:
+        return None
+    side = config.data.size or cached_size(config.model.image_size)
+    return side, side
 
 
 def cached_size(image_size: int) -> int:
@@ -166,7 +174,7 @@ def simulated_source(
         else:
             times_s = sample_times(rng, view.duration_s, frames)
         takes.append(_take(action, view, times_s))
-    return Source(f"{action.family}-{seed}", tuple(takes))
+    return Source(f"{action.family}-{seed}", tuple(takes), action.family)
 
 
 def body_joints(action: Action, view: View, action_s: Float64) -> Float32:
@@ -270,11 +278,13 @@ def _save(path: Path, source: Source) -> None:
     np.save(path.with_suffix(".frames.npy"), np.stack([take.pictures() for take in takes]))
     truth = {name: np.stack([getattr(take, name) for take in takes]) for name in _TRUTH}
     np.savez(path.with_suffix(".truth.npz"), allow_pickle=False, **truth)
-    path.with_suffix(".json").write_text(json.dumps({"name": source.name}))
+    path.with_suffix(".json").write_text(json.dumps({"name": source.name, "action": source.action}))
 
 
 def _load(path: Path) -> Source:
-    name = json.loads(path.with_suffix(".json").read_text())["name"]
+    facts = json.loads(path.with_suffix(".json").read_text())
+    # A bank of an earlier version names the action only at the front of the source's name.
+    name, action = facts["name"], facts.get("action", facts["name"].rpartition("-")[0])
     frames = np.load(path.with_suffix(".frames.npy"), mmap_mode="r")
     with np.load(path.with_suffix(".truth.npz")) as file:
         truth = {key: file[key] for key in _TRUTH}
@@ -288,4 +298,5 @@ def _load(path: Path) -> Source:
             )
             for k in range(len(frames))
         ),
+        action,
     )
