@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 torch = pytest.importorskip("torch")
-from typing import TYPE_CHECKING  # noqa: E402
-
 from carl_core.errors import StoreError  # noqa: E402
-from training.checkpoint import latest_checkpoint, load_checkpoint, save_checkpoint  # noqa: E402
-from training.config import TrainConfig  # noqa: E402
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from training.checkpoint import (  # noqa: E402
+    check_same_run,
+    latest_checkpoint,
+    load_checkpoint,
+    named_checkpoint,
+    save_checkpoint,
+)
+from training.config import ConfigError, TrainConfig, load_config  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
@@ -24,7 +27,7 @@ def learner(width: int = 3) -> tuple[torch.nn.Module, torch.optim.Optimizer]:
 
 def step_of(module: torch.nn.Module, optimizer: torch.optim.Optimizer) -> None:
     optimizer.zero_grad()
-    module(torch.rand(4, 2)).pow(2).sum().backward()
+    module(torch.linspace(-1, 1, 8).view(4, 2)).pow(2).sum().backward()
     optimizer.step()
 
 
@@ -37,7 +40,7 @@ def save(folder: Path, step: int, keep: int = 2) -> tuple[torch.nn.Module, torch
     return module, optimizer
 
 
-def test_weights_optimizer_and_chance_come_back(tmp_path: Path) -> None:
+def test_weights_and_optimizer_come_back(tmp_path: Path) -> None:
     module, optimizer = save(tmp_path, 7)
     step_of(module, optimizer)
     path = latest_checkpoint(tmp_path)
@@ -48,6 +51,31 @@ def test_weights_optimizer_and_chance_come_back(tmp_path: Path) -> None:
     assert saved.config == TrainConfig().to_json()
     step_of(again, its_optimizer)
     assert torch.equal(again.weight, module.weight)
+
+
+def test_a_run_may_change_its_length_and_its_reports_but_not_what_it_learns() -> None:
+    before = load_config(None, ["data.root=videos"]).to_json()
+    folder = Path("runs")
+    longer = load_config(
+        None, ["data.root=videos", "run.steps=9", "run.tensorboard=false", "export.name=a"]
+    )
+    check_same_run(before, longer, folder)
+    other = load_config(None, ["data.root=videos", "optimizer.rate=1e-5", "loss.sigma=0.5"])
+    with pytest.raises(ConfigError, match=r"loss\.sigma.*optimizer\.rate"):
+        check_same_run(before, other, folder)
+    # A checkpoint of an earlier version knows fewer settings.
+    del before["loss"]["sigma"], before["optimizer"]["rate"]
+    check_same_run(before, other, folder)
+
+
+def test_a_run_starts_from_a_file_or_from_a_folder(tmp_path: Path) -> None:
+    save(tmp_path, 4)
+    path = tmp_path / "step-00000004.pt"
+    assert named_checkpoint(str(tmp_path)) == path
+    assert named_checkpoint(str(path)) == path
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ConfigError, match="no checkpoint"):
+        named_checkpoint(str(tmp_path / "empty"))
 
 
 def test_the_newest_ones_are_kept(tmp_path: Path) -> None:
