@@ -6,7 +6,6 @@ number of methods that turn features into vectors. One aligner for all: plain gl
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -218,15 +217,15 @@ def feature_cases_from_moments(
     Raises
     ------
     MediaError
-        When a recording cannot be read.
+        When the labels or a recording cannot be read.
     ValueError
-        When the folder has no labels of a group.
+        When the labels have no such group.
     """
-    known = _labelled_groups(data_dir)
-    chosen = known if groups is None else tuple(groups)
+    known = moments.labels_of(data_dir)
+    chosen = tuple(known if groups is None else groups)
     for group in chosen:
         if group not in known:
-            raise ValueError(f"{data_dir} has no labelled group {group!r}, only {known}")
+            raise ValueError(f"{data_dir} has no labelled group {group!r}, only {list(known)}")
     recordings: dict[str, Recording] = {}
 
     def times_of(file: str) -> Float64:
@@ -296,7 +295,9 @@ def feature_cases_from_simulated(
             )
             for take in pair.takes
         )
-        cases.append(FeatureCase(pair.name, "simulated", one, two, (shared_truth(one, two),)))
+        cases.append(
+            FeatureCase(f"{pair.name}, two views", "simulated", one, two, (shared_truth(one, two),))
+        )
         monitor.advance()
     return cases
 
@@ -340,7 +341,7 @@ def feature_cases_from_copies(
             copy, cuts = _copy(clip, encoder, augment, rng)
             pair = (original, copy) if draw % 2 == 0 else (copy, original)
             truth = shared_truth(*pair, cuts=cuts)
-            cases.append(FeatureCase(f"{clip.name} {draw}", "copies", *pair, (truth,)))
+            cases.append(FeatureCase(f"{clip.name} = copy {draw + 1}", "copies", *pair, (truth,)))
             monitor.advance()
     return cases
 
@@ -361,11 +362,6 @@ def _copy(
     content_s = clip.times_s[shown[samples]]
     track = track_of_pictures(clip.name, pictures, own_s[samples], encoder, content_s=content_s)
     return track, cuts
-
-
-def _labelled_groups(data_dir: Path) -> tuple[str, ...]:
-    document = json.loads((data_dir / "labels.json").read_text(encoding="utf-8"))
-    return tuple(name for name in document if not name.startswith("_"))
 
 
 def _rows(track: Track, embed: Embed, centre: bool, cache: dict[int, Float32] | None) -> Float32:

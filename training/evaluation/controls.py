@@ -96,13 +96,16 @@ def as_they_are(features: Float32, times_s: Float64) -> Float32:
     return features
 
 
-def contestants_of(encoders: Sequence[Encoder], trunks: Sequence[int]) -> list[Contestant]:
+def contestants_of(
+    encoders: Sequence[Encoder], trunks: Sequence[int], *, head_seeds: Sequence[int] = HEAD_SEEDS
+) -> list[Contestant]:
     """Every column that can be had: the encoders, and controls on the first one's trunk.
 
     Parameters
     ----------
     encoders : seeds of one recipe
     trunks : for each, which of the different trunks it has (``same_trunks``)
+    head_seeds : of the untrained heads
     """
     found = [
         Contestant(MODEL, encoder.embed_features, trunk=trunk)
@@ -110,7 +113,7 @@ def contestants_of(encoders: Sequence[Encoder], trunks: Sequence[int]) -> list[C
     ]
     found.append(Contestant(POSITION, position_vectors, centred="never"))
     found.append(Contestant(TRUNK, as_they_are, centred="always"))
-    found += untrained_contestants(encoders[0])
+    found += untrained_contestants(encoders[0], head_seeds)
     found.append(Contestant(PIXELS, as_they_are, uses_pixels=True, centred="always"))
     return found
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carl_core.errors import MediaError
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -62,8 +64,22 @@ class Case:
 
 
 def cases(data: Path, times_of: Callable[[str], Float64], group: str) -> Iterator[Case]:
-    """Return every ordered pair of ``group`` (synchronous cameras: re-timed, fixed seeds)."""
-    labels = json.loads((data / "labels.json").read_text(encoding="utf-8"))[group]
+    """Return every ordered pair of ``group`` (synchronous cameras: re-timed, fixed seeds).
+
+    Raises
+    ------
+    MediaError
+        When the labels cannot be used, or name a frame that a recording does not have.
+    """
+    labels = labels_of(data)[group]
+    for name, events in labels.items():
+        count, last = len(times_of(f"{group}/{name}")), max(events.values(), default=0)
+        if last >= count:
+            raise MediaError(
+                f"labels.json names frame {last} of {group}/{name}, which has {count}. "
+                "Correct the label.",
+                path=data / group / name,
+            )
     if group in SYNCHRONOUS:
         yield from _retimed(group, sorted(labels), times_of)
     elif len(labels) == 1:
@@ -76,6 +92,30 @@ def cases(data: Path, times_of: Callable[[str], Float64], group: str) -> Iterato
             truths = _labelled(labels[first], labels[second], reference, other)
             if truths:
                 yield Case(group, reference, other, truths)
+
+
+def labels_of(data: Path) -> dict[str, dict[str, dict[str, int]]]:
+    """Read ``labels.json``: group > file > event > frame; a leading underscore marks no group.
+
+    Raises
+    ------
+    MediaError
+        When it is missing or holds something else.
+    """
+    path = data / "labels.json"
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        groups = {name: files for name, files in document.items() if not name.startswith("_")}
+        for files in groups.values():
+            for events in files.values():
+                if not all(isinstance(frame, int) and frame >= 0 for frame in events.values()):
+                    raise TypeError(f"frames must be whole numbers: {events}")
+    except (OSError, ValueError, TypeError, AttributeError) as exc:
+        raise MediaError(
+            f"{path} cannot be used ({exc}). It must map groups to files to events to frames.",
+            path=path,
+        ) from exc
+    return groups
 
 
 def negatives(data: Path) -> list[tuple[str, str]]:

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
 
 from carl_core.errors import ExportError
 from carl_core.runs import Evaluated, Step
@@ -115,7 +117,7 @@ def plot_losses(events: Iterable[Event], path: Path, *, title: str = "Training")
     return True
 
 
-def plot_similarity(pairs: Sequence[Matched], path: Path) -> None:
+def plot_similarity(pairs: Sequence[Matched], path: Path, *, title: str) -> None:
     """Draw matrices of cosine similarity with the path found and, where known, the truth."""
     figure, axes = _figure(len(pairs), 1, height=4.2)
     image: Any = None
@@ -137,7 +139,8 @@ def plot_similarity(pairs: Sequence[Matched], path: Path) -> None:
             pair.other_s[pair.path.other],
             pair.reference_s[pair.path.reference],
             color="white",
-            linewidth=2.0,
+            linewidth=1.8,
+            path_effects=[Stroke(linewidth=3.6, foreground="black"), Normal()],
             label="DTW path",
         )
         if pair.truth is not None:
@@ -145,18 +148,19 @@ def plot_similarity(pairs: Sequence[Matched], path: Path) -> None:
                 pair.truth[:, 1],
                 pair.truth[:, 0],
                 "o",
-                markersize=4,
+                markersize=5,
                 markerfacecolor="#D55E00",
                 markeredgecolor="white",
-                markeredgewidth=0.5,
+                markeredgewidth=0.7,
                 label="truth",
             )
         one.set_title(pair.title, fontsize=10)
         one.set_xlabel("other, seconds")
         one.set_ylabel("reference, seconds")
-        legend = one.legend(loc="upper right", fontsize=8, facecolor="#444444", framealpha=0.9)
-        for text in legend.get_texts():
-            text.set_color("white")
+    legend = axes[0].legend(loc="upper right", fontsize=8, facecolor="#444444", framealpha=0.9)
+    for text in legend.get_texts():
+        text.set_color("white")
+    figure.suptitle(title, fontsize=11)
     figure.colorbar(image, ax=axes, label="cosine similarity", shrink=0.9)
     _save(figure, path)
 
@@ -188,24 +192,33 @@ def plot_embeddings(panels: Sequence[tuple[str, Sequence[Cloud]]], path: Path) -
                     plane[:, 0], plane[:, 1], c=place, cmap="cividis", vmin=0, vmax=100, **common
                 )
         one.set_title(f"{title}\n{share:.0%} of the variance", fontsize=10)
+        one.set_aspect("equal", adjustable="datalim")
         one.set_xlabel("first principal component")
         one.set_ylabel("second principal component")
-    _embedding_legend(axes[-1], panels[-1][1][:_MAX_RECORDINGS], has_labels)
+    figure.legend(
+        handles=_handles(panels[-1][1][:_MAX_RECORDINGS], has_labels),
+        loc="outside right upper",
+        fontsize=8,
+    )
     if shown is not None:
         figure.colorbar(shown, ax=axes, label="place in the recording, %", shrink=0.9)
     _save(figure, path)
 
 
-def _embedding_legend(axes: Axes, clouds: Sequence[Cloud], has_labels: bool) -> None:
-    for number, cloud in enumerate(clouds):
-        axes.scatter([], [], marker=_MARKERS[number], color="#777777", s=18, label=cloud.name[:28])
+def _handles(clouds: Sequence[Cloud], has_labels: bool) -> list[Line2D]:
+    """Legend entries: recordings by marker, phases by colour."""
+    common: dict[str, Any] = {"linestyle": "none", "markersize": 6, "markeredgewidth": 0}
+    handles = [
+        Line2D([], [], marker=_MARKERS[k], color="#777777", label=cloud.name[:28], **common)
+        for k, cloud in enumerate(clouds)
+    ]
     if has_labels:
         found = [cloud.labels for cloud in clouds if cloud.labels is not None]
         for phase in np.unique(np.concatenate(found)):
             colour = _PALETTE[int(phase) % len(_PALETTE)] if phase >= 0 else "#DDDDDD"
             text = f"phase {phase}" if phase >= 0 else "no phase"
-            axes.scatter([], [], marker="s", color=colour, s=30, label=text)
-    axes.legend(fontsize=7, loc="best", framealpha=0.85)
+            handles.append(Line2D([], [], marker="s", color=colour, label=text, **common))
+    return handles
 
 
 def _figure(columns: int, rows: int, *, height: float = 3.6) -> tuple[Figure, list[Axes]]:

@@ -144,10 +144,14 @@ def features_of_recording(
 
 
 def sampled_at(times_s: Float64, fps: float | None) -> Int64:
-    """Frames nearest to the instants 0, 1/fps, 2/fps, ...: int64 (K,), each once, None = all."""
+    """Frames nearest to the instants 0, 1/fps, 2/fps, ... up to the last frame, each once.
+
+    As the engine samples a recording. None = every frame. int64 (K,)
+    """
     if fps is None or len(times_s) < 2:
         return np.arange(len(times_s), dtype=np.int64)
-    grid = np.arange(0.0, times_s[-1] + 0.5 / fps, 1.0 / fps)
+    # Rounding must not lose the instant that falls on the last frame.
+    grid = np.arange(int(np.floor(times_s[-1] * fps + 1e-6)) + 1) / fps
     after = np.clip(np.searchsorted(times_s, grid), 1, len(times_s) - 1)
     nearer = grid - times_s[after - 1] <= times_s[after] - grid
     return np.unique(np.where(nearer, after - 1, after)).astype(np.int64)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
+from carl_core.errors import MediaError
 from tests.helpers.encoders import tiny_spec
+from tests.helpers.videos import make_video
 from training.config import AugmentConfig
 from training.datasets.folder import Clip
 from training.evaluation.cases import (
@@ -21,6 +26,9 @@ from training.evaluation.cases import (
 )
 from training.evaluation.controls import as_they_are, position_vectors
 from training.evaluation.tracks import Track, raw_vectors, sampled_at
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.torch
 
@@ -192,9 +200,9 @@ def test_simulated_pairs_ask_for_what_both_show() -> None:
 
 
 @pytest.mark.shared
-def test_labelled_recordings_are_decoded_once(shared_data: object) -> None:
+def test_labelled_recordings_are_decoded_once(shared_data: Path) -> None:
     encoder = GreyEncoder()
-    cases = feature_cases_from_moments(shared_data, encoder, ["board_3cam"])  # type: ignore[arg-type]
+    cases = feature_cases_from_moments(shared_data, encoder, ["board_3cam"])
     assert len(cases) == 30
     assert encoder.frames <= 3 * 160  # three cameras at 6 frames a second
     assert {case.group for case in cases} == {"board_3cam"}
@@ -205,15 +213,52 @@ def test_labelled_recordings_are_decoded_once(shared_data: object) -> None:
 
 
 @pytest.mark.shared
-def test_an_unknown_group_is_named(shared_data: object) -> None:
+def test_an_unknown_group_is_named(shared_data: Path) -> None:
     with pytest.raises(ValueError, match="no labelled group 'none'"):
-        feature_cases_from_moments(shared_data, GreyEncoder(), ["none"])  # type: ignore[arg-type]
+        feature_cases_from_moments(shared_data, GreyEncoder(), ["none"])
+
+
+@pytest.mark.parametrize(
+    ("labels", "said"),
+    [
+        (None, "labels.json cannot be used"),
+        ("{", "labels.json cannot be used"),
+        ({"g": {"a.mp4": {"top": "3"}}}, "frames must be whole numbers"),
+        ({"g": {"a.mp4": {"top": 30}, "b.mp4": {"top": 2}}}, "names frame 30 of g/a.mp4"),
+    ],
+)
+def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, labels: object, said: str) -> None:
+    for name in ("a.mp4", "b.mp4"):
+        (tmp_path / "g").mkdir(exist_ok=True)
+        make_video(tmp_path / "g" / name, frames=30, size=(64, 48))
+    if labels is not None:
+        text = labels if isinstance(labels, str) else json.dumps(labels)
+        (tmp_path / "labels.json").write_text(text)
+    with pytest.raises(MediaError, match=said):
+        feature_cases_from_moments(tmp_path, GreyEncoder())
+
+
+def test_labelled_videos_give_cases_at_the_encoders_rate(tmp_path: Path) -> None:
+    (tmp_path / "g").mkdir()
+    for name, frames in (("a.mp4", 50), ("b.mp4", 75)):
+        make_video(tmp_path / "g" / name, frames=frames, fps=25, size=(64, 48))
+    labels = {"g": {"a.mp4": {"x": 5, "y": 25}, "b.mp4": {"x": 10, "y": 50}}, "_about": "text"}
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    encoder = GreyEncoder()
+    forward, back = feature_cases_from_moments(tmp_path, encoder)
+    assert encoder.frames == 20 + 30  # each file once, ten of its 25 frames a second
+    assert forward.reference is back.other
+    assert forward.name == "g/a.mp4 = g/b.mp4"
+    (truth,) = forward.truths
+    np.testing.assert_allclose(truth.reference_s, [0.2, 1.0])
+    np.testing.assert_allclose(truth.content_s, [0.4, 2.0])
+    assert truth.span_s == pytest.approx(1.6)
 
 
 def test_samples_are_the_nearest_frames() -> None:
     times_s = np.arange(50) / 24
     chosen = sampled_at(times_s, 10.0)
-    expected = [int(np.argmin(np.abs(times_s - t))) for t in np.arange(0, times_s[-1] + 0.05, 0.1)]
+    expected = [int(np.argmin(np.abs(times_s - k / 10))) for k in range(21)]  # 2.04 s long
     assert chosen.tolist() == sorted(set(expected))
     assert sampled_at(times_s, None).tolist() == list(range(50))
     assert sampled_at(times_s, 1000.0).tolist() == list(range(50))
