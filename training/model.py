@@ -164,6 +164,7 @@ class Head(nn.Module):
         self.position_scale = config.position_scale
         self.train_frames = config.train_frames
         self.is_published = config.norm == "batch"
+        self.is_centred = config.centre
         hidden = 2 * width
         self.input_norm: nn.Module = nn.Identity() if self.is_published else nn.LayerNorm(channels)
         self.input_dropout = nn.Dropout(config.dropout)
@@ -196,6 +197,8 @@ class Head(nn.Module):
     def rows(self, features: Tensor, times_s: Tensor, valid: Tensor) -> Tensor:
         """(B, T, C), seconds (B, T), bool (B, T) -> (B, T, D) before the scaling to unit length."""
         x = features.float()
+        if self.is_centred:
+            x = x - mean_of_valid(x, valid)
         if not self.is_published:  # there, batch norm sees padded frames as well
             x = self.input_norm(torch.where(valid.unsqueeze(-1), x, 0.0))
         steps = times_in_steps(times_s, valid)  # (B, T), in units of the clip's usual step
@@ -308,6 +311,13 @@ class Projection(nn.Module):
         """(B, T, D) -> (B, T, P) unit rows."""
         projected = self.second(torch.relu(self.norm(self.first(embeddings))))
         return F.normalize(projected.float(), dim=-1, eps=1e-6)
+
+
+def mean_of_valid(x: Tensor, valid: Tensor) -> Tensor:
+    """Mean over the valid frames of each clip: (B, T, C), bool (B, T) -> (B, 1, C)."""
+    shown = valid.unsqueeze(-1).to(x.dtype)
+    total = (torch.where(valid.unsqueeze(-1), x, 0.0)).sum(dim=1, keepdim=True)
+    return total / shown.sum(dim=1, keepdim=True).clamp(min=1.0)
 
 
 def times_in_steps(times_s: Tensor, valid: Tensor) -> Tensor:

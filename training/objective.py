@@ -168,6 +168,7 @@ def _n_pairs(views: Views, config: LossConfig, step: int) -> Tensor:
         views.valid.flatten(0, 1),
         reach=config.tcn_reach,
         l2=config.tcn_l2,
+        temperature=config.tcn_temperature,
     )
 
 

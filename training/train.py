@@ -73,14 +73,16 @@ class Outcome:
 
     Attributes
     ----------
-    encoder : exported file, None when the run was interrupted
+    encoder : exported file, None when the run was interrupted or was to export nothing
     step : steps done
+    is_complete : whether these are all
     losses : value of the total loss at each step of this session
     """
 
     encoder: Path | None
     step: int
     losses: tuple[float, ...]
+    is_complete: bool
 
 
 def main(config: TrainConfig, *, console: Console | None = None) -> Outcome:
@@ -208,12 +210,12 @@ def train(
                 if is_stopping:
                     journal.write(Finished(journal.now(), done, complete=False))
                     journal.say(f"stopped after step {done}; the same command goes on from there")
-                    return Outcome(None, done, tuple(losses))
+                    return Outcome(None, done, tuple(losses), is_complete=False)
         except KeyboardInterrupt:
             # Anywhere inside a step: its weights are half changed, the last checkpoint's are not.
             journal.write(Finished(journal.now(), done, complete=False))
             journal.say("stopped at once; the same command goes on from the last checkpoint")
-            return Outcome(None, done, tuple(losses))
+            return Outcome(None, done, tuple(losses), is_complete=False)
         except CarlError as error:
             journal.write(Failed(journal.now(), done, str(error)))
             raise
@@ -222,12 +224,12 @@ def train(
 
         # ------------------------------------------------------------------------------ the encoder
         encoder = folder / ENCODER_NAME
-        if processes.is_first:
+        if processes.is_first and config.run.export:
             _export(learner.carl, config, encoder)
             journal.write(Exported(journal.now(), done, ENCODER_NAME))
-            journal.write(Finished(journal.now(), done, complete=True))
             journal.say(f"exported {encoder}")
-    return Outcome(encoder, done, tuple(losses))
+        journal.write(Finished(journal.now(), done, complete=True))
+    return Outcome(encoder if config.run.export else None, done, tuple(losses), is_complete=True)
 
 
 def export_latest(config: TrainConfig) -> Path:
@@ -357,9 +359,10 @@ def run_cli(arguments: list[str] | None = None) -> int:
         return EXIT_FAULT
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
-    if outcome.encoder is None:
+    if not outcome.is_complete:
         return EXIT_INTERRUPTED
-    print(outcome.encoder)
+    if outcome.encoder is not None:
+        print(outcome.encoder)
     return 0
 
 

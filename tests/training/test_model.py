@@ -414,3 +414,21 @@ def test_weights_that_do_not_fit_are_refused_with_a_sentence(
 def test_impossible_models_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"model\."):
         ModelConfig(**(SMALL | changes))  # type: ignore[arg-type]
+
+
+def test_a_centred_head_does_not_see_what_stays_the_same() -> None:
+    model = moved_off_its_start(small(centre=True))
+    generator = torch.Generator().manual_seed(3)
+    features = torch.randn(2, 9, 32, generator=generator)
+    times_s = torch.arange(9.0).repeat(2, 1) * 0.1
+    valid = torch.ones(2, 9, dtype=torch.bool)
+    valid[1, 6:] = False
+    place = torch.randn(2, 1, 32, generator=generator)
+    plain = model.head(features, times_s, valid)
+    moved = model.head(features + 3.0 * place, times_s, valid)
+    torch.testing.assert_close(moved, plain, atol=1e-5, rtol=0)
+    padding = features.clone()
+    padding[1, 6:] = 50.0  # must not count in the mean
+    torch.testing.assert_close(model.head(padding, times_s, valid), plain, atol=1e-6, rtol=0)
+    other = moved_off_its_start(small()).head(features + 3.0 * place, times_s, valid)
+    assert (other - moved_off_its_start(small()).head(features, times_s, valid)).abs().max() > 0.01

@@ -155,6 +155,7 @@ def _check(config: TrainConfig) -> None:
     _in_range("loss.tcc_temperature", loss.tcc_temperature, 1e-6)
     _in_range("loss.lav_gamma", loss.lav_gamma, 1e-6)
     _in_range("loss.tcn_reach", loss.tcn_reach, 1)
+    _in_range("loss.tcn_temperature", loss.tcn_temperature, 1e-6)
     _in_range("optimizer.rate", config.optimizer.rate, 0)
     if (data.looks > 0 or config.model.backbone == "encoder") and config.model.freeze != "all":
         raise ConfigError('data.looks stores features of a frozen trunk: set model.freeze="all".')

@@ -42,6 +42,8 @@ class ModelConfig:
         "max" = one maximum over the picture (published; ``tokens`` must be 1)
     tokens : spatial tokens per frame, a square number for "grid"
     token_dim : channels per token; 0 = the backbone's own channels, without a linear layer
+    centre : take each clip's mean off its features: what stays the same all along (place, clothes,
+        camera) then cannot act; a single picture has no embedding then
     motion : give the head the change of the features around each frame as well
     norm : normalisation in frame MLP and projection: "layer", or "batch" (published: also no norm
         before and after the transformer, and layers that start as copies of one)
@@ -67,6 +69,7 @@ class ModelConfig:
     pooling: str = "grid"
     tokens: int = 9
     token_dim: int = 48
+    centre: bool = False
     motion: bool = True
     norm: str = "layer"
     layers: int = 2
@@ -128,6 +131,7 @@ class RunConfig:
     precision : "float32" or "bfloat16" (autocast)
     log_every, evaluate_every, checkpoint_every : in steps; 0 = only at the end
     keep : number of checkpoints kept
+    export : write the encoder file at the end
     tensorboard : write curves for TensorBoard into the run folder
     """
 
@@ -144,6 +148,7 @@ class RunConfig:
     evaluate_every: int = 0
     checkpoint_every: int = 250
     keep: int = 2
+    export: bool = True
     tensorboard: bool = True
 
 
@@ -177,6 +182,8 @@ class DataConfig:
     cache_dir : folder for decoded frames, "" = in the run folder
     cache_mib : upper bound of decoded frames in memory; videos beyond it are left out
     backgrounds : folder with tar files of pictures that stand behind simulated figures, "" = none
+    pairs : the two views of a simulated action come from two of its takes (other body, camera and
+        speed); false = every take is a recording of its own (published)
     simulated_share : share of a batch that is simulated pairs, 0..1
     simulated_actions : actions in the bank of rendered clips
     simulated_views : bodies and cameras per action
@@ -205,6 +212,7 @@ class DataConfig:
     cache_dir: str = ""
     cache_mib: int = 4096
     backgrounds: str = ""
+    pairs: bool = True
     simulated_share: float = 0.0
     simulated_actions: int = 64
     simulated_views: int = 2
@@ -299,8 +307,9 @@ class LossConfig:
     cross_margin : by how much a mutual nearest neighbour must beat the second moment
     tcc_kind : "regression_mse_var", "regression_mse", "regression_huber" or "classification"
     tcc_temperature, tcc_variance, tcc_smoothing, tcc_huber : of ``cycle_consistency_loss``
-    tcn_reach, tcn_l2 : of ``n_pairs_loss``: frames between anchor and positive, weight decay
-    lav_gamma, lav_margin, lav_sigma, lav_alpha : of ``alignment_loss``
+    tcn_reach, tcn_temperature, tcn_l2 : of ``n_pairs_loss``: steps between anchor and positive,
+        divides the similarity, weight of the embeddings' length
+    lav_gamma, lav_margin, lav_sigma, lav_alpha : of ``alignment_loss``; sigma in steps of the view
     pose_map_weight : of the joints' cells in the trunk's last map, simulated frames only
     pose_weight : of the joints regressed from the features of single simulated frames
     pose_embedding_weight : of the same from the embeddings
@@ -326,6 +335,7 @@ class LossConfig:
     tcc_smoothing: float = 0.1
     tcc_huber: float = 0.1
     tcn_reach: int = 5
+    tcn_temperature: float = 1.0
     tcn_l2: float = 0.0005
     lav_gamma: float = 0.1
     lav_margin: float = 2.0

@@ -192,6 +192,7 @@ def _make_item(
     one, two = 0, 0
     if len(source.takes) > 1:
         one, two = (int(i) for i in rng.choice(len(source.takes), size=2, replace=False))
+        two = two if config.data.pairs else one
     takes = (source.takes[one], source.takes[two])
     pair = sample_views(rng, takes[0].content_s, takes[1].content_s, config.sampling)
     views = (pair.first, pair.second)
