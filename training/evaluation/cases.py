@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from carl_core.alignment.options import StepPattern
-    from carl_core.arrays import Float32, Float64, Int64
+    from carl_core.arrays import Float16, Float32, Float64, Int64
     from training.datasets.folder import Clip
 
 # Every labelled group of the developer recordings.
@@ -241,7 +241,7 @@ def feature_cases_from_moments(
         shown[clip.file].update(clip.frames[samples[id(clip)]].tolist())
     monitor = monitor or Monitor()
     monitor.start("reading recordings", len(shown), "recordings")
-    media: dict[str, tuple[Int64, Float32, Float32]] = {}
+    media: dict[str, tuple[Int64, Float16, Float16]] = {}
     for file, frames in shown.items():
         ordered = np.asarray(sorted(frames), dtype=np.int64)
         media[file] = (ordered, *features_of_recording(recordings[file], ordered, encoder))
@@ -367,7 +367,7 @@ def _copy(
 def _rows(track: Track, embed: Embed, centre: bool, cache: dict[int, Float32] | None) -> Float32:
     if cache is not None and id(track) in cache:
         return cache[id(track)]
-    rows = unit_rows(embed(track.features, track.times_s), centre=centre)
+    rows = unit_rows(embed(np.asarray(track.features, np.float32), track.times_s), centre=centre)
     if cache is not None:
         cache[id(track)] = rows
     return rows

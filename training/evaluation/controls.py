@@ -64,7 +64,7 @@ class Contestant:
     def vectors(self, track: Track, *, aligning: bool) -> Float32:
         """Return the vectors (T, D) of one recording."""
         features = track.pixels if self.uses_pixels else track.features
-        vectors = self.embed(features, track.times_s)
+        vectors = self.embed(np.asarray(features, np.float32), track.times_s)
         centre = self.centred == "always" or (aligning and self.centred == "aligning")
         return unit_rows(vectors, centre=True) if centre else vectors
 

@@ -1,7 +1,7 @@
 """Recordings as every method sees them: trunk features and small pixels, computed once.
 
 A method turns features into vectors (an ``Embed``); decoding and the trunk come before and are
-shared by all methods and controls.
+shared by all methods and controls. Memory: ``2 (C + 1024)`` bytes a frame.
 """
 
 from __future__ import annotations
@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
+from carl_core.embeddings.entry import to_stored
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from carl_core.arrays import Float32, Float64, Int64, UInt8
+    from carl_core.arrays import Float16, Float32, Float64, Int64, UInt8
     from carl_core.encoder.spec import EncoderSpec
     from carl_core.video.display import Fit
     from carl_core.video.recording import Recording
@@ -48,8 +49,8 @@ class Track:
     Attributes
     ----------
     name : for messages and reports
-    features : float32 (T, C), trunk features
-    pixels : float32 (T, 1024), 32 x 32 grey pictures, a control
+    features : float16 or float32 (T, C), trunk features, rounded as the engine stores them
+    pixels : the same (T, 1024), 32 x 32 grey pictures, a control
     times_s : float64 (T,), the recording's own seconds
     content_s : float64 (T,), what each frame shows, on a clock shared with the recordings it is
         compared with; the recording's own seconds where there is no such clock
@@ -58,8 +59,8 @@ class Track:
     """
 
     name: str
-    features: Float32
-    pixels: Float32
+    features: Float16 | Float32
+    pixels: Float16 | Float32
     times_s: Float64
     content_s: Float64
     labels: Int64 | None = None
@@ -93,9 +94,9 @@ def track_of_pictures(
     content_s: Float64 | None = None,
 ) -> Track:
     """Run the trunk over pictures uint8 (T, S, S, 3) that have the encoder's size."""
-    features = encoder.features(pictures)
+    features, pixels = _run(iter([pictures]), encoder)
     shown = times_s if content_s is None else content_s
-    return Track(name, features, raw_vectors(pictures), times_s, shown)
+    return Track(name, features, pixels, times_s, shown)
 
 
 def track_of_clip(clip: Clip, encoder: FeatureEncoder, *, fps: float | None) -> Track:
@@ -119,7 +120,7 @@ def track_of_clip(clip: Clip, encoder: FeatureEncoder, *, fps: float | None) -> 
 
 def features_of_recording(
     recording: Recording, frames: Int64, encoder: FeatureEncoder
-) -> tuple[Float32, Float32]:
+) -> tuple[Float16, Float16]:
     """Decode ascending frames and return their features (K, C) and small pixels (K, 1024).
 
     Raises
@@ -168,9 +169,9 @@ def raw_vectors(pictures: UInt8) -> Float32:
     return vectors
 
 
-def _run(batches: Iterator[UInt8], encoder: FeatureEncoder) -> tuple[Float32, Float32]:
+def _run(batches: Iterator[UInt8], encoder: FeatureEncoder) -> tuple[Float16, Float16]:
     features, pixels = [], []
     for pictures in batches:
-        features.append(encoder.features(pictures))
-        pixels.append(raw_vectors(pictures))
+        features.append(to_stored(encoder.features(pictures)))
+        pixels.append(to_stored(raw_vectors(pictures)))
     return np.concatenate(features), np.concatenate(pixels)

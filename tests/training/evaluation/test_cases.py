@@ -189,11 +189,10 @@ def test_simulated_pairs_ask_for_what_both_show() -> None:
     (truth,) = case.truths
     assert truth.content_s.min() >= max(case.reference.content_s[0], case.other.content_s[0])
     assert truth.content_s.max() <= min(case.reference.content_s[-1], case.other.content_s[-1])
-    knowing = {id(track): track.content_s for track in (case.reference, case.other)}
 
     def embed(features: np.ndarray, times_s: np.ndarray) -> np.ndarray:
-        track = case.reference if features is case.reference.features else case.other
-        angle = knowing[id(track)] * 0.3
+        track = case.reference if times_s is case.reference.times_s else case.other
+        angle = track.content_s * 0.3
         return np.stack([np.cos(angle), np.sin(angle)], axis=1).astype(np.float32)
 
     assert case_error(case, embed, centre=False).mean_s < 0.15
