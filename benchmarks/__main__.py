@@ -7,13 +7,15 @@ the same run as what they are compared with.
 from __future__ import annotations
 
 import datetime
+import importlib.util
 import platform
 import subprocess
 import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("decode", "alignment", "event_loop")
+SCRIPTS = ("decode", "alignment", "event_loop", "training_data")
+NEED_TORCH = frozenset({"training_data"})
 
 
 def main() -> int:
@@ -22,6 +24,9 @@ def main() -> int:
     parts = [f"# Benchmarks\n\n{when}, Python {platform.python_version()}, {platform.machine()}\n"]
     failed = 0
     for name in SCRIPTS:
+        if name in NEED_TORCH and importlib.util.find_spec("torch") is None:
+            print(f"== {name} left out: it needs the train extra (torch)\n", flush=True)
+            continue
         command = [sys.executable, "-m", f"benchmarks.{name}"]
         print(f"== {name}", flush=True)
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True, cwd=FOLDER.parent)
