@@ -45,7 +45,7 @@ from training.evaluation.plots import plot_losses
 from training.evaluation.probe import EPOCHS
 from training.evaluation.protocol import FRACTIONS
 from training.evaluation.report import Report, Row, to_markdown, write_report
-from training.evaluation.warp import Embedder, known_warp_scores, torch_embedder
+from training.evaluation.warp import known_warp_scores, raw_embedder, torch_embedder
 from training.pickles import PickleError
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     from training.evaluation.cases import FeatureCase
     from training.evaluation.suite import Split
 
-__all__ = ["Embedder", "known_warp_scores", "run_cli", "torch_embedder"]
+__all__ = ["known_warp_scores", "raw_embedder", "run_cli", "torch_embedder"]
 
 EXIT_FAULT, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 3, 130
 KINDS = ("folder", "penn_action", "pouring", "finegym99", "finegym288", "kinetics400")

@@ -123,6 +123,25 @@ def test_nothing_given_is_the_known_warp_test(
     assert "- simulated: 1 pairs from seed 1000000" in out
 
 
+def test_encoders_with_trunks_of_their_own_are_fed_by_their_own(tmp_path: Path) -> None:
+    paths = [
+        make_tiny_encoder(tmp_path / "fine.onnx"),
+        make_tiny_encoder(tmp_path / "a.onnx", grid=2),
+    ]
+
+    def values(*models: Path) -> list[float]:
+        out = tmp_path / f"out{len(models)}{models[0].stem}"
+        arguments = ["--model", *map(str, models), "--simulated", "2", "-o", str(out)]
+        assert run_cli([*arguments, "--tasks", "simulated"]) == 0
+        document = json.loads((out / "report.json").read_text("utf-8"))
+        found: list[float] = document["rows"][0]["columns"]["model"]["values"]
+        return found
+
+    both = values(*paths)
+    assert both == [*values(paths[0]), *values(paths[1])]
+    assert both[0] != both[1]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
