@@ -29,6 +29,10 @@ class DatasetError(MediaError):
     """A data set's lists are missing, or are not what the official code writes."""
 
 
+class MissingListError(DatasetError):
+    """The list of a split is not there; ``path`` says where it should be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Span:
     """A phase: start_s <= time < end_s, in seconds from the recording's first frame."""
@@ -98,12 +102,12 @@ def read_listed(path: Path) -> tuple[list[dict[str, Any]], Any]:
     Raises
     ------
     DatasetError
-        When there is no such file or it holds something else.
+        When there is no such file (`MissingListError`) or it holds something else.
     PickleError
         When it cannot be read safely.
     """
     if not path.is_file():
-        raise DatasetError(
+        raise MissingListError(
             f"There is no {path}. Check data.root, or look with: "
             f"python -m training.data check {path.parent}",
             path=path,

@@ -9,7 +9,13 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from training.datasets.entries import DatasetError, Entry, folder_of, video_path
+from training.datasets.entries import (
+    DatasetError,
+    Entry,
+    MissingListError,
+    folder_of,
+    video_path,
+)
 
 USUAL_FOLDER = "Kinetics400"
 
@@ -28,7 +34,7 @@ def list_kinetics(root: Path, split: str) -> list[Entry]:
         with listed.open(encoding="utf-8-sig", newline="") as file:
             rows = [row for row in csv.reader(file) if row and row[0].strip()]
     except FileNotFoundError as exc:
-        raise DatasetError(f"There is no {listed}. Check data.root.", path=listed) from exc
+        raise MissingListError(f"There is no {listed}. Check data.root.", path=listed) from exc
     except (OSError, UnicodeDecodeError, csv.Error) as exc:
         raise DatasetError(f"The list {listed} cannot be read ({exc}).", path=listed) from exc
     if rows and [cell.strip() for cell in rows[0]] == ["path", "label"]:

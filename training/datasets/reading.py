@@ -74,7 +74,7 @@ def clips_of(entries: Sequence[Entry], reading: Reading, *, monitor: Monitor) ->
     clips: list[Clip] = []
     failures: list[MediaError] = []
     used = 0
-    opened = _opened(entries)
+    opened = opened_in_turn(entries)
     try:
         for number, (entry, found) in enumerate(opened):
             try:
@@ -111,6 +111,30 @@ def clips_of(entries: Sequence[Entry], reading: Reading, *, monitor: Monitor) ->
     return clips
 
 
+def opened_in_turn(
+    entries: Sequence[Entry],
+) -> Generator[tuple[Entry, Recording | MediaError], None, None]:
+    """Yield the entries in their order, each with its recording or why there is none.
+
+    A few are opened ahead, by as many threads as there are cores (8 at most).
+    """
+    threads = min(8, os.cpu_count() or 1)
+    waiting: deque[tuple[Entry, Future[Recording | MediaError]]] = deque()
+    with ThreadPoolExecutor(threads, thread_name_prefix="carl-open") as pool:
+        try:
+            for entry in entries:
+                waiting.append((entry, pool.submit(_open_or_say, entry.path)))
+                if len(waiting) > 2 * threads:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            while waiting:
+                first, future = waiting.popleft()
+                yield first, future.result()
+        finally:
+            for _, future in waiting:
+                future.cancel()
+
+
 def spaced_frames(times_s: Float64, *, max_fps: float, max_clip_s: float) -> Int64:
     """Choose frames at most ``max_fps`` apart: int64 (K,), the first is always chosen.
 
@@ -127,27 +151,6 @@ def spaced_frames(times_s: Float64, *, max_fps: float, max_clip_s: float) -> Int
     is_before = np.abs(instants - times_s[before]) <= np.abs(times_s[after] - instants)
     chosen = np.unique(np.where(is_before, before, after)).astype(np.int64)
     return chosen[times_s[chosen] <= limit_s]
-
-
-def _opened(
-    entries: Sequence[Entry],
-) -> Generator[tuple[Entry, Recording | MediaError], None, None]:
-    """Open the recordings in their order, a few ahead."""
-    threads = min(8, os.cpu_count() or 1)
-    waiting: deque[tuple[Entry, Future[Recording | MediaError]]] = deque()
-    with ThreadPoolExecutor(threads, thread_name_prefix="carl-open") as pool:
-        try:
-            for entry in entries:
-                waiting.append((entry, pool.submit(_open_or_say, entry.path)))
-                if len(waiting) > 2 * threads:
-                    first, future = waiting.popleft()
-                    yield first, future.result()
-            while waiting:
-                first, future = waiting.popleft()
-                yield first, future.result()
-        finally:
-            for _, future in waiting:
-                future.cancel()
 
 
 def _open_or_say(path: Path) -> Recording | MediaError:

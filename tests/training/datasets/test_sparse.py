@@ -1,4 +1,4 @@
-"""Pictures decoded when asked for are those of a whole decode, from any thread, in little memory."""
+"""Pictures decoded when asked for: those of a whole decode, from any thread, in little memory."""
 
 from __future__ import annotations
 
