@@ -177,7 +177,8 @@ def _clip_of(entry: Entry, recording: Recording, reading: Reading, pool: ReaderP
 def _cached(
     recording: Recording, wanted: Int64, size: tuple[int, int], reading: Reading, cache: Path
 ) -> UInt8:
-    key = f"{recording.fingerprint}-{size[0]}x{size[1]}-{reading.fit}"
+    side = f"{size[0]}" if size[0] == size[1] else f"{size[0]}x{size[1]}"
+    key = f"{recording.fingerprint}-{side}-{reading.fit}"
     key += f"-{reading.max_fps:g}-{reading.max_clip_s:g}"
     frames_path, times_path = cache / f"{key}.frames.npy", cache / f"{key}.times.npy"
     if not times_path.exists():  # written last
