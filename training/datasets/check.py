@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 WHOLE, USAGE, INCOMPLETE = 0, 2, 3
+_RATES_SHOWN = 5
 _EXPECTED = """\
 Nothing to train on was found in {root}. What can be read:
   penn_action    train.pkl, val.pkl (a tuple), videos/
@@ -108,13 +109,14 @@ def _inspected(
 def _print(report: Report, out: Console) -> None:
     table = Table(title=escape(f"{report.kind} in {report.root}"), title_justify="left")
     for heading in ("split", "listed", "published", "there", "readable", "frames", "labelled"):
-        table.add_column(heading, justify="left" if heading == "split" else "right")
-    table.add_column("labels", justify="right")
-    table.add_column("rates")
+        table.add_column(heading, justify="left" if heading == "split" else "right", no_wrap=True)
+    table.add_column("labels", justify="right", no_wrap=True)
     for split in report.splits:
         table.add_row(*_cells(split))
     out.print(table)
     for split in report.splits:
+        if split.rates:
+            out.print(escape(f"{split.name}: {_rates(split.rates)}"))
         if split.actions:
             found = ", ".join(f"{name} {count}" for name, count in split.actions.items())
             out.print(escape(f"{split.name}: {found}"))
@@ -141,5 +143,10 @@ def _cells(split: SplitReport) -> list[str]:
         split.labelled,
         split.classes,
     )
-    rates = ", ".join(f"{count} at {rate}" for rate, count in split.rates.items())
-    return [split.name, *("-" if number is None else str(number) for number in numbers), rates]
+    return [split.name, *("-" if number is None else str(number) for number in numbers)]
+
+
+def _rates(rates: dict[str, int]) -> str:
+    shown = [f"{count} at {rate}" for rate, count in list(rates.items())[:_RATES_SHOWN]]
+    others = sum(list(rates.values())[_RATES_SHOWN:])
+    return ", ".join(shown + ([f"{others} at other rates"] if others else []))

@@ -108,5 +108,15 @@ def label_classes(config: DataConfig, clips: Sequence[Clip]) -> int:
 
     0 means that no clip has labels. Penn Action numbers the phases of each action from 0.
     """
-    largest = max((int(clip.labels.max()) for clip in clips if clip.labels is not None), default=-1)
+    return _classes(config, [int(clip.labels.max()) for clip in clips if clip.labels is not None])
+
+
+def listed_classes(config: DataConfig, entries: Sequence[Entry]) -> int:
+    """Count the classes of frame labels as `label_classes`, before any video is opened."""
+    largest = [int(entry.labels.max()) for entry in entries if entry.labels is not None]
+    return _classes(config, largest + [span.phase for entry in entries for span in entry.spans])
+
+
+def _classes(config: DataConfig, labels: list[int]) -> int:
+    largest = max(labels, default=-1)
     return max(largest + 1, _CLASSES.get(config.kind, 0)) if largest >= 0 else 0

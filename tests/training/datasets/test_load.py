@@ -24,7 +24,12 @@ from tests.training.datasets.material import (
     write_video,
 )
 from training.datasets.entries import DatasetError
-from training.datasets.load import label_classes, list_entries, load_clips
+from training.datasets.load import (
+    label_classes,
+    list_entries,
+    listed_classes,
+    load_clips,
+)
 from training.datasets.reading import spaced_frames
 from training.pickles import PickleError
 
@@ -108,6 +113,7 @@ def test_finegym(tmp_path: Path, elements: int, is_torch: bool) -> None:
     assert clip.labels is not None
     assert clip.labels.tolist() == [-1] * 2 + [7] * 3 + [-1] * 7
     assert label_classes(config, [clip]) == elements
+    assert listed_classes(config, list_entries(config, split="train")) == elements
     clip, more = load(replace(config, additional=True))
     assert (more.name, more.labels, len(more.frames)) == ("more", None, 9)
     assert len(load(replace(config, additional=True), split="val")) == 1
@@ -151,6 +157,7 @@ def test_a_folder_with_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) 
         "plain.mp4": None,
     }
     assert label_classes(config, list(clips.values())) == 3
+    assert listed_classes(config, list_entries(config, split="train")) == 3
 
 
 def test_labels_that_cannot_be_meant_are_errors(tmp_path: Path) -> None:
