@@ -132,6 +132,7 @@ def case_error(
     *,
     centre: bool,
     pattern: StepPattern = "2-1-1",
+    straight: float = 0.0,
     cache: dict[int, Float32] | None = None,
 ) -> CaseError:
     """Align one case by the vectors of ``embed`` and compare with the truth.
@@ -145,6 +146,8 @@ def case_error(
     embed : features to vectors; None = linear time
     centre : take each recording's mean vector off first
     pattern : of the DTW
+    straight : price of a step that holds one recording, as a share of the spread between a typical
+        best match and a typical pair, as ``AlignOptions.straight_price``
     cache : vectors by the identity of a track, so that a recording is embedded once per method
     """
     reference, other = case.reference, case.other
@@ -154,7 +157,9 @@ def case_error(
         found = np.interp(at_s, other.times_s, other.content_s)
     else:
         rows, columns = (_rows(track, embed, centre, cache) for track in (reference, other))
-        path = solve_exact(Costs(rows, columns), pattern=pattern)
+        costs = Costs(rows, columns)
+        price = straight * _spread(rows, columns) if straight else 0.0
+        path = solve_exact(costs, pattern=pattern, straight=price)
         sums = np.bincount(path.reference, weights=other.content_s[path.other])
         found = sums / np.bincount(path.reference)
     best: CaseError | None = None
@@ -181,14 +186,18 @@ def score_embedder(
     *,
     centre: bool,
     pattern: StepPattern = "2-1-1",
+    straight: float = 0.0,
     monitor: Monitor | None = None,
 ) -> dict[str, GroupScore]:
-    """Score one method over cases, by group in the order of the cases; None = linear time."""
+    """Score one method over cases, by group in the order of the cases; None = linear time.
+
+    The other parameters are those of ``case_error``.
+    """
     errors: dict[str, list[CaseError]] = defaultdict(list)
     cache: dict[int, Float32] = {}
     for case in cases:
         errors[case.group].append(
-            case_error(case, embed, centre=centre, pattern=pattern, cache=cache)
+            case_error(case, embed, centre=centre, pattern=pattern, straight=straight, cache=cache)
         )
         if monitor is not None:
             monitor.advance()
@@ -208,11 +217,15 @@ def feature_cases_from_moments(
     encoder: FeatureEncoder,
     groups: Iterable[str] | None = None,
     *,
+    least: int = 0,
+    seed: int = 0,
     monitor: Monitor | None = None,
 ) -> list[FeatureCase]:
     """Every labelled pair of a folder with ``labels.json``; synchronous cameras only re-timed.
 
-    Recordings are sampled at the encoder's rate. Each file is decoded once.
+    Recordings are sampled at the encoder's rate, shorter ones faster, so that they have ``least``
+    samples where they have as many frames. Each file is decoded once. ``seed`` draws the
+    re-timing; 0 is what ``benchmarks.alignment`` uses.
 
     Raises
     ------
@@ -233,11 +246,14 @@ def feature_cases_from_moments(
             recordings[file] = open_recording(data_dir / file)
         return recordings[file].index.times_s
 
-    found = [case for group in chosen for case in moments.cases(data_dir, times_of, group)]
+    found = [
+        case for group in chosen for case in moments.cases(data_dir, times_of, group, seed=seed)
+    ]
     shown: dict[str, set[int]] = defaultdict(set)
     samples: dict[int, Int64] = {}
     for clip in (clip for case in found for clip in (case.reference, case.other)):
-        samples[id(clip)] = sampled_at(clip.times_s, encoder.spec.sample_fps)
+        fps = max(encoder.spec.sample_fps, least / max(float(np.ptp(clip.times_s)), 1e-9))
+        samples[id(clip)] = sampled_at(clip.times_s, fps)
         shown[clip.file].update(clip.frames[samples[id(clip)]].tolist())
     monitor = monitor or Monitor()
     monitor.start("reading recordings", len(shown), "recordings")
@@ -362,6 +378,13 @@ def _copy(
     content_s = clip.times_s[shown[samples]]
     track = track_of_pictures(clip.name, pictures, own_s[samples], encoder, content_s=content_s)
     return track, cuts
+
+
+def _spread(rows: Float32, columns: Float32) -> float:
+    """Typical cost of any pair above that of a best match."""
+    cost = 1.0 - rows @ columns.T
+    best = max(float(np.median(cost.min(axis=0))), float(np.median(cost.min(axis=1))))
+    return max(float(np.median(cost)) - best, 0.0)
 
 
 def _rows(track: Track, embed: Embed, centre: bool, cache: dict[int, Float32] | None) -> Float32:

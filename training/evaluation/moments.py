@@ -63,8 +63,10 @@ class Case:
         return best
 
 
-def cases(data: Path, times_of: Callable[[str], Float64], group: str) -> Iterator[Case]:
-    """Return every ordered pair of ``group`` (synchronous cameras: re-timed, fixed seeds).
+def cases(
+    data: Path, times_of: Callable[[str], Float64], group: str, *, seed: int = 0
+) -> Iterator[Case]:
+    """Return every ordered pair of ``group`` (synchronous cameras: re-timed, drawn by ``seed``).
 
     Raises
     ------
@@ -81,10 +83,10 @@ def cases(data: Path, times_of: Callable[[str], Float64], group: str) -> Iterato
                 path=data / group / name,
             )
     if group in SYNCHRONOUS:
-        yield from _retimed(group, sorted(labels), times_of)
+        yield from _retimed(group, sorted(labels), times_of, seed)
     elif len(labels) == 1:
         (name,) = labels
-        yield from _retimed(group, [name, name], times_of)
+        yield from _retimed(group, [name, name], times_of, seed)
     else:
         for first, second in permutations(sorted(labels), 2):
             reference = whole(f"{group}/{first}", times_of)
@@ -164,11 +166,13 @@ def _shifted(name: str, shift: int) -> str:
     return name if repetition is None else f"rep{repetition[0] + shift}_{repetition[1]}"
 
 
-def _retimed(group: str, names: list[str], times_of: Callable[[str], Float64]) -> Iterator[Case]:
+def _retimed(
+    group: str, names: list[str], times_of: Callable[[str], Float64], seed: int
+) -> Iterator[Case]:
     pairs = list(permutations(names, 2)) if len(set(names)) > 1 else [(names[0], names[0])]
     for number, (first, second) in enumerate(pairs):
         for variant in range(RETIMED_PER_PAIR):
-            rng = np.random.default_rng([number, variant, len(group)])
+            rng = np.random.default_rng([number, variant, len(group), *([seed] if seed else [])])
             plain = whole(f"{group}/{first}", times_of)
             clip, shown = _retime(whole(f"{group}/{second}", times_of), rng)
             # The other shows source time shown[k] at clip.times_s[k]; cameras share source time.
