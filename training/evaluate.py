@@ -67,7 +67,8 @@ _CACHE_MIB = 1 << 24  # nothing is left out of an evaluation for want of memory
 _COPIES_PER_CLIP, _COPIED_CLIPS = 3, 40
 _COPIES_NOTE = (
     "A recording against a copy of itself that is trimmed, cut, re-timed and has another look "
-    "(crop, colour, blur, noise, cover). The truth is exact."
+    "(crop, colour, blur, noise, cover). The truth is exact. "
+    "Mean over the copies of the median error."
 )
 _MOMENTS_NOTE = (
     "Median over ordered pairs of the median error of the key moments, plain global DTW (2-1-1); "
@@ -75,6 +76,7 @@ _MOMENTS_NOTE = (
 )
 _SIMULATED_NOTE = (
     "Simulated actions of families that training never draws, another body, camera and speed. "
+    "Mean over the pairs of the median error. "
     "The simulator is a closed loop: real recordings are what counts."
 )
 
@@ -122,7 +124,7 @@ def evaluate(options: argparse.Namespace, monitor: Monitor) -> Report:
             cases,
             section="Known warp: simulated actions never seen",
             name="known-warp error",
-            with_seconds=True,
+            is_warp=True,
             note=_SIMULATED_NOTE,
             monitor=monitor,
         )
@@ -288,7 +290,7 @@ def _on_data(
             cases,
             section="What a clock cannot win: known warp of real recordings",
             name="known-warp error",
-            with_seconds=True,
+            is_warp=True,
             note=_COPIES_NOTE,
             monitor=monitor,
         )

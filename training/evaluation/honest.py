@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from training.evaluation.tracks import Track
 
 TRIM = 0.3  # largest share cut from either end
+MOST_PAIRS = 400
 ROTATION = (0.3, 0.7)  # share of a recording after which it begins when rotated
 
 
@@ -106,32 +108,17 @@ def boundaries(labels: Int64) -> dict[tuple[int, int, int], int]:
     return found
 
 
-def boundary_errors(
-    contestant: Contestant, tracks: Sequence[Track], *, seed: int | None = None
-) -> BoundaryError:
-    """Mean over all ordered pairs of recordings of an action, then over actions.
+def boundary_errors(contestant: Contestant, tracks: Sequence[Track]) -> BoundaryError:
+    """Mean over ordered pairs of recordings of an action, then over actions.
 
-    Parameters
-    ----------
-    contestant : whose vectors
-    tracks : labelled recordings; one without labels takes no part
-    seed : of random trims of both recordings of every pair; None = whole recordings
+    All pairs up to ``MOST_PAIRS`` of an action, beyond that a fixed draw of as many. A recording
+    without labels takes no part.
     """
+    labelled = [track for track in tracks if track.labels is not None]
+    shown = [contestant.embedded(track, aligning=True) for track in labelled]
     found: dict[str, list[BoundaryError]] = {}
-    whole: dict[int, Embedded] = {}
-    for i, j in _pairs(tracks):
-        if tracks[i].labels is None or tracks[j].labels is None:
-            continue
-        pair = []
-        for side, number in enumerate((i, j)):
-            if seed is not None:
-                rng = np.random.default_rng([seed, i, j, side])
-                pair.append(contestant.embedded(trimmed(tracks[number], rng), aligning=True))
-                continue
-            if number not in whole:
-                whole[number] = contestant.embedded(tracks[number], aligning=True)
-            pair.append(whole[number])
-        found.setdefault(tracks[i].action, []).append(transfer(*pair))
+    for i, j in _pairs(labelled):
+        found.setdefault(labelled[i].action, []).append(transfer(shown[i], shown[j]))
     return _mean([_mean(errors) for errors in found.values()])
 
 
@@ -153,9 +140,9 @@ def trimmed_tracks(tracks: Sequence[Track], seed: int) -> list[Track]:
 def rotated_tau(contestant: Contestant, tracks: Sequence[Track], *, stride: int, seed: int) -> Tau:
     """Tau of nearest neighbours in recordings whose second part is played first.
 
-    For every ordered pair of an action, the other recording begins after a share of 0.3 to 0.7 of
-    its length and goes on from its beginning. Its frames are counted as they were before: 1 where
-    the pictures decide, at most 0.16 where the place in the recording does.
+    For the ordered pairs of ``boundary_errors``, the other recording begins after a share of 0.3 to
+    0.7 of its length and goes on from its beginning. Its frames are counted as they were before:
+    1 where the pictures decide, at most 0.16 where the place in the recording does.
     """
     queries = [contestant.embedded(track).labelled() for track in tracks]
     turned: list[tuple[Float32, Int64]] = []
@@ -194,13 +181,19 @@ def _rotated(track: Track, start: int) -> Track:
 
 
 def _pairs(tracks: Sequence[Track]) -> list[tuple[int, int]]:
-    count = len(tracks)
-    return [
-        (i, j)
-        for i in range(count)
-        for j in range(count)
-        if i != j and tracks[i].action == tracks[j].action
-    ]
+    """Ordered pairs of one action, at most ``MOST_PAIRS`` of each."""
+    by_action: dict[str, list[tuple[int, int]]] = {}
+    for i, j in permutations(range(len(tracks)), 2):
+        if tracks[i].action == tracks[j].action:
+            by_action.setdefault(tracks[i].action, []).append((i, j))
+    chosen = []
+    for pairs in by_action.values():
+        if len(pairs) > MOST_PAIRS:
+            rng = np.random.default_rng(len(pairs))
+            drawn = np.sort(rng.permutation(len(pairs))[:MOST_PAIRS])
+            pairs = [pairs[place] for place in drawn]
+        chosen += pairs
+    return chosen
 
 
 def _mean(errors: Sequence[BoundaryError]) -> BoundaryError:

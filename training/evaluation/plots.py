@@ -19,7 +19,7 @@ from carl_core.runs import Evaluated, Step
 from carl_core.similarity.matrix import similarity, unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from matplotlib.axes import Axes
@@ -202,6 +202,36 @@ def plot_embeddings(panels: Sequence[tuple[str, Sequence[Cloud]]], path: Path) -
     )
     if shown is not None:
         figure.colorbar(shown, ax=axes, label="place in the recording, %", shrink=0.9)
+    _save(figure, path)
+
+
+def plot_methods(
+    scores: Mapping[str, Mapping[str, Sequence[float]]], columns: Sequence[str], path: Path
+) -> None:
+    """Draw methods side by side, a panel a column: mean and two standard deviations over seeds.
+
+    Parameters
+    ----------
+    scores : method to column to one error per seed, in percent of the span
+    columns : which columns, in order
+    path : PNG file
+    """
+    figure, axes = _figure(len(columns), 1, height=0.36 * len(scores) + 1.4)
+    places = np.arange(len(scores))[::-1]
+    for one, column in zip(axes, columns, strict=True):
+        for number, (place, values) in enumerate(zip(places, scores.values(), strict=True)):
+            found = np.asarray(values[column], dtype=np.float64)
+            width = 2.0 * float(found.std(ddof=1)) if len(found) > 1 else 0.0
+            colour = _PALETTE[0] if number == 0 else "#777777"
+            one.plot(found, np.full(len(found), place), ".", color=colour, alpha=0.45)
+            one.errorbar(found.mean(), place, xerr=width, fmt="o", color=colour, capsize=3)
+        one.set_title(column, fontsize=10)
+        one.set_xlim(left=0.0)
+        one.set_xlabel("median error, % of the span")
+        one.set_yticks(
+            places, [name.replace("_", " ") for name in scores] if one is axes[0] else []
+        )
+        one.grid(visible=True, axis="x", color="#E5E5E5", linewidth=0.6)
     _save(figure, path)
 
 

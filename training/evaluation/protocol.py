@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 FRACTIONS = (0.1, 0.5, 1.0)
 AP_KS = (5, 10, 15)
 _MAX_ITER = 100_000
+_SHORT = 128  # frames up to which all their pairs are looked at
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -185,9 +187,15 @@ def kendall_tau(recordings: Sequence[Embedded], *, stride: int) -> Tau:
 
 def order_tau(places: Int64) -> float:
     """Tau-b of ``places`` against 0, 1, 2, ...; NaN where they are all one."""
-    if len(places) < 2 or (places == places[0]).all():
+    count = len(places)
+    if count < 2 or (places == places[0]).all():
         return math.nan
-    return float(kendalltau(np.arange(len(places)), places).statistic)
+    if count > _SHORT:
+        return float(kendalltau(np.arange(count), places).statistic)
+    # The same by definition, ten times as fast: most of SciPy's time is not the counting.
+    earlier, later = _all_pairs(count)
+    signs = np.sign(places[later] - places[earlier])
+    return float(signs.sum() / math.sqrt(len(signs) * np.count_nonzero(signs)))
 
 
 def retrieval_precision(
@@ -238,6 +246,12 @@ def per_action(
     values = [metric(ours, theirs) for ours, theirs in by_action.values() if theirs]
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else math.nan
+
+
+@cache
+def _all_pairs(count: int) -> tuple[Int64, Int64]:
+    earlier, later = np.triu_indices(count, 1)
+    return earlier, later
 
 
 def _pairs(recordings: Sequence[Embedded]) -> list[tuple[int, int]]:

@@ -36,12 +36,12 @@ _ROTATED_NOTE = (
     "pictures that decide score 1."
 )
 _TRIM_NOTE = (
-    "Both recordings of a pair are cut at either end by up to "
-    f"{honest.TRIM:.0%} of their length at random, before they are embedded. Fixed draws: "
+    "Every recording is cut at either end by up to "
+    f"{honest.TRIM:.0%} of its length at random, before it is embedded. Fixed draws: "
 )
 _BOUNDARY_NOTE = (
     "Phase boundaries of one recording carried to another along plain global DTW (2-1-1), "
-    "all ordered pairs of an action."
+    f"all ordered pairs of an action, of more than {honest.MOST_PAIRS} a fixed draw of as many."
 )
 
 
@@ -164,8 +164,9 @@ def boundary_rows(
         monitor.advance()
         errors, taus, precisions, turned = [], [], [], []
         for seed in seeds:
-            errors.append(honest.boundary_errors(contestant, val, seed=seed))
-            cut = [contestant.embedded(one) for one in honest.trimmed_tracks(val, seed)]
+            trimmed = honest.trimmed_tracks(val, seed)
+            errors.append(honest.boundary_errors(contestant, trimmed))
+            cut = [contestant.embedded(track) for track in trimmed]
             taus.append(protocol.per_action(_tau_into([], stride), [], cut))
             precisions.append(protocol.per_action(_precision(stride, 5), [], cut))
             turned.append(honest.rotated_tau(contestant, val, stride=stride, seed=seed).mean)
@@ -201,23 +202,28 @@ def case_rows(
     *,
     section: str,
     name: str,
-    with_seconds: bool = False,
+    is_warp: bool = False,
     note: str = "",
     monitor: Monitor,
 ) -> list[Row]:
     """Errors over cases of known correspondence, a row for each group and one for their mean.
+
+    Key moments: the median over a group's cases of the median error, as the benchmark of the
+    aligner gives it. Known warps: the mean over the cases of the median error and of the mean error
+    in seconds, as ``warp.known_warp_scores`` gives them during training.
 
     Parameters
     ----------
     contestants : what is compared; for a clock alone, linear time takes the place of a DTW
     cases : by the number of the contestants' trunk
     section, name, note : of the rows
-    with_seconds : also the mean error in seconds
+    is_warp : whether these are known warps
     monitor : progress in cases
     """
     groups = list(dict.fromkeys(case.group for case in cases[0]))
     percent: dict[str, Values] = defaultdict(lambda: defaultdict(list))
     seconds: dict[str, Values] = defaultdict(lambda: defaultdict(list))
+    overall: Values = defaultdict(list)
     monitor.start(section, len(contestants) * len(cases[0]), "alignments")
     for contestant in contestants:
         chosen = cases[contestant.trunk]
@@ -230,16 +236,19 @@ def case_rows(
             monitor=monitor,
         )
         for group, score in scores.items():
-            percent[group][contestant.column].append(score.median_percent)
+            error = score.mean_percent if is_warp else score.median_percent
+            percent[group][contestant.column].append(error)
             seconds[group][contestant.column].append(score.mean_s)
-        mean = _mean([score.median_percent for score in scores.values()])
-        percent["mean of the groups"][contestant.column].append(mean)
-    shown = [*groups, "mean of the groups"] if len(groups) > 1 else groups
+        mean = _mean([found[contestant.column][-1] for found in percent.values()])
+        overall[contestant.column].append(mean)
     rows = [
         Row(section, f"{name}, {group}", "% of the span", LOWER, 2, percent[group], note)
-        for group in shown
+        for group in groups
     ]
-    if with_seconds:
+    if len(groups) > 1:
+        text = f"{name}, mean of the groups"
+        rows.append(Row(section, text, "% of the span", LOWER, 2, overall, note))
+    if is_warp:
         rows += [
             Row(section, f"{name}, {group}, mean", "s", LOWER, 3, seconds[group], note)
             for group in groups

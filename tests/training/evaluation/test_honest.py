@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 from tests.training.evaluation.made import track_of, warped
+from training.evaluation import honest
 from training.evaluation.controls import MODEL, POSITION, Contestant, as_they_are, position_vectors
 from training.evaluation.honest import (
     boundaries,
@@ -83,7 +84,8 @@ def test_who_sees_carries_boundaries_and_a_clock_does_not(tracks: list) -> None:
 
 def test_trims_make_a_clock_worse_and_hardly_who_sees(tracks: list) -> None:
     whole = [boundary_errors(one, tracks).percent for one in (SEEING, CLOCK)]
-    cut = [boundary_errors(one, tracks, seed=0).percent for one in (SEEING, CLOCK)]
+    pieces = trimmed_tracks(tracks, 0)
+    cut = [boundary_errors(one, pieces).percent for one in (SEEING, CLOCK)]
     assert cut[0] < 3.0
     assert cut[1] > whole[1] + 3.0
 
@@ -136,3 +138,14 @@ def test_actions_weigh_the_same_and_are_not_mixed() -> None:
     apart = [boundary_errors(CLOCK, part) for part in (near, far)]
     assert both.percent == pytest.approx((apart[0].percent + apart[1].percent) / 2)
     assert both.boundaries == apart[0].boundaries + apart[1].boundaries
+
+
+def test_of_many_pairs_a_fixed_draw_is_compared(
+    monkeypatch: pytest.MonkeyPatch, tracks: list
+) -> None:
+    whole = boundary_errors(CLOCK, tracks)
+    monkeypatch.setattr(honest, "MOST_PAIRS", 5)
+    few = boundary_errors(CLOCK, tracks)
+    assert few.boundaries == 5 * 3
+    assert few == boundary_errors(CLOCK, tracks)
+    assert few.percent == pytest.approx(whole.percent, rel=0.6)

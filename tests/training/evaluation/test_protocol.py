@@ -13,6 +13,7 @@ from training.evaluation.controls import position_vectors
 from training.evaluation.protocol import (
     Embedded,
     kendall_tau,
+    order_tau,
     per_action,
     phase_accuracy,
     progression,
@@ -120,6 +121,16 @@ def test_tau_is_the_slow_one() -> None:
         ]
     )
     assert kendall_tau(recordings, stride=2).mean == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("count", [2, 3, 40, 128, 129, 300])
+def test_tau_of_an_order_is_that_of_scipy(count: int) -> None:
+    from scipy.stats import kendalltau
+
+    for seed in range(5):
+        places = np.random.default_rng([count, seed]).integers(0, max(2, count // 3), count)
+        expected = kendalltau(np.arange(count), places).statistic
+        assert order_tau(places) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
 def test_tau_of_position_alone_is_nearly_one() -> None:

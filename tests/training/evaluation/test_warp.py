@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 pytest.importorskip("torch")
-from training.config import ExportConfig, ModelConfig
+from carl_core.encoder.onnx import load_encoder
+from tests.helpers.encoders import make_tiny_encoder
+from training.bank import warp_pairs
+from training.config import EvaluationConfig, ExportConfig, ModelConfig
 from training.data import Source, Take
 from training.evaluate import known_warp_scores, torch_embedder
+from training.evaluation.cases import feature_cases_from_simulated, score_embedder
+from training.evaluation.controls import as_they_are
 from training.evaluation.warp import raw_embedder, warp_error
 from training.model import build_model
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.torch
 
@@ -78,3 +88,20 @@ def test_the_module_is_embedded_in_windows_of_unit_rows() -> None:
     vectors = embed(clip, np.arange(21) / 10)
     assert vectors.shape == (21, 16)
     assert np.linalg.norm(vectors, axis=1) == pytest.approx(np.ones(21), abs=1e-4)
+
+
+def test_scores_are_those_of_cases_with_features(tmp_path: Path) -> None:
+    """Training scores pictures, the evaluation stored features: the numbers agree."""
+    encoder = load_encoder(make_tiny_encoder(tmp_path / "tiny.onnx"), device="cpu")
+    pairs = warp_pairs(EvaluationConfig(actions=3), encoder.spec.size, encoder.spec.sample_fps)
+    pictures = known_warp_scores(encoder.encode, pairs)
+    cases = feature_cases_from_simulated(3, EvaluationConfig().seed, encoder)
+    for name, embed, shown, centre in (
+        ("encoder", encoder.embed_features, cases, False),
+        ("encoder_centred", encoder.embed_features, cases, True),
+        ("linear", None, cases, False),
+        ("raw", as_they_are, [case.with_pixels() for case in cases], True),
+    ):
+        found = score_embedder(embed, shown, centre=centre)["simulated"]
+        assert found.mean_s == pytest.approx(pictures[f"{name}_mean_s"], rel=0.03)
+        assert found.mean_percent == pytest.approx(pictures[f"{name}_median_percent"], rel=0.05)
