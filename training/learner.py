@@ -203,7 +203,7 @@ def synthetic_batch(
     )
 
 
-def forecast(config: TrainConfig, steps_per_epoch: int) -> str:
+def forecast(config: TrainConfig, steps_per_epoch: int, phases: int = 0) -> str:
     """Say what a run would do and cost, by one forward and backward pass over noise.
 
     On a GPU the pass has the size of a real step. On the CPU it has one clip and 16 frames at most,
@@ -215,7 +215,6 @@ def forecast(config: TrainConfig, steps_per_epoch: int) -> str:
     torch.manual_seed(config.run.seed)
     data, frames = config.data, config.sampling.frames
     joints = len(JOINT_NAMES) if data.simulated_share > 0 else 1
-    phases = 2 if config.loss.name == "classification" else 0
     learner = Learner(config, joints, phases).to(device).train()
     clips = data.batch_clips
     is_whole = device.type == "cuda" or data.looks > 0
@@ -225,7 +224,7 @@ def forecast(config: TrainConfig, steps_per_epoch: int) -> str:
         config,
         seen_clips,
         seen_frames,
-        channels=learner.carl.trunk.channels if data.looks else 0,
+        channels=learner.carl.trunk.channels if data.looks > 0 else 0,
         joints=joints,
     ).to(device)
 

@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from torch import Tensor, nn
 
-from carl_core.errors import CarlError, MediaError
+from carl_core.errors import CarlError, MediaError, ProjectError
 from carl_core.progress import Monitor
 from carl_core.runs import Checkpoint, Evaluated, Exported, Failed, Finished, Started
 from training import parallel
@@ -43,7 +43,8 @@ from training.checkpoint import (
 from training.config import ConfigError, TrainConfig, load_config
 from training.data import batches, steps_per_epoch
 from training.data.draw import draw_sources
-from training.datasets.folder import find_videos
+from training.datasets.load import list_entries
+from training.evaluation.heads import head_vectors
 from training.evaluation.warp import known_warp_scores, torch_embedder
 from training.export import export_encoder, spec_of
 from training.features import encoder_trunk, stored_looks
@@ -51,9 +52,11 @@ from training.learner import Learner, forecast, trunk_function
 from training.meter import Journal, Meter, progress_lines
 from training.model import CarlModel, build_model
 from training.optimizers import build_optimizer, learning_rate
+from training.pickles import PickleError
 
 if TYPE_CHECKING:
     from training.bank import Sources
+    from training.evaluation.warp import Embedder
     from training.parallel import Processes
 
 EXIT_FAULT, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 3, 130
@@ -119,7 +122,7 @@ def train(
         monitor = Monitor(progress_lines(console))
         sources = load_sources(config, folder, monitor=monitor)
     config, epoch_steps = with_steps(config, len(sources.recordings))
-    learner = Learner(config, sources.joints, getattr(sources, "phases", 0)).to(device)
+    learner = Learner(config, sources.joints, sources.phases).to(device)
     optimizer = build_optimizer(learner, config)
     done, steps = 0, config.run.steps
     resumed = latest_checkpoint(folder)
@@ -196,7 +199,7 @@ def train(
                 if done % config.run.log_every == 0 or done == steps:
                     journal.write(meter.event(journal.now(), done, rate, steps - done))
                 if processes.is_first and pairs and _is_due(done, config.run.evaluate_every, steps):
-                    scores = known_warp_scores(torch_embedder(learner.carl, config.export), pairs)
+                    scores = known_warp_scores(_embedder(learner.carl, config), pairs)
                     model.train()
                     journal.write(Evaluated(journal.now(), done, scores))
                 is_stopping = asked_mean > 0 and done < steps
@@ -249,14 +252,21 @@ def export_latest(config: TrainConfig) -> Path:
     return _export(model, config, folder / ENCODER_NAME)
 
 
-def recordings_of(config: TrainConfig) -> int:
-    """Count the recordings of a run without decoding them."""
+def listed(config: TrainConfig) -> tuple[int, int]:
+    """Count the recordings of a run, and the phases they are labelled with, opening no video.
+
+    Raises
+    ------
+    MediaError, PickleError, ProjectError
+        When a data set's lists cannot be used.
+    """
     data = config.data
     if not data.root or data.simulated_share >= 1:
-        return 0
-    return len(
-        find_videos(Path(data.root), manifest=data.manifest, exclude_columns=data.exclude_columns)
-    )
+        return 0, 0
+    entries = list_entries(data, split=data.split)
+    phases = [int(entry.labels.max()) for entry in entries if entry.labels is not None]
+    phases += [span.phase for entry in entries for span in entry.spans]
+    return len(entries), max(phases, default=-1) + 1
 
 
 def with_steps(config: TrainConfig, recordings: int) -> tuple[TrainConfig, int]:
@@ -279,6 +289,18 @@ def _with_looks(
         sources,
         recordings=stored_looks(sources.recordings, config, trunk, name, cache, monitor),
         simulated=stored_looks(sources.simulated, config, trunk, name, cache, monitor),
+    )
+
+
+def _embedder(model: CarlModel, config: TrainConfig) -> Embedder:
+    """Return the encoder as it is now; a trunk that only comes stored is its file's."""
+    if config.model.backbone != "encoder":
+        return torch_embedder(model, config.export)
+    trunk, _ = encoder_trunk(config)
+    window, overlap = config.export.window_frames, config.export.overlap_frames
+    head = model.head.eval()
+    return lambda clip, times_s: head_vectors(
+        head, trunk(clip), times_s, window=window, overlap=overlap
     )
 
 
@@ -342,7 +364,8 @@ def run_cli(arguments: list[str] | None = None) -> int:
     try:
         config = load_config(options.config, options.settings)
         if options.dry_run:
-            print(forecast(*with_steps(config, recordings_of(config))))
+            recordings, phases = listed(config)
+            print(forecast(*with_steps(config, recordings), phases))
             return 0
         if options.export_only:
             print(export_latest(config))
@@ -351,7 +374,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except ConfigError as error:
         console.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return EXIT_USAGE
-    except MediaError as error:
+    except (MediaError, PickleError, ProjectError) as error:
         console.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)
         return EXIT_INPUT
     except CarlError as error:
