@@ -43,7 +43,7 @@ def load_config(path: Path | None, settings: list[str] | None = None) -> TrainCo
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
             raise ConfigError(f"The configuration {path} is no valid TOML: {exc}.") from exc
     for setting in settings or []:
-        _apply(sections, setting)
+        apply_setting(sections, setting)
     return config_from_json(sections)
 
 
@@ -68,7 +68,8 @@ def config_from_json(sections: dict[str, Any]) -> TrainConfig:
     return config
 
 
-def _apply(sections: dict[str, Any], setting: str) -> None:
+def apply_setting(sections: dict[str, Any], setting: str) -> None:
+    """Put ``section.key=value`` into plain sections. Raises ``ConfigError``."""
     key, separator, text = setting.partition("=")
     section, dot, name = key.strip().partition(".")
     if not separator or not dot:

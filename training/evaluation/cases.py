@@ -132,7 +132,6 @@ def case_error(
     *,
     centre: bool,
     pattern: StepPattern = "2-1-1",
-    straight: float = 0.0,
     cache: dict[int, Float32] | None = None,
 ) -> CaseError:
     """Align one case by the vectors of ``embed`` and compare with the truth.
@@ -146,8 +145,6 @@ def case_error(
     embed : features to vectors; None = linear time
     centre : take each recording's mean vector off first
     pattern : of the DTW
-    straight : price of a step that holds one recording, as a share of the spread between a typical
-        best match and a typical pair, as ``AlignOptions.straight_price``
     cache : vectors by the identity of a track, so that a recording is embedded once per method
     """
     reference, other = case.reference, case.other
@@ -157,9 +154,7 @@ def case_error(
         found = np.interp(at_s, other.times_s, other.content_s)
     else:
         rows, columns = (_rows(track, embed, centre, cache) for track in (reference, other))
-        costs = Costs(rows, columns)
-        price = straight * _spread(rows, columns) if straight else 0.0
-        path = solve_exact(costs, pattern=pattern, straight=price)
+        path = solve_exact(Costs(rows, columns), pattern=pattern)
         sums = np.bincount(path.reference, weights=other.content_s[path.other])
         found = sums / np.bincount(path.reference)
     best: CaseError | None = None
@@ -186,7 +181,6 @@ def score_embedder(
     *,
     centre: bool,
     pattern: StepPattern = "2-1-1",
-    straight: float = 0.0,
     monitor: Monitor | None = None,
 ) -> dict[str, GroupScore]:
     """Score one method over cases, by group in the order of the cases; None = linear time.
@@ -197,7 +191,7 @@ def score_embedder(
     cache: dict[int, Float32] = {}
     for case in cases:
         errors[case.group].append(
-            case_error(case, embed, centre=centre, pattern=pattern, straight=straight, cache=cache)
+            case_error(case, embed, centre=centre, pattern=pattern, cache=cache)
         )
         if monitor is not None:
             monitor.advance()
@@ -378,13 +372,6 @@ def _copy(
     content_s = clip.times_s[shown[samples]]
     track = track_of_pictures(clip.name, pictures, own_s[samples], encoder, content_s=content_s)
     return track, cuts
-
-
-def _spread(rows: Float32, columns: Float32) -> float:
-    """Typical cost of any pair above that of a best match."""
-    cost = 1.0 - rows @ columns.T
-    best = max(float(np.median(cost.min(axis=0))), float(np.median(cost.min(axis=1))))
-    return max(float(np.median(cost)) - best, 0.0)
 
 
 def _rows(track: Track, embed: Embed, centre: bool, cache: dict[int, Float32] | None) -> Float32:
