@@ -21,13 +21,13 @@ import sys
 from pathlib import Path
 
 from carl_core.encoder.spec import FITS
-from carl_core.errors import CarlError, ModelError
+from carl_core.errors import CarlError, ExportError, ModelError
 from training.export import export_encoder, spec_of
 from training.official import Official, model_of, read_official
 
 log = logging.getLogger("carl.train")
 
-EXIT_FAULT, EXIT_INPUT = 1, 3
+EXIT_FAULT, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 3, 130
 
 
 def import_official(
@@ -139,9 +139,14 @@ def run_cli(arguments: list[str] | None = None) -> int:
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT
+    except ExportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except CarlError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAULT
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     print(path)
     return 0
 

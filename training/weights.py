@@ -25,6 +25,8 @@ from training.pickles import PLAIN, PickleError, pickle_module
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from carl_core.progress import Monitor
+
 log = logging.getLogger("carl.train")
 
 DOWNLOAD = "download"
@@ -73,10 +75,12 @@ def load_weights(
     fit_state(net, state, path, option=option, optional=optional)
 
 
-def weights_path(source: str, *, name: str, option: str = "model.weights") -> Path:
+def weights_path(
+    source: str, *, name: str, option: str = "model.weights", monitor: Monitor | None = None
+) -> Path:
     """Return the local file of ``source``, downloaded where asked for. Raises ``ModelError``."""
     if source.startswith(("https://", "http://")):
-        return download(source)
+        return download(source, monitor=monitor)
     if source != DOWNLOAD:
         return Path(source)
     # Only these networks need torchvision, and its import takes seconds.
@@ -89,7 +93,7 @@ def weights_path(source: str, *, name: str, option: str = "model.weights") -> Pa
         raise ModelError(
             f"There are no published weights of {name!r}. Set {option} to a file."
         ) from exc
-    return download(str(first.url))
+    return download(str(first.url), monitor=monitor)
 
 
 def read_weights(path: Path, *, option: str = "model.weights") -> dict[str, Any]:

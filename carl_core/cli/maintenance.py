@@ -10,7 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carl_core.cli.console import message, result
-from carl_core.cli.models import import_model, model_paths, models_folder, resolve_model
+from carl_core.cli.models import (
+    CHECKPOINTS,
+    import_model,
+    make_of_checkpoint,
+    make_of_network,
+    model_paths,
+    models_folder,
+    resolve_model,
+)
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError
@@ -31,9 +39,23 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     show = actions.add_parser("show", help="what an encoder file says of itself")
     show.add_argument("model", metavar="M")
     show.set_defaults(run=run_show)
-    take = actions.add_parser("import", help="copy an encoder file into the program's folder")
-    take.add_argument("file", metavar="FILE")
+    take = actions.add_parser(
+        "import", help="take an encoder file, or a checkpoint of the official CARL code"
+    )
+    take.add_argument("file", metavar="FILE", help=f".onnx, or {', '.join(CHECKPOINTS)}")
+    take.add_argument("--name", metavar="N", help="of the encoder made of a checkpoint")
+    take.add_argument(
+        "--frames", type=int, metavar="T", help="of the checkpoint's training, if it does not say"
+    )
     take.set_defaults(run=run_import)
+    fetch = actions.add_parser(
+        "download", help="make an encoder of a network of torchvision, without training"
+    )
+    fetch.add_argument("network", metavar="torchvision:NAME", help="e.g. torchvision:resnet50")
+    fetch.add_argument(
+        "--weights", metavar="FILE", default="download", help="a file in place of the download"
+    )
+    fetch.set_defaults(run=run_download)
 
     cache = commands.add_parser("cache", help="the embeddings that are kept")
     cache.add_argument("action", choices=("size", "prune", "clear"))
@@ -62,8 +84,23 @@ def run_show(options: argparse.Namespace) -> int:
 
 
 def run_import(options: argparse.Namespace) -> int:
-    """Check and copy an encoder file."""
-    result(f"{import_model(Path(options.file))}")
+    """Check and copy an encoder file, or make one of a checkpoint."""
+    path = Path(options.file)
+    if path.suffix.lower() in CHECKPOINTS:
+        result(f"{make_of_checkpoint(path, name=options.name, frames=options.frames)}")
+        return 0
+    if options.name is not None or options.frames is not None:
+        raise CarlError(
+            f"--name and --frames go with a checkpoint ({', '.join(CHECKPOINTS)}), and {path.name} "
+            "is none."
+        )
+    result(f"{import_model(path)}")
+    return 0
+
+
+def run_download(options: argparse.Namespace) -> int:
+    """Make an encoder of a network whose weights are downloaded, or lie in a file."""
+    result(f"{make_of_network(options.network, options.weights)}")
     return 0
 
 

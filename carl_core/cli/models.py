@@ -1,18 +1,28 @@
-"""Encoder files the user has imported."""
+"""Encoder files the user has imported, or had made of networks and checkpoints of others."""
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import platformdirs
 
 from carl_core.assets import asset_path
+from carl_core.cli.console import message
 from carl_core.encoder.onnx import load_encoder
-from carl_core.errors import ModelError
+from carl_core.errors import CarlError, ModelError
 
 BUNDLED = "bundled"
+TORCHVISION = "torchvision:"
+# Files of weights: checkpoints of the official CARL code.
+CHECKPOINTS = (".pth", ".pt", ".ckpt", ".tar")
+# What the programs of ``training`` leave with.
+_USAGE, _UNREADABLE, _INTERRUPTED = 2, 3, 130
 
 
 def models_folder() -> Path:
@@ -66,3 +76,87 @@ def import_model(path: Path) -> Path:
             "Free some space or set CARL_MODELS to another folder."
         ) from error
     return target
+
+
+def make_of_network(name: str, weights: str) -> Path:
+    """Make an encoder of a network of torchvision in the models folder.
+
+    Parameters
+    ----------
+    name : "torchvision:NAME"
+    weights : file, or "download" = torchvision's own
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be had or do not fit.
+    CarlError
+        When there is no such network, or the [train] extra is missing.
+    """
+    if not name.startswith(TORCHVISION):
+        raise CarlError(
+            f"{name!r} is nothing that can be downloaded. Name a network of torchvision, for "
+            f"example {TORCHVISION}resnet50."
+        )
+    arguments = ["--backbone", name, "--weights", weights, "--head", "none"]
+    return _made("training.export", arguments, name.removeprefix(TORCHVISION))
+
+
+def make_of_checkpoint(path: Path, *, name: str | None = None, frames: int | None = None) -> Path:
+    """Make an encoder of a checkpoint of the official CARL code in the models folder.
+
+    Parameters
+    ----------
+    path : of the checkpoint
+    name : of the encoder, None = the file's
+    frames : T of its training, None = as the checkpoint says
+
+    Raises
+    ------
+    ModelError
+        When the file is no such checkpoint.
+    CarlError
+        When the [train] extra is missing.
+    """
+    arguments = ["--name", name] if name else []
+    arguments += ["--frames", str(frames)] if frames is not None else []
+    # A checkpoint may be called like an option.
+    return _made("training.import_official", [*arguments, "--", str(path)], name or path.stem)
+
+
+def _made(module: str, arguments: list[str], name: str) -> Path:
+    """Let a program of ``training`` write an encoder, in a process of its own: it needs torch."""
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("training") is None:
+        raise CarlError(
+            "This needs the training part of the program. Install it with: "
+            "uv sync --inexact --extra train"
+        )
+    if name == BUNDLED:
+        raise ModelError(f"The name {BUNDLED!r} is taken. Choose another with --name.")
+    target = models_folder() / f"{Path(name).name}.onnx"
+    # -P: the current folder may hold anything, also a file called torch.py.
+    command = [sys.executable, "-P", "-m", module, "-o", str(target), *arguments]
+    error = ""
+    with subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+    ) as child:
+        for line in child.stderr or ():
+            found = re.match(r"(?:python -m [\w.]+: )?error: (.*)", line)
+            if found:
+                error = found[1]
+            elif line.strip() and not line.startswith(("usage:", " ")):
+                message(line.rstrip())
+    if child.returncode == 0:
+        return target
+    if child.returncode == _INTERRUPTED:
+        raise KeyboardInterrupt
+    if child.returncode == _UNREADABLE:
+        raise ModelError(error)
+    if child.returncode == _USAGE:
+        raise CarlError(f"{error[:1].upper()}{error[1:]}.")
+    raise RuntimeError(error or f"{module} stopped with {child.returncode}")

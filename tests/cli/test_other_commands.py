@@ -98,6 +98,64 @@ def test_models_are_imported_shown_and_used_by_name(
     assert "no encoder 'nobody'" in unknown.err
 
 
+@pytest.mark.slow
+@pytest.mark.torch
+def test_a_network_becomes_an_encoder_without_training(
+    carl: Carl, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    from torchvision.models import mobilenet_v3_small
+
+    monkeypatch.setenv("CARL_MODELS", str(tmp_path / "models"))
+    weights = tmp_path / "weights.pth"
+    torch.save(mobilenet_v3_small(weights=None).state_dict(), weights)
+    done = carl("models", "download", "torchvision:mobilenet_v3_small", "--weights", weights)
+    assert done.code == 0, done.err
+    path = tmp_path / "models" / "mobilenet_v3_small.onnx"
+    assert done.out.strip() == str(path)
+    assert "parity" in done.err
+    assert [file.name for file in path.parent.iterdir()] == [path.name]
+    assert "torchvision" in carl("models", "show", "mobilenet_v3_small").out
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["download", "torchvision:resnet17"], 2, "near it: resnet18"),
+        (["download", "resnet50"], 2, "torchvision:resnet50"),
+        (["import", "none.pth", "--frames", "80"], 3, "There is no checkpoint none.pth"),
+        (["import", "none.pth", "--name", "bundled"], 3, "is taken"),
+        (["import", "none.onnx", "--name", "x"], 2, "go with a checkpoint"),
+    ],
+)
+def test_what_no_encoder_can_be_made_of_is_a_sentence(
+    carl: Carl,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    code: int,
+    words: str,
+) -> None:
+    pytest.importorskip("torch")
+    monkeypatch.setenv("CARL_MODELS", str(tmp_path / "models"))
+    done = carl("models", *arguments)
+    assert done.code == code, done.err
+    assert words in done.err
+    assert "usage" not in done.err
+    assert done.err.strip().endswith(".")
+    assert not (tmp_path / "models").exists()
+
+
+def test_without_the_training_part_it_says_how_to_get_it(
+    carl: Carl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    done = carl("models", "download", "torchvision:resnet18")
+    assert done.code == 2
+    assert "uv sync --inexact --extra train" in done.err
+
+
 @pytest.mark.parametrize(
     ("content", "name"),
     [(b"", "empty.mp4"), (b"hello", "text.mp4"), (None, "missing.mp4")],

@@ -115,6 +115,7 @@ def test_names_are_found_by_their_likeness() -> None:
         ({"--fps": "-1"}, 2, "--fps"),
         ({"--weights": "nowhere.pth"}, 3, "no weights file nowhere.pth"),
         ({"--backbone": "torchvision:resnet34"}, 3, "they lack layer1.2.bn1.bias"),
+        ({"-o": "/dev/null/m.onnx"}, 2, "cannot be written to /dev/null/m.onnx"),
         ({"--weights": "download"}, 3, "CARL_OFFLINE is set"),
     ],
 )

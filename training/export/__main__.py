@@ -16,10 +16,11 @@ import sys
 from pathlib import Path
 
 from carl_core.encoder.spec import FITS
-from carl_core.errors import CarlError, ModelError
+from carl_core.errors import CarlError, ExportError, ModelError
+from carl_core.progress import Monitor, Progress
 from training.export.classifier import export_classifier
 
-EXIT_FAULT, EXIT_INPUT = 1, 3
+EXIT_FAULT, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 3, 130
 PREFIX = "torchvision:"
 
 
@@ -59,17 +60,28 @@ def run_cli(arguments: list[str] | None = None) -> int:
             sample_fps=options.fps,
             fit=options.fit,
             encoder_name=options.name,
+            monitor=Monitor(_tell, interval_s=2.0),
         )
     except ValueError as error:
         parser.error(str(error))
     except ModelError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_INPUT
+    except ExportError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except CarlError as error:
         print(f"error: {error}", file=sys.stderr)
         return EXIT_FAULT
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     print(path)
     return 0
+
+
+def _tell(progress: Progress) -> None:
+    total = f" of {progress.total:.0f}" if progress.total else ""
+    print(f"{progress.stage}: {progress.done:.0f}{total} {progress.unit}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,8 @@ from training.weights import load_weights, weights_path
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from carl_core.progress import Monitor
+
 # Families whose last layer is one linear layer on pooled features, trained on ImageNet's means.
 FAMILIES = (
     "convnext", "densenet", "efficientnet", "mnasnet", "mobilenet", "regnet", "resnet", "resnext",
@@ -140,6 +142,7 @@ def export_classifier(
     sample_fps: float = 10.0,
     fit: str = "squash",
     encoder_name: str | None = None,
+    monitor: Monitor | None = None,
 ) -> Path:
     """Write an encoder file of a network of torchvision.
 
@@ -151,6 +154,7 @@ def export_classifier(
     sample_fps : default sampling of the encoder
     fit : "squash", "letterbox" or "crop"
     encoder_name : in the file, None = the network's
+    monitor : of the download
 
     Raises
     ------
@@ -162,7 +166,7 @@ def export_classifier(
     if name not in network_names():
         near = ", ".join(near_names(name)) or ", ".join(FAMILIES)
         raise ValueError(f"there is no network {name!r} to make an encoder of; near it: {near}")
-    file = weights_path(weights, name=name, option=_OPTION)
+    file = weights_path(weights, name=name, option=_OPTION, monitor=monitor)
     model = Classifier(name, str(file), size=size or usual_size(name)).eval()
     with file.open("rb") as content:
         digest = hashlib.file_digest(content, "sha256").hexdigest()[:16]

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from carl_core.encoder.modelfile import read_model_file
 from carl_core.encoder.providers import CPU, open_session
 from carl_core.encoder.spec import EncoderSpec
-from carl_core.errors import ModelError
+from carl_core.errors import ExportError, ModelError
 from training.backbones import StoredTrunk
 from training.model import CarlModel
 
@@ -114,6 +114,8 @@ def export_encoder(model: Exportable, spec: EncoderSpec, path: str | os.PathLike
     ------
     ModelError
         When the exported file does not compute what the model computes.
+    ExportError
+        When the file cannot be written.
     ValueError
         When ``spec`` does not describe ``model``.
     """
@@ -125,16 +127,22 @@ def export_encoder(model: Exportable, spec: EncoderSpec, path: str | os.PathLike
         raise ValueError(f"spec says {(spec.size, spec.dim, spec.channels)}, model is {expected}")
     frozen = _frozen(model)
     joined = _joined(frozen, spec)
-    path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(path.name + ".part")
     try:
-        partial.write_bytes(joined.SerializeToString())
-        worst = check_parity(frozen, partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    if isinstance(frozen, CarlModel):
-        save_head(frozen, head_path(path))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            partial.write_bytes(joined.SerializeToString())
+            worst = check_parity(frozen, partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+        if isinstance(frozen, CarlModel):
+            save_head(frozen, head_path(path))
+    except OSError as exc:
+        raise ExportError(
+            f"The encoder cannot be written to {path}: {exc.strerror or exc}. Free some space, or "
+            "choose another place."
+        ) from exc
     log.info("wrote %s (%.1f MB), parity %.1e", path, path.stat().st_size / 1e6, worst)
     return path
 
