@@ -6,6 +6,7 @@ import dataclasses
 import threading
 import tracemalloc
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -16,11 +17,15 @@ import torch
 from training.bank import COUNTERPARTS, body_joints, cached_size, simulated_source
 from training.config import ConfigError, TrainConfig, config_from_json
 from training.data import Batch, Source, Take, batches, make_batch, steps_per_epoch
+from training.data.__main__ import main
 from training.data.draw import draw_sources
 from training.datasets.folder import spaced_frames
 from training.simulate.clip import random_view
 from training.simulate.motion import random_action
 from training.simulate.skeleton import JOINT_NAMES
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 pytestmark = pytest.mark.torch
 
@@ -396,3 +401,13 @@ def test_peak_memory_does_not_depend_on_the_length_of_the_recording() -> None:
     sample_bytes = 2 * 8 * 96 * 96 * 3 + 8 * (96 * 96 + 64 * 64) * 3
     assert max(peaks) < 1.1 * (batch_bytes + sample_bytes) + 200_000
     assert peaks[1] < peaks[0] + 2 * 8 * 96 * 96 * 3
+
+
+def test_the_command_line_knows_check_alone(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["ceck", str(tmp_path)]) == 2
+    assert "training.data check" in capsys.readouterr().err
+    assert main(["--help"]) == 0
+    assert "training.data check" in capsys.readouterr().out
+    assert main(["check", str(tmp_path / "nowhere")]) != 0

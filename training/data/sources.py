@@ -9,7 +9,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from carl_core.arrays import Bool, Float16, Float32, Float64, Int64, UInt8
-    from training.datasets.folder import Clip, Frames
+    from training.datasets.clip import Clip, Frames
 
 
 @dataclass(frozen=True, slots=True, eq=False)
