@@ -113,6 +113,7 @@ def train(
     """Train in this process, one of several or the only one; see ``main``."""
     folder = Path(config.run.dir)
     folder.mkdir(parents=True, exist_ok=True)
+    console = console if processes.is_first else Console(quiet=True)
     if config.run.threads:
         torch.set_num_threads(config.run.threads)
     torch.manual_seed(config.run.seed)
