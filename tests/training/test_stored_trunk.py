@@ -78,6 +78,7 @@ def test_a_new_head_on_the_bundled_trunk_is_one_file(tmp_path: Path) -> None:
     assert new.encode(frames, [0.0, 0.1, 0.2]).shape == (3, 16)
 
 
+@pytest.mark.slow
 def test_a_head_can_be_replaced_again_and_again(tiny: Path, tmp_path: Path) -> None:
     first = model_on(tiny, size=32)
     once = export_encoder(first, spec_for(first), tmp_path / "once.onnx")

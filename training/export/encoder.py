@@ -126,12 +126,12 @@ def export_encoder(model: Exportable, spec: EncoderSpec, path: str | os.PathLike
     if (spec.size, spec.dim, spec.channels) != expected:
         raise ValueError(f"spec says {(spec.size, spec.dim, spec.channels)}, model is {expected}")
     frozen = _frozen(model)
-    joined = _joined(frozen, spec)
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        partial.touch()  # before the work, so that nobody waits for a folder that takes no files
         try:
-            partial.write_bytes(joined.SerializeToString())
+            partial.write_bytes(_joined(frozen, spec).SerializeToString())
             worst = check_parity(frozen, partial)
             partial.replace(path)
         finally:
