@@ -215,7 +215,11 @@ def forecast(config: TrainConfig, steps_per_epoch: int, phases: int = 0) -> str:
     torch.manual_seed(config.run.seed)
     data, frames = config.data, config.sampling.frames
     joints = len(JOINT_NAMES) if data.simulated_share > 0 else 1
-    learner = Learner(config, joints, phases).to(device).train()
+    shape = config.model
+    if shape.backbone != "encoder":
+        shape = dataclasses.replace(shape, weights="")  # which weights does not matter here
+    shown = dataclasses.replace(config, model=shape)
+    learner = Learner(shown, joints, phases).to(device).train()
     clips = data.batch_clips
     is_whole = device.type == "cuda" or data.looks > 0
     seen_clips, seen_frames = (clips, frames) if is_whole else (1, min(frames, 16))
@@ -275,7 +279,9 @@ def _blocks_of(learner: Learner) -> dict[str, nn.Module]:
     carl = learner.carl
     blocks = {f"trunk.{name}": child for name, child in carl.trunk.named_children()}
     blocks |= {f"head.{name}": child for name, child in carl.head.named_children()}
-    blocks |= {"projection": carl.projection, "regressor": learner.regressor}
+    blocks["projection"] = carl.projection
+    if any(one.requires_grad for one in learner.regressor.parameters()):
+        blocks["regressor"] = learner.regressor
     if learner.classifier is not None:
         blocks["classifier"] = learner.classifier
     return blocks
