@@ -13,9 +13,11 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import multiprocessing
 import sys
 import time
 import tomllib
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +29,7 @@ from carl_core.assets import asset_path
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError, MediaError
 from carl_core.progress import Monitor
-from training.bank import cached_size
+from training.bank import cached_size, load_sources
 from training.checkpoint import latest_checkpoint, load_checkpoint
 from training.config import ConfigError, DataConfig, TrainConfig, config_from_json
 from training.config.load import apply_setting
@@ -43,6 +45,7 @@ from training.evaluation.controls import as_they_are, position_vectors
 from training.evaluation.heads import head_vectors, untrained_head
 from training.evaluation.plots import plot_methods
 from training.evaluation.report import spread
+from training.features import encoder_trunk, stored_looks
 from training.meter import progress_lines
 from training.model import build_model
 from training.train import main as train
@@ -86,7 +89,7 @@ class Budget:
     """
 
     seeds: tuple[int, ...] = (1, 2, 3)
-    simulated: int = 48
+    simulated: int = 64
     draw: int = 7
 
 
@@ -112,8 +115,8 @@ def method_config(method: str, settings: Sequence[str] = ()) -> TrainConfig:
     return config_from_json(sections)
 
 
-def trained_head(method: str, seed: int, settings: Sequence[str], out: Path) -> Head:
-    """Train one head, or take it from its finished run.
+def train_one(method: str, seed: int, settings: Sequence[str], out: Path) -> float:
+    """Train one head, unless its run is finished; return the seconds it took.
 
     Raises
     ------
@@ -122,16 +125,67 @@ def trained_head(method: str, seed: int, settings: Sequence[str], out: Path) -> 
     KeyboardInterrupt
         When it was stopped; the same command goes on from there.
     """
+    begun = time.monotonic()
     folder = out / f"{method}-{seed}"
     config = method_config(method, [*settings, f"run.seed={seed}", f"run.dir={folder}"])
     path = latest_checkpoint(folder)
     if path is None or path.stem != f"step-{config.run.steps:08d}":
-        with (folder.parent / f"{method}-{seed}.log").open("a", encoding="utf-8") as log:
+        with (out / f"{method}-{seed}.log").open("a", encoding="utf-8") as log:
             if not train(config, console=Console(file=log, width=120)).is_complete:
                 raise KeyboardInterrupt
-        path = latest_checkpoint(folder)
+    return time.monotonic() - begun
+
+
+def train_all(
+    methods: Sequence[str],
+    seeds: Sequence[int],
+    settings: Sequence[str],
+    out: Path,
+    jobs: int,
+    console: Console,
+) -> None:
+    """Train every head, ``jobs`` at a time; what is decoded, rendered and stored is done before.
+
+    Raises
+    ------
+    CarlError, KeyboardInterrupt
+        As ``train_one``.
+    """
+    runs = [(method, seed) for method in methods for seed in seeds]
+    with ProcessPoolExecutor(min(jobs, len(runs)), multiprocessing.get_context("spawn")) as pool:
+        waiting = {pool.submit(train_one, *run, settings, out): run for run in runs}
+        try:
+            for number, future in enumerate(as_completed(waiting), start=1):
+                method, seed = waiting[future]
+                took = f"{method}, seed {seed}: {future.result():.0f} s"
+                console.print(f"{took} ({number} of {len(runs)} runs)")
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def prepare(methods: Sequence[str], settings: Sequence[str], out: Path, monitor: Monitor) -> None:
+    """Decode, render and store the features of what the methods train on.
+
+    Raises
+    ------
+    CarlError
+        When recordings cannot be read.
+    """
+    for method in methods:  # what is stored for one serves the others
+        config = method_config(method, settings)
+        sources = load_sources(config, out, monitor=monitor)
+        trunk, name = encoder_trunk(config)
+        looks = Path(config.data.cache_dir) / "looks"
+        for part in (sources.recordings, sources.simulated):
+            stored_looks(part, config, trunk, name, looks, monitor)
+
+
+def trained_head(method: str, seed: int, settings: Sequence[str], out: Path) -> Head:
+    """Return the head of a finished run."""
+    model = build_model(method_config(method, settings).model)
+    path = latest_checkpoint(out / f"{method}-{seed}")
     assert path is not None
-    model = build_model(config.model)
     load_checkpoint(path, modules=model, part="carl.")
     return model.head.eval()
 
@@ -190,6 +244,7 @@ def compare(
     data: Path | None,
     out: Path,
     budget: Budget,
+    jobs: int,
     console: Console,
 ) -> Scores:
     """Train and score every method and control; see the module.
@@ -216,14 +271,11 @@ def compare(
     scores: Scores = {}
     for name, embeds in draws.items():
         _collect(scores, name, [score(embed, cases) for embed in embeds], console)
+    prepare(methods, shared, out, monitor)
+    train_all(methods, budget.seeds, shared, out, jobs, console)
     for method in methods:
-        results = []
-        for seed in budget.seeds:
-            begun = time.monotonic()
-            head = trained_head(method, seed, shared, out)
-            console.print(f"{method}, seed {seed}: {time.monotonic() - begun:.0f} s")
-            results.append(score(embedder(head), cases))
-        _collect(scores, method, results, console)
+        heads = [trained_head(method, seed, shared, out) for seed in budget.seeds]
+        _collect(scores, method, [score(embedder(head), cases) for head in heads], console)
     return {name: scores[name] for name in (*methods, *CONTROLS)}
 
 
@@ -290,6 +342,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seeds", nargs="+", type=int, default=list(Budget().seeds))
     parser.add_argument("--simulated", type=int, default=Budget().simulated, help="pairs")
     parser.add_argument("--draw", type=int, default=Budget().draw, help="of what is tested on")
+    parser.add_argument("--jobs", type=int, default=2, help="runs at a time (2)")
     parser.add_argument(
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="settings"
     )
@@ -301,7 +354,9 @@ def run_cli(arguments: list[str] | None = None) -> int:
     try:
         options.output.mkdir(parents=True, exist_ok=True)
         settings = _pool_settings(pool) + options.settings
-        scores = compare(options.methods, settings, data, options.output, budget, console)
+        scores = compare(
+            options.methods, settings, data, options.output, budget, options.jobs, console
+        )
         facts = {
             "trained on": "simulated actions" + (f" and {pool.name}" if pool else ""),
             "tested on": f"{budget.simulated} simulated pairs, draw {budget.draw}"

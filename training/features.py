@@ -127,7 +127,11 @@ def _look(
         shown: UInt8 = plain.permute(0, 2, 3, 1).contiguous().numpy()
         return shown
     rng = generator_for(seed, xxhash.xxh32_intdigest(name.encode()), number, look)
-    return apply_look(pictures, draw_look(rng, augment, is_mirrored=look % 2 == 1), size)
+    return apply_look(
+        pictures,
+        draw_look(rng, augment, is_mirrored=look % 2 == 1, shape=pictures.shape[1:3]),
+        size,
+    )
 
 
 def _key(trunk_id: str, described: str, name: str, number: int, take: Take) -> str:

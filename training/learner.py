@@ -200,6 +200,7 @@ def synthetic_batch(
         visible=torch.ones(*shape, joints, dtype=torch.bool),
         body=torch.rand(*shape, joints, 3, generator=noise),
         has_body=torch.ones(shape, dtype=torch.bool),
+        actions=("",) * clips,
     )
 
 
@@ -324,7 +325,7 @@ def _views_of(
         moments=batch.moments,
         valid=batch.valid,
         labels=batch.labels,
-        actions=tuple(getattr(batch, "actions", ()) or ("",) * batch.valid.shape[1]),
+        actions=batch.actions,
         lengths=batch.lengths,
     )
     if not (config.loss.gather and parallel.is_parallel()):

@@ -151,6 +151,11 @@ def train(
     losses: list[float] = []
     parts = config.run.accumulate
     drawn = sources.recordings, sources.simulated, config
+    if processes.count > 1 and config.data.same_action:
+        raise ConfigError(
+            "data.same_action makes batches of different sizes, which several processes cannot "
+            "share. Use one process, or set data.same_action=false."
+        )
     places = processes.places(len(draw_sources(done * parts, *drawn)))
     stream = batches(done * parts, steps * parts, *drawn, places=places)
     with journal, parallel.StopWish() as stop:

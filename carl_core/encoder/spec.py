@@ -32,7 +32,7 @@ class EncoderSpec:
     window_frames : frames the head sees at once; 0 = the whole recording up to 1000 samples, then
         equal chunks without overlap (the published rule)
     overlap_frames : frames two neighbouring windows share
-    position : the rule of the head: "relative", "none" or "carl"
+    position : the rule of the head: "relative", "seconds", "none" or "carl"
     clock : whether the place in the recording enters the embedding
     config_digest : digest of the training configuration
     licence : of the weights

@@ -109,7 +109,9 @@ def share_of(batch: Batch, places: slice) -> Batch:
         for field in dataclasses.fields(batch)
         if isinstance(value := getattr(batch, field.name), torch.Tensor)
     }
-    return dataclasses.replace(batch, names=batch.names[places], **tensors)
+    return dataclasses.replace(
+        batch, names=batch.names[places], actions=batch.actions[places], **tensors
+    )
 
 
 def loss_and_gradients(name: str, processes: Processes) -> dict[str, torch.Tensor]:

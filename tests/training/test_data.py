@@ -411,3 +411,17 @@ def test_the_command_line_knows_check_alone(
     assert main(["--help"]) == 0
     assert "training.data check" in capsys.readouterr().out
     assert main(["check", str(tmp_path / "nowhere")]) != 0
+
+
+def test_a_batch_names_what_its_sources_show() -> None:
+    pictures = np.zeros((30, 16, 16, 3), dtype=np.uint8)
+    times_s = np.arange(30) / 10
+    sources = [
+        Source(name, (Take(pictures, times_s, times_s),), action)
+        for name, action in (("a", "squat"), ("b", ""), ("c", "bowl"))
+    ]
+    config = load_config(None, ["data.root=x", "data.batch_clips=3", "model.image_size=16"])
+    batch = make_batch(0, sources, [], config)
+    shown = {source.name: source.action for source in sources}
+    assert batch.actions == tuple(shown[name] for name in batch.names)
+    assert make_batch(0, sources, [], config, places=slice(1, 2)).actions == batch.actions[1:2]

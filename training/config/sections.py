@@ -27,7 +27,8 @@ class ModelConfig:
     Attributes
     ----------
     backbone : "light" (our lean dense-convolution net), a torchvision network, or "encoder": the
-        trunk of an exported encoder file, whose features are computed once (``data.looks``)
+        trunk of an exported encoder file, whose features are computed once (``data.looks``);
+        ``image_size`` must be that file's, tokens and ``token_dim`` come from it
     weights : file with weights for the backbone, "" = from scratch, "download" = the published
         ImageNet weights of a torchvision network; for "encoder" the file, "bundled" = ours
     weights_format : of a ResNet-50 file: "torchvision", "byol", "moco", "simclr", "auto" = by name
@@ -45,8 +46,9 @@ class ModelConfig:
     centre : take each clip's mean off its features: what stays the same all along (place, clothes,
         camera) then cannot act; a single picture has no embedding then
     motion : give the head the change of the features around each frame as well
-    norm : normalisation in frame MLP and projection: "layer", or "batch" (published: also no norm
-        before and after the transformer, and layers that start as copies of one)
+    norm : normalisation in frame MLP and projection: "layer", or "batch" = the whole published head
+        (also no norm before and after the transformer, layers that start as copies of one, and a
+        projection of embeddings before they have unit length)
     layers, width, heads, ffn : temporal transformer
     dim : size D of the embedding
     projection : hidden and output width of the projection head (training only)

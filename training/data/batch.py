@@ -63,6 +63,7 @@ class Batch:
     visible : bool (V, B, T, J); false throughout where joints are not known
     body : float32 (V, B, T, J, 3)
     has_body : bool (V, B, T)
+    actions : what the sources show, B; "" = not known
     """
 
     step: int
@@ -78,6 +79,7 @@ class Batch:
     visible: Tensor
     body: Tensor
     has_body: Tensor
+    actions: tuple[str, ...]
 
     def to(self, device: torch.device) -> Batch:
         """Move the tensors to ``device``."""
@@ -140,8 +142,13 @@ def make_batch(
         )
         for name in items[0][0]
     }
-    names = tuple(source.name for _, source in taken)
-    return Batch(step=step, names=names, frames=torch.from_numpy(pictures), **stacked)
+    return Batch(
+        step=step,
+        names=tuple(source.name for _, source in taken),
+        actions=tuple(source.action for _, source in taken),
+        frames=torch.from_numpy(pictures),
+        **stacked,
+    )
 
 
 def batches(
