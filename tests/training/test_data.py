@@ -420,7 +420,9 @@ def test_a_batch_names_what_its_sources_show() -> None:
         Source(name, (Take(pictures, times_s, times_s),), action)
         for name, action in (("a", "squat"), ("b", ""), ("c", "bowl"))
     ]
-    config = load_config(None, ["data.root=x", "data.batch_clips=3", "model.image_size=16"])
+    config = config_from_json(
+        {"data": {"root": "x", "batch_clips": 3}, "model": {"image_size": 16}}
+    )
     batch = make_batch(0, sources, [], config)
     shown = {source.name: source.action for source in sources}
     assert batch.actions == tuple(shown[name] for name in batch.names)
