@@ -48,7 +48,8 @@ from training.evaluation.heads import head_vectors
 from training.evaluation.warp import known_warp_scores, torch_embedder
 from training.export import export_encoder, spec_of
 from training.features import encoder_trunk, stored_looks
-from training.learner import Learner, forecast, trunk_function
+from training.forecast import forecast
+from training.learner import Learner, trunk_function
 from training.meter import Journal, Meter, progress_lines
 from training.model import CarlModel, build_model
 from training.optimizers import build_optimizer, learning_rate

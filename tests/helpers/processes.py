@@ -23,7 +23,8 @@ from training.bank import Sources
 from training.checkpoint import latest_checkpoint
 from training.config import TrainConfig, load_config
 from training.data import Batch, Source, Take
-from training.learner import Learner, losses_of, synthetic_batch
+from training.forecast import synthetic_batch
+from training.learner import Learner, losses_of
 from training.parallel import Processes
 
 CLIPS, FRAMES = 4, 6

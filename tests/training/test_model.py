@@ -12,11 +12,8 @@ torch = pytest.importorskip("torch")
 
 from carl_core.errors import ModelError  # noqa: E402
 from training.config import ModelConfig  # noqa: E402
-from training.model import (  # noqa: E402
-    CarlModel,
-    Head,
-    Trunk,
-    build_model,
+from training.model import CarlModel, Head, Trunk, build_model  # noqa: E402
+from training.timing import (  # noqa: E402
     motion_of,
     rotary_angles,
     rotated,

@@ -23,7 +23,8 @@ from tests.helpers.processes import (  # noqa: E402
 from training import learner, train  # noqa: E402
 from training.checkpoint import latest_checkpoint  # noqa: E402
 from training.config import ConfigError, TrainConfig, load_config  # noqa: E402
-from training.learner import Learner, forecast, synthetic_batch  # noqa: E402
+from training.forecast import forecast, synthetic_batch  # noqa: E402
+from training.learner import Learner  # noqa: E402
 
 pytestmark = pytest.mark.torch
 
