@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test lint types layers pytest no-torch bench screenshots system-libraries
+.PHONY: demo test lint types layers pytest no-torch bench compare screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -38,6 +38,12 @@ system-libraries:
 bench:
 	@$(UV) sync --quiet --inexact --group bench
 	$(RUN) python -m benchmarks
+
+# Losses side by side on the bundled trunk (docs/training.md). POOL: videos/, images/, manifest.csv to
+# train on; DATA: recordings with labels.json to test on. Without them, simulated actions alone.
+compare:
+	@$(UV) sync --quiet --inexact --extra train
+	OMP_NUM_THREADS=1 $(RUN) python -m training.compare $(if $(POOL),--pool $(POOL)) $(if $(DATA),--data $(DATA)) -o runs/compare
 
 # The README's picture, from the real program on the bundled recordings.
 screenshots:
