@@ -20,6 +20,7 @@ from carl_core.errors import ModelError
 from training.config import ModelConfig
 from training.model import PIXEL_MEAN, PIXEL_STD, CarlModel, Projection, build_model
 from training.pickles import PLAIN, PickleError, pickle_module
+from training.weights import is_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -116,6 +117,10 @@ def read_official(path: Path) -> Official:
         ("argparse", "Namespace"): namespace,
     }
     try:
+        if is_program(path):
+            raise ModelError(
+                f"{path} is a compiled TorchScript program, not a checkpoint of the official code."
+            )
         content = torch.load(
             path, map_location="cpu", weights_only=False, pickle_module=pickle_module(allowed)
         )

@@ -101,7 +101,7 @@ def read_weights(path: Path, *, option: str = "model.weights") -> dict[str, Any]
     try:
         if path.suffix == ".safetensors":
             return dict(load_file(path))
-        if zipfile.is_zipfile(path) and _is_program(path):
+        if is_program(path):
             raise ModelError(
                 f"{path} is a compiled TorchScript program, not weights. Check {option}."
             )
@@ -123,6 +123,23 @@ def read_weights(path: Path, *, option: str = "model.weights") -> dict[str, Any]
     if not isinstance(content, dict):
         raise ModelError(f"{path} holds no weights by name. Check {option}.")
     return content
+
+
+def is_program(path: Path) -> bool:
+    """Whether a file is a TorchScript archive, which ``torch.load`` would load as a program.
+
+    Raises
+    ------
+    ModelError
+        When it is an archive whose contents cannot be listed.
+    """
+    if not zipfile.is_zipfile(path):
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except (zipfile.BadZipFile, NotImplementedError) as exc:
+        raise ModelError(f"{path} cannot be read: {exc}. The file is damaged.") from exc
 
 
 def format_of(path: Path, content: Mapping[str, Any]) -> str:
@@ -206,11 +223,6 @@ def _simclr(content: dict[str, Any]) -> dict[str, Any]:
 
 
 _FORMATS = {"torchvision": _plain, "byol": _byol, "moco": _moco, "simclr": _simclr}
-
-
-def _is_program(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
 
 
 class _StandIn:

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import types
+import zipfile
 from argparse import Namespace
 from typing import TYPE_CHECKING, Any
 
@@ -364,6 +365,26 @@ def test_nothing_of_a_checkpoint_runs(tmp_path: Path, place: str, is_legacy: boo
     with pytest.raises(ModelError, match=r"mkdir.*not run"):
         read_official(path)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_program_in_place_of_a_checkpoint_is_refused_before_torch_sees_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "c.pth"
+    with zipfile.ZipFile(path, "w") as archive:  # what torch takes for a TorchScript program
+        archive.writestr("c/constants.pkl", b"")
+        archive.writestr("c/data.pkl", b"")
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("torch was asked"))
+    with pytest.raises(ModelError, match="TorchScript program"):
+        read_official(path)
+
+
+def test_an_archive_that_cannot_be_listed_is_a_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "c.pth"
+    torch.save({"model_state": {}}, path)
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x01\x00"))
+    with pytest.raises(ModelError, match=r"c\.pth cannot be read.*damaged"):
+        read_official(path)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,7 @@ COMMON: dict[str, Any] = {
     "data.additional": False,
     "data.same_action": False,
     "data.size": -1,
+    "data.cache": False,  # a cache of limited size would leave recordings out
     "data.max_fps": 0.0,
     "data.max_clip_s": 0.0,
     "data.looks": 0,

@@ -134,8 +134,19 @@ def _check(config: TrainConfig) -> None:
     _in_range("run.epochs", run.epochs, 0)
     _in_range("run.accumulate", run.accumulate, 1)
     _in_range("run.keep", run.keep, 1)
+    _in_range("run.seed", run.seed, 0)
+    _in_range("run.threads", run.threads, 0)
+    _in_range("run.log_every", run.log_every, 0)
+    _in_range("run.evaluate_every", run.evaluate_every, 0)
+    _in_range("run.checkpoint_every", run.checkpoint_every, 0)
     _in_range("data.size", data.size, -1)
     _in_range("data.looks", data.looks, 0)
+    _in_range("data.looks_seed", data.looks_seed, 0)
+    _in_range("data.cache_mib", data.cache_mib, 0)
+    _in_range("data.simulated_seed", data.simulated_seed, 0)
+    _in_range("data.simulated_actions", data.simulated_actions, 1)
+    _in_range("data.simulated_views", data.simulated_views, 1)
+    _in_range("data.simulated_frames", data.simulated_frames, 2)
     _in_range("data.batch_clips", data.batch_clips, 1)
     _in_range("data.simulated_share", data.simulated_share, 0, 1)
     _in_range("data.max_fps", data.max_fps, 0)
@@ -150,14 +161,37 @@ def _check(config: TrainConfig) -> None:
     _in_range("augment.min_area", config.augment.min_area, 0.01, 1)
     _in_range("augment.max_area", config.augment.max_area, config.augment.min_area)
     _in_range("augment.max_aspect", config.augment.max_aspect, 1)
+    for name in ("flip", "jitter", "grey", "blur", "cutout"):
+        _in_range(f"augment.{name}", getattr(config.augment, name), 0, 1)
+    for name in ("brightness", "contrast", "saturation", "hue", "noise"):
+        _in_range(f"augment.{name}", getattr(config.augment, name), 0)
     _in_range("loss.temperature", loss.temperature, 1e-6)
     _in_range("loss.sigma", loss.sigma, 1e-9)
     _in_range("loss.sigma_start", loss.sigma_start, 1)
+    for name in ("sigma_steps", "epsilon", "reach", "cross_weight", "cross_start", "tcc_variance",
+                 "tcn_l2", "lav_alpha", "pose_map_weight", "pose_weight",
+                 "pose_embedding_weight"):  # fmt: skip
+        _in_range(f"loss.{name}", getattr(loss, name), 0)
     _in_range("loss.tcc_temperature", loss.tcc_temperature, 1e-6)
+    _in_range("loss.tcc_huber", loss.tcc_huber, 1e-9)
+    _in_range("loss.tcc_smoothing", loss.tcc_smoothing, 0, 0.999)
     _in_range("loss.lav_gamma", loss.lav_gamma, 1e-6)
+    _in_range("loss.lav_margin", loss.lav_margin, 1e-9)
+    _in_range("loss.lav_sigma", loss.lav_sigma, 1e-9)
     _in_range("loss.tcn_reach", loss.tcn_reach, 1)
     _in_range("loss.tcn_temperature", loss.tcn_temperature, 1e-6)
-    _in_range("optimizer.rate", config.optimizer.rate, 0)
+    for name in ("rate", "final_rate", "weight_decay", "warmup_steps"):
+        _in_range(f"optimizer.{name}", getattr(config.optimizer, name), 0)
+    _in_range("optimizer.clip_norm", config.optimizer.clip_norm, 1e-9)
+    _in_range("evaluation.actions", config.evaluation.actions, 0)
+    _in_range("evaluation.seed", config.evaluation.seed, 0)
+    # What the exported file would refuse when the run is over.
+    export = config.export
+    _in_range("export.sample_fps", export.sample_fps, 1e-3)
+    _in_range("export.window_frames", export.window_frames, 0)
+    _in_range("export.overlap_frames", export.overlap_frames, 0, export.window_frames // 2)
+    if not export.name:
+        raise ConfigError("export.name is empty: an encoder needs a name.")
     if (data.looks > 0 or config.model.backbone == "encoder") and config.model.freeze != "all":
         raise ConfigError('data.looks stores features of a frozen trunk: set model.freeze="all".')
     if config.model.backbone == "encoder" and not data.looks:
