@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from carl_core.encoder.onnx import Encoder, load_encoder
+from training.augment import evaluation_frames
 from training.bank import cached_size
 from training.datasets.load import load_clips
 from training.evaluation.cases import (
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from carl_core.arrays import Int64, UInt8
     from carl_core.progress import Monitor
     from carl_core.video.display import Fit
     from training.config import DataConfig
-    from training.datasets.folder import Clip
+    from training.datasets.clip import Clip, Frames
 
 VALIDATION_SHARE = 0.3  # of a folder without a split of its own: the last recordings by name
 # Frames between two that tau and retrieval look at, as published.
@@ -61,12 +63,42 @@ class DataSet:
         name
     is_native : every frame (published) instead of the encoder's sampling rate
     cache : folder that keeps decoded pictures; None = they are decoded when they are needed
+    is_cropped : the trunk sees the middle of the pictures as they were filmed, not resized: the
+        published evaluation, which matters where pictures are larger than the encoder's input
+        (FineGym). Copies are made of whole pictures all the same
     """
 
     config: DataConfig
     validation: Path | None
     is_native: bool
     cache: Path | None
+    is_cropped: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CentralFrames:
+    """The middle S x S pixels of the pictures of a recording, cut out when asked for.
+
+    Attributes
+    ----------
+    frames : pictures as they were filmed
+    size : S
+    """
+
+    frames: Frames
+    size: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(N, S, S, 3)."""
+        return len(self.frames), self.size, self.size, 3
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, frames: Int64, /) -> UInt8:
+        """Pictures uint8 (K, S, S, 3)."""
+        return evaluation_frames(self.frames[frames], self.size, is_cropped=True)
 
 
 def load_models(paths: Sequence[Path], *, device: str) -> Models:
@@ -93,10 +125,14 @@ def splits_of(models: Models, data: DataSet, monitor: Monitor) -> list[Split]:
     """
     splits = []
     for lead in models.leads:
-        train, val = (
-            _tracks(clips, lead, data, monitor)
-            for clips in _clips(data, lead, lead.spec.size, monitor)
-        )
+        size = lead.spec.size
+        parts = _clips(data, lead, None if data.is_cropped else size, monitor)
+        if data.is_cropped:
+            parts = tuple(
+                [replace(clip, frames=CentralFrames(clip.frames, size)) for clip in part]
+                for part in parts
+            )
+        train, val = (_tracks(clips, lead, data, monitor) for clips in parts)
         splits.append(Split(train, val))
     return splits
 
@@ -131,16 +167,15 @@ def moments_of(
 
 
 def _clips(
-    data: DataSet, encoder: Encoder, size: int, monitor: Monitor
-) -> tuple[list[Clip], list[Clip]]:
-    """Training and validation clips at one size."""
+    data: DataSet, encoder: Encoder, size: int | None, monitor: Monitor
+) -> tuple[list[Clip], ...]:
+    """Training and validation clips at one size, None = as filmed."""
     fit = cast("Fit", encoder.spec.fit)  # checked by EncoderSpec
 
     def load(config: DataConfig, split: str) -> list[Clip]:
-        cache = None if data.cache is None else data.cache / f"{size}-{fit}"
-        return load_clips(
-            config, split=split, size=(size, size), fit=fit, cache=cache, monitor=monitor
-        )
+        cache = None if data.cache is None else data.cache / f"{size or 'filmed'}-{fit}"
+        side = None if size is None else (size, size)
+        return load_clips(config, split=split, size=side, fit=fit, cache=cache, monitor=monitor)
 
     if data.config.kind != "folder":
         return load(data.config, "train"), load(data.config, "val")

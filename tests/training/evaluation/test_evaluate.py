@@ -15,13 +15,16 @@ pytest.importorskip("matplotlib")
 from carl_core.runs import EventWriter, Step
 from tests.helpers.encoders import make_tiny_encoder
 from tests.helpers.videos import make_video
+from training import evaluate
 from training.config import ModelConfig
 from training.evaluate import run_cli
 from training.evaluation.heads import head_file
+from training.evaluation.material import CentralFrames
 from training.export import save_head
 from training.model import CarlModel
 
 if TYPE_CHECKING:
+    import argparse
     from pathlib import Path
 
 pytestmark = pytest.mark.torch
@@ -140,6 +143,45 @@ def test_encoders_with_trunks_of_their_own_are_fed_by_their_own(tmp_path: Path) 
     both = values(*paths)
     assert both == [*values(paths[0]), *values(paths[1])]
     assert both[0] != both[1]
+
+
+def options_of(*arguments: str) -> argparse.Namespace:
+    return evaluate._parser().parse_args(["--model", "m.onnx", "--data", "d", *arguments])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "longest_s"),
+    [
+        ([], 60.0),
+        (["--sampling", "native"], 0.0),
+        (["--sampling", "native", "--max-clip-s", "5"], 5.0),
+    ],
+)
+def test_the_published_sampling_sees_whole_recordings(
+    arguments: list[str], longest_s: float
+) -> None:
+    assert evaluate._data_set(options_of(*arguments)).config.max_clip_s == longest_s
+
+
+def test_finegym_is_evaluated_by_the_probe_unless_told_otherwise() -> None:
+    assert evaluate._tasks(options_of()) == set(evaluate.TASKS)
+    found = evaluate._tasks(options_of("--kind", "finegym99"))
+    assert found == set(evaluate.TASKS) - {"published"}
+    asked = options_of("--kind", "finegym99", "--tasks", "published")
+    assert evaluate._tasks(asked) == {"published"}
+
+
+def test_the_centre_crop_shows_the_middle_without_resizing(
+    labelled: Path, encoder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filmed = np.random.default_rng(0).integers(0, 256, (4, 40, 64, 3), dtype=np.uint8)
+    shown = CentralFrames(filmed, 32)
+    assert shown.shape == (4, 32, 32, 3)
+    np.testing.assert_array_equal(shown[np.array([1, 3])], filmed[[1, 3], 4:36, 16:48])
+    arguments = ["--model", str(encoder), "--data", str(labelled), "--labels"]
+    arguments += [str(labelled / "labels.csv"), "--quick", "--tasks", "boundary", "--centre-crop"]
+    assert run_cli(arguments) == 0
+    assert "10 per second, their middle not resized" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
