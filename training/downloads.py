@@ -59,7 +59,8 @@ def download(
     ----------
     url : https (http only to this very machine)
     folder : where files are kept, None = ``weights_folder()``
-    sha256 : beginning of the checksum, None = as the file's name says, "" = not checked
+    sha256 : beginning of the checksum, None = as the address (``...#sha256=HEX``) or the name of
+        the file says; where nothing does, the file is not checked, and a warning gives what it has
     monitor : progress in MB, and cancellation
 
     Raises
@@ -70,7 +71,7 @@ def download(
     """
     folder = folder or weights_folder()
     target = folder / Path(urllib.parse.urlsplit(url).path).name
-    expected = checksum_in(target.name) if sha256 is None else sha256
+    expected = _stated_checksum(url) if sha256 is None else sha256
     if target.is_file():
         _check(target, expected, f"Delete {target} and try again.")
         return target
@@ -92,6 +93,13 @@ def download(
             except ModelError:
                 partial.unlink()
                 raise
+            if not expected:
+                log.warning(
+                    "nothing says what %s should hold: it is not checked. Its sha256 is %s; to "
+                    "have it checked, end the address in #sha256=...",
+                    target.name,
+                    _sha256(partial),
+                )
             partial.replace(target)
         finally:
             lock.release()
@@ -110,11 +118,26 @@ def _check_address(url: str) -> None:
     raise ModelError(f"{url} is not fetched: only https addresses are.")
 
 
+def _stated_checksum(url: str) -> str:
+    """Return the beginning of the sha256 that an address states. Raises ``ModelError``."""
+    parts = urllib.parse.urlsplit(url)
+    kind, _, value = parts.fragment.partition("=")
+    if kind != "sha256":
+        return checksum_in(Path(parts.path).name)
+    if not re.fullmatch(r"[0-9a-fA-F]{8,64}", value):
+        raise ModelError(f"{url}: a checksum is written #sha256= and 8 to 64 hex digits.")
+    return value.lower()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def _check(path: Path, expected: str, advice: str) -> None:
     if not expected:
         return
-    with path.open("rb") as file:
-        found = hashlib.file_digest(file, "sha256").hexdigest()
+    found = _sha256(path)
     if not found.startswith(expected):
         raise ModelError(
             f"{path} is damaged or another file: its sha256 begins with {found[: len(expected)]}, "

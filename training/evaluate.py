@@ -28,6 +28,7 @@ from carl_core.errors import CarlError, MediaError, ModelError, ProjectError
 from carl_core.progress import Monitor
 from carl_core.runs import read_events
 from training.config import ConfigError, DataConfig, EvaluationConfig
+from training.datasets.load import KINDS
 from training.evaluation import pictures, suite
 from training.evaluation.controls import HEAD_SEEDS, Contestant, contestants_of
 from training.evaluation.material import (
@@ -45,7 +46,6 @@ from training.evaluation.plots import plot_losses
 from training.evaluation.probe import EPOCHS
 from training.evaluation.protocol import FRACTIONS
 from training.evaluation.report import Report, Row, to_markdown, write_report
-from training.evaluation.warp import known_warp_scores, raw_embedder, torch_embedder
 from training.pickles import PickleError
 
 if TYPE_CHECKING:
@@ -55,10 +55,7 @@ if TYPE_CHECKING:
     from training.evaluation.cases import FeatureCase
     from training.evaluation.suite import Split
 
-__all__ = ["known_warp_scores", "raw_embedder", "run_cli", "torch_embedder"]
-
 EXIT_FAULT, EXIT_USAGE, EXIT_INPUT, EXIT_INTERRUPTED = 1, 2, 3, 130
-KINDS = ("folder", "penn_action", "pouring", "finegym99", "finegym288", "kinetics400")
 TASKS = ("published", "probe", "boundary", "copies", "moments", "simulated", "plots")
 
 _SIMULATED = 24

@@ -140,6 +140,24 @@ def test_a_wrong_checksum_leaves_nothing(server: Server, tmp_path: Path) -> None
         download(server.url, tmp_path)
 
 
+def test_an_address_may_state_the_checksum(server: Server, tmp_path: Path) -> None:
+    whole = hashlib.sha256(CONTENT).hexdigest()
+    plain = server.url.replace(f"-{DIGEST[:8]}", "")
+    assert download(f"{plain}#sha256={whole}", tmp_path).read_bytes() == CONTENT
+    with pytest.raises(ModelError, match=r"damaged or another file.*expected 00000000"):
+        download(f"{plain}#sha256=00000000", tmp_path)
+    with pytest.raises(ModelError, match="hex digits"):
+        download(f"{plain}#sha256=short", tmp_path / "other")
+
+
+def test_what_nothing_checks_is_said(
+    server: Server, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    plain = server.url.replace(f"-{DIGEST[:8]}", "")
+    assert download(plain, tmp_path).read_bytes() == CONTENT
+    assert f"not checked. Its sha256 is {hashlib.sha256(CONTENT).hexdigest()}" in caplog.text
+
+
 @pytest.mark.parametrize("status", [404, 503])
 def test_a_server_without_the_file_is_a_sentence(
     server: Server, tmp_path: Path, status: int

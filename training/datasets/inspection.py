@@ -19,6 +19,7 @@ from training.datasets.entries import (
 )
 from training.datasets.folder import VIDEO_SUFFIXES, list_folder
 from training.datasets.kinetics import list_kinetics
+from training.datasets.load import CLASSES
 from training.datasets.penn_action import PUBLISHED, list_penn_action
 from training.datasets.reading import opened_in_turn
 from training.pickles import PickleError
@@ -36,7 +37,6 @@ _LISTS = {
     "finegym288": (finegym.USUAL_FOLDER, "gym288_train_v1.0.pkl", "gym288_val.pkl"),
     "kinetics400": (kinetics.USUAL_FOLDER, "train.csv"),
 }
-_CLASSES = {"pouring": pouring.PHASES, "finegym99": 99, "finegym288": 288}
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +216,7 @@ def _inspect_labels(entries: list[Entry], kind: str, found: SplitReport, report:
             largest[entry.action] = max(max(seen), largest.get(entry.action, -1))
     found.classes = len(present)
     found.actions = dict(sorted(Counter(entry.action for entry in entries if entry.action).items()))
-    limit = _CLASSES.get(kind)
+    limit = CLASSES.get(kind)
     if limit is not None and present and max(present) >= limit:
         what = f"{found.name}: labels up to {max(present)}, but {kind} counts from 0 to {limit - 1}"
         _add(report, what, "Write the lists again.", [])

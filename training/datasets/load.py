@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from training.datasets.clip import Clip
 
 KINDS = ("folder", "penn_action", "pouring", "finegym99", "finegym288", "kinetics400")
-_CLASSES = {"pouring": pouring.PHASES, "finegym99": 99, "finegym288": 288}
+# Classes of frame labels, where the data set fixes them.
+CLASSES = {"pouring": pouring.PHASES, "finegym99": 99, "finegym288": 288}
 
 
 def list_entries(config: DataConfig, *, split: str) -> list[Entry]:
@@ -119,4 +120,4 @@ def listed_classes(config: DataConfig, entries: Sequence[Entry]) -> int:
 
 def _classes(config: DataConfig, labels: list[int]) -> int:
     largest = max(labels, default=-1)
-    return max(largest + 1, _CLASSES.get(config.kind, 0)) if largest >= 0 else 0
+    return max(largest + 1, CLASSES.get(config.kind, 0)) if largest >= 0 else 0

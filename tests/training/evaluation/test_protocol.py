@@ -67,7 +67,10 @@ def test_retrieval_is_the_official_value(three: list[Embedded]) -> None:
 def test_progression_is_the_official_value(three: list[Embedded]) -> None:
     found = progression(three[:2], three[2:])
     assert found.train == pytest.approx(0.9952899028, abs=1e-10)
-    assert found.val == pytest.approx(0.9820822374, abs=2e-5)
+    # SCIENCE.md 6.7 writes 0.98208..., otherwise the same digits, and least squares (the next
+    # test) gives 0.98209...: presumably a slip of the pen.
+    assert found.val == pytest.approx(0.9820822374, abs=1.01e-5)
+    assert found.val == pytest.approx(0.9820922372, abs=1e-9)
     assert found.incomplete == 0
 
 

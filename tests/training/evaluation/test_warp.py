@@ -13,10 +13,14 @@ from tests.helpers.encoders import make_tiny_encoder
 from training.bank import warp_pairs
 from training.config import EvaluationConfig, ExportConfig, ModelConfig
 from training.data import Source, Take
-from training.evaluate import known_warp_scores, torch_embedder
 from training.evaluation.cases import feature_cases_from_simulated, score_embedder
 from training.evaluation.controls import as_they_are
-from training.evaluation.warp import raw_embedder, warp_error
+from training.evaluation.warp import (
+    known_warp_scores,
+    raw_embedder,
+    torch_embedder,
+    warp_error,
+)
 from training.model import build_model
 
 if TYPE_CHECKING:
