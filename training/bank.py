@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
+import xxhash
 from PIL import Image
 
 from carl_core.errors import MediaError
@@ -250,7 +251,8 @@ def _load_bank(config: TrainConfig, cache: Path, size: int, monitor: Monitor) ->
     images: list[UInt8] = []
     seeds = range(data.simulated_seed, data.simulated_seed + data.simulated_actions)
     tag = f"{size}-{data.simulated_views}-{data.simulated_frames}"
-    tag += "-pictures" if data.backgrounds else ""
+    if data.backgrounds:  # another folder gives other pictures
+        tag += "-" + xxhash.xxh32_hexdigest(str(Path(data.backgrounds).resolve()).encode())
     missing = [seed for seed in seeds if not (cache / f"{seed}-{tag}.json").exists()]
     if missing and data.backgrounds:
         images = read_backgrounds(Path(data.backgrounds), size)

@@ -41,10 +41,10 @@ from training.evaluation.cases import (
     feature_cases_from_simulated,
     score_embedder,
 )
+from training.evaluation.comparison import COPIES, REAL, SIMULATED, Scores, cell, to_markdown
 from training.evaluation.controls import as_they_are, position_vectors
 from training.evaluation.heads import head_vectors, untrained_head
 from training.evaluation.plots import plot_methods
-from training.evaluation.report import spread
 from training.features import encoder_trunk, stored_looks
 from training.meter import progress_lines
 from training.model import build_model
@@ -63,7 +63,6 @@ if TYPE_CHECKING:
 CONFIGS = Path(__file__).parent / "configs" / "compare"
 METHODS = ("fixed_scl", "faithful_scl", "tcc", "tcn", "lav")
 CONTROLS = ("untrained head", "untrained faithful head", "raw trunk", "position only")
-SIMULATED, COPIES, REAL = "simulated", "copies", "real, mean"
 
 # How every method is aligned: every path between two corners weighs the same, so that the aligner
 # adds nothing of its own. (With 1-1-1, which favours the diagonal, vectors that know nothing do as
@@ -73,8 +72,6 @@ _WINDOW, _OVERLAP = 64, 32  # samples a head sees at a time, as the engine does
 _LEAST_SAMPLES = 64  # of a labelled recording, where it has as many frames
 _COPIED = ("signs_retrieval", "long_and_periodic", "golf_dtl", "squat_people", "pullup_reps")
 _PER_CLIP = 2
-
-Scores = dict[str, dict[str, list[float]]]  # method -> column -> one value per seed
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,49 +280,8 @@ def _collect(
     scores: Scores, name: str, results: Sequence[Mapping[str, float]], console: Console
 ) -> None:
     scores[name] = {column: [result[column] for result in results] for column in results[0]}
-    told = "  ".join(f"{column} {_cell(values)}" for column, values in scores[name].items())
+    told = "  ".join(f"{column} {cell(values)}" for column, values in scores[name].items())
     console.print(f"{name}: {told}", highlight=False)
-
-
-def to_markdown(scores: Scores, facts: Mapping[str, str]) -> str:
-    """One table, methods as rows, and what it says about fixed SCL against its controls."""
-    found = list(next(iter(scores.values())))
-    columns = [column for column in (SIMULATED, COPIES, REAL) if column in found]
-    columns += [column for column in found if column not in columns]
-    lines = ["# Does it learn? Median alignment error in % of the span", ""]
-    lines += [f"- {name}: {value}" for name, value in facts.items()]
-    lines += ["", "| method | " + " | ".join(columns) + " |", "|---|" + "---:|" * len(columns)]
-    for name, values in scores.items():
-        cells = [_cell(values[column]) for column in columns]
-        lines.append(f"| {name.replace('_', ' ')} | " + " | ".join(cells) + " |")
-    lines += ["", "Lower is better; mean ± 2σ over seeds, one value where nothing is drawn.", ""]
-    if "fixed_scl" in scores:
-        lines += verdicts(scores, [c for c in (SIMULATED, COPIES, REAL) if c in columns])
-    return "\n".join(lines) + "\n"
-
-
-def verdicts(scores: Scores, columns: Sequence[str]) -> list[str]:
-    """Say where fixed SCL is better than its controls by more than the spread, and where not.
-
-    The spread is two standard deviations of the difference of two single runs.
-    """
-    lines = []
-    for column in columns:
-        ours, our_spread = spread(scores["fixed_scl"][column])
-        for control in ("untrained head", "position only"):
-            theirs, their_spread = spread(scores[control][column])
-            width = float(np.hypot(our_spread or 0.0, their_spread or 0.0))
-            better = theirs - ours > width
-            lines.append(
-                f"- {column}: fixed SCL is {'' if better else 'not '}better than {control} by more "
-                f"than the spread ({ours:.1f} against {theirs:.1f}, spread {width:.1f})."
-            )
-    return lines
-
-
-def _cell(values: Sequence[float]) -> str:
-    mean, two_sigma = spread(values)
-    return f"{mean:.1f}" if two_sigma is None else f"{mean:.1f} ± {two_sigma:.1f}"
 
 
 def run_cli(arguments: list[str] | None = None) -> int:
@@ -347,6 +303,9 @@ def run_cli(arguments: list[str] | None = None) -> int:
         "--set", action="append", default=[], metavar="SECTION.KEY=VALUE", dest="settings"
     )
     options = parser.parse_args(arguments)
+    if options.jobs < 1 or options.simulated < 1:
+        parser.error("--jobs and --simulated must be at least 1")
+    options.seeds = list(dict.fromkeys(options.seeds))
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     budget = Budget(tuple(options.seeds), options.simulated, options.draw)
     begun = time.monotonic()

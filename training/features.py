@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,12 +17,14 @@ import torch
 import torch.nn.functional as F
 import xxhash
 
-from carl_core.assets import asset_path
 from carl_core.encoder.onnx import load_encoder
 from training.augment import apply_look, draw_look
+from training.backbones import encoder_path
 from training.sampling import generator_for
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from carl_core.arrays import Float16, Float32, UInt8
     from carl_core.progress import Monitor
     from training.config import AugmentConfig, TrainConfig
@@ -43,8 +44,7 @@ def encoder_trunk(config: TrainConfig) -> tuple[TrunkFunction, str]:
     ModelError
         When the file is no encoder.
     """
-    name = config.model.weights
-    encoder = load_encoder(asset_path("encoder.onnx") if name == "bundled" else Path(name))
+    encoder = load_encoder(encoder_path(config.model.weights))
     return encoder.features, encoder.model_id
 
 

@@ -43,7 +43,7 @@ from training.checkpoint import (
 from training.config import ConfigError, TrainConfig, load_config
 from training.data import batches, steps_per_epoch
 from training.data.draw import draw_sources
-from training.datasets.load import list_entries
+from training.datasets.load import list_entries, listed_classes
 from training.evaluation.heads import head_vectors
 from training.evaluation.warp import known_warp_scores, torch_embedder
 from training.export import export_encoder, spec_of
@@ -203,7 +203,7 @@ def train(
                 losses.append(sum(means))
                 meter.count(dict(zip(sums, means, strict=True)), float(norm), frames)
 
-                if done % config.run.log_every == 0 or done == steps:
+                if _is_due(done, config.run.log_every, steps):
                     journal.write(meter.event(journal.now(), done, rate, steps - done))
                 if processes.is_first and pairs and _is_due(done, config.run.evaluate_every, steps):
                     scores = known_warp_scores(_embedder(learner.carl, config), pairs)
@@ -226,7 +226,7 @@ def train(
             journal.write(Finished(journal.now(), done, complete=False))
             journal.say("stopped at once; the same command goes on from the last checkpoint")
             return Outcome(None, done, tuple(losses), is_complete=False)
-        except CarlError as error:
+        except (CarlError, RuntimeError) as error:  # torch's own: out of memory, for one
             journal.write(Failed(journal.now(), done, str(error)))
             raise
         finally:
@@ -271,9 +271,7 @@ def listed(config: TrainConfig) -> tuple[int, int]:
     if not data.root or data.simulated_share >= 1:
         return 0, 0
     entries = list_entries(data, split=data.split)
-    phases = [int(entry.labels.max()) for entry in entries if entry.labels is not None]
-    phases += [span.phase for entry in entries for span in entry.spans]
-    return len(entries), max(phases, default=-1) + 1
+    return len(entries), listed_classes(data, entries)
 
 
 def with_steps(config: TrainConfig, recordings: int) -> tuple[TrainConfig, int]:

@@ -10,7 +10,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 from training import compare  # noqa: E402
-from training.compare import METHODS, Budget, method_config, run_cli, to_markdown, verdicts  # noqa: E402
+from training.compare import METHODS, Budget, method_config, run_cli  # noqa: E402
+from training.evaluation.comparison import Scores, to_markdown, verdicts  # noqa: E402
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,7 +44,7 @@ def test_every_method_shares_trunk_steps_and_data() -> None:
     assert faithful.loss.sigma**2 == pytest.approx(10)
 
 
-def scores(ours: list[float], untrained: list[float], position: float) -> compare.Scores:
+def scores(ours: list[float], untrained: list[float], position: float) -> Scores:
     return {
         "fixed_scl": {"simulated": ours},
         "untrained head": {"simulated": untrained},

@@ -153,6 +153,11 @@ def _check(config: TrainConfig) -> None:
     _in_range("data.max_clip_s", data.max_clip_s, 0)
     _in_range("data.workers", data.workers, 0)
     _in_range("sampling.frames", sampling.frames, 2)
+    if sampling.strategy != "crops" and sampling.sigma_unit != "frames" and loss.name == "scl":
+        raise ConfigError(
+            f"sampling.strategy = {sampling.strategy!r} counts time in frames, so loss.sigma does "
+            "too: set sampling.sigma_unit = 'frames' and a sigma to go with it."
+        )
     _in_range("sampling.max_ratio", sampling.max_ratio, 1)
     _in_range("sampling.min_overlap", sampling.min_overlap, 0, 1)
     _in_range("sampling.max_speed", sampling.max_speed, 1)
