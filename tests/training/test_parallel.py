@@ -53,8 +53,9 @@ def two(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", cases.CASES)
 def test_two_processes_find_the_loss_and_the_gradients_of_one(name: str, two: Path) -> None:
     alone = cases.loss_and_gradients(name, Processes())
-    # Batch norms that are trained pass a batch's rounding on through every layer.
-    tolerance = 1e-5 if name == "scl, norms trained" else 1e-6
+    # float32 sums in another order (threads, halves of a batch): 1e-8 to 1e-6 measured; batch norms
+    # that are trained pass a batch's rounding on through every layer: 2e-6.
+    tolerance = 2e-5 if name == "scl, norms trained" else 1e-5
     for rank in range(COUNT):
         found = torch.load(two / f"{name}.{rank}.pt", weights_only=True)
         assert found.keys() == alone.keys()
