@@ -62,7 +62,7 @@ PLAIN = "published, made the plain way"
 STEPS = "whole steps"
 AIM = 3.0
 
-# SCIENCE.md, 3.1 and 3.2: settings of the official code.
+# Settings of the official code (sampler and looks of its self-supervised training).
 _PUBLISHED: dict[str, dict[str, Any]] = {
     "sampling": {
         "strategy": "published_length", "frames": FRAMES, "max_ratio": 1.5, "min_overlap": 0.2,

@@ -101,3 +101,10 @@ def test_digest_changes_with_values_but_not_with_the_place() -> None:
     moved = load_config(None, ["data.root=x", "run.dir=elsewhere"])
     other = load_config(None, ["data.root=x", "run.seed=2"])
     assert config.digest == moved.digest != other.digest
+
+
+def test_sigma_in_shares_is_refused_where_time_is_counted_in_frames() -> None:
+    with pytest.raises(ConfigError, match=r"sigma_unit = 'frames'"):
+        load_config(None, ["data.root=x", "sampling.strategy=published"])
+    for more in (["sampling.sigma_unit=frames"], ["loss.name=tcc"]):
+        load_config(None, ["data.root=x", "sampling.strategy=published", *more])

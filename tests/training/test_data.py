@@ -210,7 +210,12 @@ def tensors(batch: Batch) -> dict[str, torch.Tensor]:
 
 
 PUBLISHED = {
-    "sampling": {"strategy": "published_length", "frames": 6, "min_overlap": 0.2},
+    "sampling": {
+        "strategy": "published_length",
+        "sigma_unit": "frames",
+        "frames": 6,
+        "min_overlap": 0.2,
+    },
     "augment": {"recipe": "published", "shared_flip": False, "min_area": 0.8, "jitter": 0.8},
 }
 
@@ -271,7 +276,7 @@ def test_both_views_are_decoded_in_one_ascending_pass_and_no_frame_twice() -> No
 def test_padding_shows_the_frame_it_repeats() -> None:
     """A recording of 4 frames in views of 6: the last is shown three times, and not valid."""
     settings = config(
-        sampling={"strategy": "uniform", "frames": 6},
+        sampling={"strategy": "uniform", "sigma_unit": "frames", "frames": 6},
         augment={"noise": 0.0},
         data={"simulated_share": 0.0},
     )

@@ -247,7 +247,9 @@ def test_published_views_keep_their_laws(
         assert (view.moments == view.frames).all()
         assert (np.diff(view.frames[view.valid]) > 0).all()
         assert (view.frames[~view.valid] == length - 1).all()
-        assert view.valid.any()
+        # A few steps of ratio * L places may all lie beyond the end: as published.
+        may_miss = strategy == "published_length" and frames <= math.ceil(1.5 * length) - length
+        assert view.valid.any() or may_miss
     if strategy == "published":
         # The second view's block begins so near that both blocks share min_overlap * n steps.
         shown = min(length, frames)
