@@ -79,16 +79,51 @@ def read_audio(
     return samples if heard else None
 
 
+def audio_pieces(recording: Recording, *, rate: int) -> Iterator[tuple[int, Float32]]:
+    """Decode the sound once, mono, piece by piece: (number of its first sample, float32 (N,)).
+
+    Sample 0 is at the first presented video frame; what lies before it is not given, and what is
+    missing is skipped. Nothing comes where there is no decodable sound.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file itself cannot be read.
+    """
+    origin_s = float(int(recording.index.pts[0]) * recording.index.time_base)
+    with opened(recording.path) as container:
+        streams = [stream for stream in container.streams.audio if has_decoder(stream)]
+        if not streams:
+            return
+        pieces = _decoded(container, streams[0].index, origin_s - _LEAD_S, recording.path)
+        for place, piece in _placed(pieces, rate, _LAYOUTS[1], origin_s):
+            block = piece.to_ndarray().astype(np.float32, copy=False).reshape(-1)
+            skipped = min(max(0, -place), len(block))
+            if skipped < len(block):
+                yield place + skipped, block[skipped:]
+
+
 def _mix(
     samples: Float32, pieces: Iterator[AudioFrame], rate: int, layout: str, start_s: float
 ) -> bool:
     """Lay resampled pieces at their places in ``samples``; False when there was none."""
+    heard = False
+    for place, piece in _placed(pieces, rate, layout, start_s):
+        heard = True
+        _lay(samples, piece, place)
+        if place + piece.samples >= len(samples):
+            break
+    return heard
+
+
+def _placed(
+    pieces: Iterator[AudioFrame], rate: int, layout: str, start_s: float
+) -> Iterator[tuple[int, AudioFrame]]:
+    """Resample pieces and say at which sample after ``start_s`` (file time) each begins."""
     resampler: AudioResampler | None = None
     form: tuple[object, ...] = ()
     place = 0
-    heard = False
     for piece in pieces:
-        heard = True
         this_form = (piece.format.name, piece.layout.name, piece.sample_rate)
         if resampler is None or this_form != form:
             resampler = AudioResampler(format="flt", layout=layout, rate=rate)
@@ -102,22 +137,20 @@ def _mix(
             place = 0
         piece.pts = None
         for resampled in resampler.resample(piece):
-            place += _lay(samples, resampled, place)
-        if place >= len(samples):
-            return True
+            yield place, resampled
+            place += resampled.samples
     if resampler is not None:
         for resampled in resampler.resample(None):
-            place += _lay(samples, resampled, place)
-    return heard
+            yield place, resampled
+            place += resampled.samples
 
 
-def _lay(samples: Float32, piece: AudioFrame, place: int) -> int:
-    """Copy what lies inside ``samples`` and return how long the piece is."""
+def _lay(samples: Float32, piece: AudioFrame, place: int) -> None:
+    """Copy what lies inside ``samples``."""
     block = piece.to_ndarray().astype(np.float32, copy=False).reshape(-1, samples.shape[1])
     first, last = max(0, place), min(len(samples), place + len(block))
     if first < last:
         samples[first:last] = block[first - place : last - place]
-    return len(block)
 
 
 def _decoded(
