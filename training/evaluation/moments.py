@@ -1,8 +1,13 @@
 """Labelled pairs of real recordings: which moments of two recordings show the same.
 
 A case is a pair of *clips* (a choice of frames of a file, in order) and what is known about it:
-sets of corresponding moments. More than one set: any one of them is right (repetitions). Nothing
-here decodes a picture or needs more than NumPy, so that benchmarks of the engine use it as well.
+sets of corresponding moments. More than one set: any one of them is right. Repetitions may be
+shifted as a whole, as long as every labelled repetition of one side keeps a counterpart; so a map
+that pairs the first squat of one person with the third of another is right, one that leaves a
+squat out for no reason is not.
+
+Nothing here decodes a picture or needs more than NumPy, so that benchmarks of the engine use it
+as well.
 """
 
 from __future__ import annotations
@@ -50,17 +55,47 @@ class Case:
     def error_s(self, map_: Callable[[Float64], Float64]) -> tuple[Float64, float]:
         """Return errors of the key moments in seconds of the other, and the labelled span.
 
-        The map is asked at the reference's moments; where it has no counterpart, the error is the
-        distance to the nearest moment that has one. Of several truths the nearest counts.
+        The map is asked at the reference's moments; an answer that is not finite counts as an
+        error of the whole span (``extended`` makes maps that answer everywhere). Of several truths
+        the one with the least median error counts.
         """
         best: tuple[Float64, float] | None = None
         for truth in self.truths:
-            span_s = float(truth[:, 1].max() - truth[:, 1].min())
-            errors = np.abs(map_(truth[:, 0]) - truth[:, 1])
+            span_s = float(np.ptp(truth[:, 1]))
+            found = np.asarray(map_(truth[:, 0]), dtype=np.float64)
+            errors = np.where(np.isfinite(found), np.abs(found - truth[:, 1]), span_s)
             if best is None or np.median(errors) < np.median(best[0]):
                 best = (errors, span_s)
         assert best is not None
         return best
+
+
+def extended(reference_s: Float64, other_s: Float64) -> Callable[[Float64], Float64]:
+    """Return a map that answers everywhere: without counterpart, as at the nearest that has one.
+
+    Between two neighbouring samples that have one it is linear. So a key moment that a map leaves
+    without counterpart is as wrong as the nearest moment that has one is far from the truth.
+
+    Parameters
+    ----------
+    reference_s : float64 (N,), ascending
+    other_s : float64 (N,), NaN = no counterpart; all NaN: the map answers NaN
+    """
+    known = np.flatnonzero(np.isfinite(other_s))
+
+    def map_(t_s: Float64) -> Float64:
+        times = np.asarray(t_s, dtype=np.float64)
+        if len(known) == 0:
+            return np.full(times.shape, np.nan)
+        knots, values = reference_s[known], other_s[known]
+        linear = np.interp(times, knots, values)
+        after = np.clip(np.searchsorted(knots, times), min(1, len(known) - 1), len(known) - 1)
+        before = np.maximum(after - 1, 0)
+        nearest = np.where(times - knots[before] <= knots[after] - times, before, after)
+        is_gap = known[after] - known[before] > 1
+        return np.where(is_gap, values[nearest], linear)
+
+    return map_
 
 
 def cases(
@@ -85,8 +120,8 @@ def cases(
     if group in SYNCHRONOUS:
         yield from _retimed(group, sorted(labels), times_of, seed)
     elif len(labels) == 1:
-        (name,) = labels
-        yield from _retimed(group, [name, name], times_of, seed)
+        ((name, events),) = labels.items()
+        yield from _retimed(group, [name, name], times_of, seed, events)
     else:
         for first, second in permutations(sorted(labels), 2):
             reference = whole(f"{group}/{first}", times_of)
@@ -167,33 +202,108 @@ def _shifted(name: str, shift: int) -> str:
 
 
 def _retimed(
-    group: str, names: list[str], times_of: Callable[[str], Float64], seed: int
+    group: str,
+    names: list[str],
+    times_of: Callable[[str], Float64],
+    seed: int,
+    events: dict[str, int] | None = None,
 ) -> Iterator[Case]:
+    """Pairs of cameras, one of them re-timed; ``events`` of a recording paired with itself."""
     pairs = list(permutations(names, 2)) if len(set(names)) > 1 else [(names[0], names[0])]
     for number, (first, second) in enumerate(pairs):
+        plain = whole(f"{group}/{first}", times_of)
+        source_s = times_of(f"{group}/{second}")
         for variant in range(RETIMED_PER_PAIR):
             rng = np.random.default_rng([number, variant, len(group), *([seed] if seed else [])])
-            plain = whole(f"{group}/{first}", times_of)
-            clip, shown = _retime(whole(f"{group}/{second}", times_of), rng)
-            # The other shows source time shown[k] at clip.times_s[k]; cameras share source time.
-            moments = np.linspace(shown[0], shown[-1], _MOMENTS + 2)[1:-1]
-            moments = moments[(moments >= plain.times_s[0]) & (moments <= plain.times_s[-1])]
-            truth = np.stack([moments, np.interp(moments, shown, clip.times_s)], axis=1)
+            clip = _retime(whole(f"{group}/{second}", times_of), rng)
+            moments = _shown_moments(clip, source_s)
+            inside = (moments[:, 0] >= plain.times_s[0]) & (moments[:, 0] <= plain.times_s[-1])
+            truths = [moments[inside]]
+            for shift in _periods(events or {}):
+                truths += _shifted_truth(moments, events or {}, source_s, shift, clip)
             if variant % 2 == 0:
-                yield Case(group, plain, clip, (truth,))
+                yield Case(group, plain, clip, tuple(truths))
             else:
-                yield Case(group, clip, plain, (np.ascontiguousarray(truth[:, ::-1]),))
+                turned = (np.ascontiguousarray(truth[:, ::-1]) for truth in truths)
+                yield Case(group, clip, plain, tuple(turned))
 
 
-def _retime(clip: Clip, rng: np.random.Generator) -> tuple[Clip, Float64]:
-    """Trim, cut and re-time a clip by choosing frames; return it and the source time it shows."""
+def _shown_moments(clip: Clip, source_s: Float64) -> Float64:
+    """Return moments that the clip shows, spread evenly: source time and its own, (K, 2) seconds.
+
+    The clip's own time of a frame that it shows several times is the middle of these.
+    """
+    frames, first = np.unique(clip.frames, return_index=True)
+    last = len(clip.frames) - 1 - np.unique(clip.frames[::-1], return_index=True)[1]
+    own_s = 0.5 * (clip.times_s[first] + clip.times_s[last])
+    chosen = np.unique(np.rint(np.linspace(0, len(frames) - 1, _MOMENTS + 2)[1:-1]).astype(int))
+    return np.stack([source_s[frames[chosen]], own_s[chosen]], axis=1)
+
+
+def _periods(events: dict[str, int]) -> list[int]:
+    """Shifts by whole repetitions that a recording's numbered events allow, 0 left out."""
+    counts = [len(numbers) for numbers in numbered(events).values()]
+    most = max(counts, default=1)
+    return [shift for shift in range(1 - most, most) if shift]
+
+
+def _shifted_truth(
+    moments: Float64, events: dict[str, int], source_s: Float64, shift: int, clip: Clip
+) -> list[Float64]:
+    """Return the truth a number of repetitions later, none where a repetition has no counterpart.
+
+    Between two events, time is taken to run evenly in both repetitions.
+    """
+    pairs = []
+    for numbers in numbered(events).values():
+        for number, frame in numbers.items():
+            if not clip.frames[0] <= frame <= clip.frames[-1]:
+                continue
+            if number + shift not in numbers:
+                return []
+            pairs.append((source_s[frame], source_s[numbers[number + shift]]))
+    shown_s, shifted_s = np.asarray(sorted(pairs)).reshape(-1, 2).T
+    if len(shown_s) < 2:
+        return []
+    inside = (moments[:, 0] >= shown_s[0]) & (moments[:, 0] <= shown_s[-1])
+    if inside.sum() < 2:
+        return []
+    later_s = np.interp(moments[inside, 0], shown_s, shifted_s)
+    return [np.stack([later_s, moments[inside, 1]], axis=1)]
+
+
+def numbered(events: dict[str, int]) -> dict[str, dict[int, int]]:
+    """Sort the events of a recording by what they show: kind > repetition, from 1 > frame.
+
+    ``rep2_low``, ``top2`` and ``palm_2`` are the second ``low``, ``top`` and ``palm``, provided
+    that the numbers of a kind count 1, 2, 3 (``palm`` is the first); else a name is a kind of its
+    own.
+    """
+    found: dict[str, dict[int, str]] = {}
+    for name in events:
+        repetition = _repetition(name)
+        if repetition is None:
+            parts = re.fullmatch(r"(.*[^\d_])_?(\d+)?", name)
+            kind, number = (parts[1], int(parts[2] or 1)) if parts else (name, 1)
+        else:
+            number, kind = repetition
+        found.setdefault(kind, {}).setdefault(number, name)
+    kinds: dict[str, dict[int, int]] = {}
+    for kind, names in found.items():
+        if sorted(names) == list(range(1, len(names) + 1)):
+            kinds[kind] = {number: events[names[number]] for number in sorted(names)}
+        else:
+            kinds |= {name: {1: events[name]} for name in names.values()}
+    return kinds
+
+
+def _retime(clip: Clip, rng: np.random.Generator) -> Clip:
+    """Trim, cut and re-time a clip by choosing frames; it gets times of its own."""
     count = len(clip.frames)
-    positions = retimed_positions(count, rng)
-    chosen = np.clip(positions.astype(np.int64), 0, count - 1)
+    chosen = np.clip(retimed_positions(count, rng).astype(np.int64), 0, count - 1)
     step_s = float(np.median(np.diff(clip.times_s)))
     times_s = np.arange(len(chosen), dtype=np.float64) * step_s
-    source_s = np.interp(positions, np.arange(count), clip.times_s)
-    return Clip(clip.file, clip.frames[chosen], times_s), source_s
+    return Clip(clip.file, clip.frames[chosen], times_s)
 
 
 def retimed_positions(count: int, rng: np.random.Generator) -> Float64:

@@ -208,7 +208,7 @@ def test_labelled_recordings_are_decoded_once(shared_data: Path) -> None:
     exact = [case for case in cases if case.name.split(" = ")[0] == case.name.split(" = ")[1]]
     assert not exact
     linear = score_embedder(None, cases, centre=False)["board_3cam"]
-    assert linear.median_percent == pytest.approx(7.59, abs=0.3)  # benchmarks/alignment.py: 7.6
+    assert linear.median_percent == pytest.approx(7.20, abs=0.3)  # benchmarks/alignment.py: 7.2
 
 
 @pytest.mark.shared

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from training.evaluation.moments import RETIMED_PER_PAIR, Case, Clip, cases, retimed_positions
+from training.evaluation.moments import (
+    RETIMED_PER_PAIR,
+    Case,
+    Clip,
+    cases,
+    extended,
+    numbered,
+    retimed_positions,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -99,3 +107,85 @@ def test_the_same_pair_is_always_retimed_alike(tmp_path: Path) -> None:
 def test_it_needs_no_torch() -> None:
     code = "import sys, training.evaluation.moments; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_copies_show_the_same_frame_at_corresponding_moments(tmp_path: Path) -> None:
+    # Exact: at every scored moment the copy shows the very frame whose time the other side has.
+    data = write(tmp_path, {"hand_2cam": {"a.mp4": {"x": 1}, "b.mp4": {"x": 1}}})
+    for number, case in enumerate(cases(data, at_ten, "hand_2cam")):
+        (truth,) = case.truths
+        is_plain_reference = number % RETIMED_PER_PAIR % 2 == 0
+        copy = case.other if is_plain_reference else case.reference
+        source_s, copy_s = truth.T if is_plain_reference else truth.T[::-1]
+        assert len(truth) == 24
+        for at_s, shown_s in zip(source_s, copy_s, strict=True):
+            times = copy.times_s[at_ten("")[copy.frames] == at_s]
+            assert 0.5 * (times[0] + times[-1]) == pytest.approx(shown_s)
+
+
+def test_a_copy_may_be_shifted_where_every_shown_repetition_has_a_counterpart(
+    tmp_path: Path,
+) -> None:
+    events = {f"{kind}{k}": 10 * k - 5 + d for k in range(1, 11) for kind, d in PERIOD}
+    data = write(tmp_path, {"one": {"reps": {**events}}})
+    found = list(cases(data, at_hundred, "one"))
+    assert len(found) == RETIMED_PER_PAIR
+    for number, case in enumerate(found):
+        copy = case.other if number % 2 == 0 else case.reference
+        first, last = copy.frames[[0, -1]]
+        shown = [frame for frame in events.values() if first <= frame <= last]
+        for shift, truth in zip(shifts_of(shown, set(events.values())), case.truths, strict=True):
+            source_s, copy_s = truth.T if number % 2 == 0 else truth.T[::-1]
+            at = np.searchsorted(copy.times_s, copy_s)
+            # The period is ten frames: a repetition later is a second later.
+            later_s = copy.frames[np.minimum(at, len(copy.frames) - 1)] / 10 + shift
+            assert np.abs(source_s - later_s).max() <= 0.11
+    assert {len(case.truths) for case in found} != {1}  # some copies leave room for a shift
+
+
+PERIOD = (("low", 0), ("high", 4))
+
+
+def at_hundred(file: str) -> np.ndarray:
+    return np.arange(110) / 10
+
+
+def shifts_of(shown: list[int], known: set[int]) -> list[int]:
+    shifts = [s for s in range(-9, 10) if s and all(frame + 10 * s in known for frame in shown)]
+    return [0, *shifts]
+
+
+def test_without_counterpart_a_map_answers_as_at_the_nearest_moment_that_has_one() -> None:
+    nan = np.nan
+    map_ = extended(np.arange(7.0), np.asarray([nan, 10.0, 11.0, nan, nan, 20.0, nan]))
+    asked = np.asarray([0.0, 1.5, 3.0, 4.0, 4.9, 6.0])
+    np.testing.assert_allclose(map_(asked), [10.0, 10.5, 11.0, 20.0, 20.0, 20.0])
+
+
+def test_a_map_that_says_nothing_is_a_whole_span_off() -> None:
+    clip = Clip("g/a", np.arange(3), np.arange(3.0))
+    case = Case("g", clip, clip, (np.asarray([[0.0, 0.0], [2.0, 4.0]]),))
+    errors, span_s = case.error_s(extended(np.arange(3.0), np.full(3, np.nan)))
+    assert span_s == 4.0
+    np.testing.assert_array_equal(errors, [4.0, 4.0])
+
+
+def test_leaving_out_other_repetitions_costs_nothing() -> None:
+    # One squat against the third of four: the map has a counterpart for that stretch alone.
+    clip = Clip("g/four", np.arange(50), np.arange(50) / 10)
+    truths = tuple(np.asarray([[k + 0.1, 0.2], [k + 0.6, 0.7]]) for k in range(4))
+    case = Case("g", clip, clip, truths)
+    other_s = np.where((clip.times_s > 2.0) & (clip.times_s < 2.8), clip.times_s - 1.9, np.nan)
+    errors, _ = case.error_s(extended(clip.times_s, other_s))
+    np.testing.assert_allclose(errors, [0.0, 0.0], atol=1e-9)
+
+
+def test_numbered_events_are_repetitions_where_they_count() -> None:
+    events = {"top1": 5, "top2": 9, "palm": 1, "palm_2": 3, "f97": 97, "f297": 297, "rep1_low": 7}
+    assert numbered(events) == {
+        "top": {1: 5, 2: 9},
+        "palm": {1: 1, 2: 3},
+        "f97": {1: 97},
+        "f297": {1: 297},
+        "low": {1: 7},
+    }
