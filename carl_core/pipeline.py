@@ -13,6 +13,12 @@ from carl_core.alignment.aligners import AlignOptions, align
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
 from carl_core.alignment.nullbank import bank_for
+from carl_core.alignment.together import (
+    TOGETHER_METHODS,
+    Samples,
+    align_by_sound,
+    align_by_timecode,
+)
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
@@ -21,9 +27,10 @@ from carl_core.encoder.embed import (
     embed_stills,
     encode_images,
     normal_sampling,
+    sampled_frames,
 )
 from carl_core.encoder.onnx import load_encoder
-from carl_core.errors import CarlError, StoreError
+from carl_core.errors import AlignmentError, CarlError, StoreError
 from carl_core.progress import Monitor
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
 from carl_core.video.image import read_image
@@ -34,7 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from carl_core.alignment.alignment import Alignment, Mask
-    from carl_core.arrays import Float32, UInt8
+    from carl_core.arrays import Float32, Int64, UInt8
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.recording import Recording
@@ -157,11 +164,25 @@ class Engine:
     ) -> Alignment:
         """Embed both recordings where needed and align ``other`` to ``reference``.
 
+        By "audio" and "timecode" nothing is embedded: the pictures take no part.
+
         Raises
         ------
         MediaError, ModelError, AlignmentError, Cancelled
         """
         monitor = monitor or Monitor()
+        if method in TOGETHER_METHODS:
+            if anchors or masks:
+                raise AlignmentError(
+                    f"By {method} the recordings are shifted as a whole, so anchors and masks "
+                    "cannot be kept. Remove them, or choose another method."
+                )
+            ours, theirs = (
+                Samples(r, r.index.times_s[self.frames_of(r, sampling)]) for r in (reference, other)
+            )
+            if method == "audio":
+                return align_by_sound(ours, theirs, monitor=monitor)
+            return align_by_timecode(ours, theirs)
         first = self.embed(reference, sampling=sampling, monitor=monitor)
         second = self.embed(other, sampling=sampling, monitor=monitor)
         monitor.start(f"aligning {other.name}", None, "steps")
@@ -174,6 +195,10 @@ class Engine:
             options=options or AlignOptions(),
             monitor=monitor,
         )
+
+    def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
+        """Return the frames (T,) that embedding takes from a recording, without embedding it."""
+        return sampled_frames(recording.index, normal_sampling(sampling, self.encoder))
 
     def search(
         self,
@@ -283,17 +308,17 @@ def alignment_file(
 ) -> AlignmentFile:
     """Gather what ``alignment.json`` holds: recording 0 is the reference."""
     recordings = (reference, *others)
-    first = engine.embed(reference, sampling=sampling)
+    frames = engine.frames_of(reference, sampling)
     maps = []
     for number, other in enumerate(others, start=1):
         alignment = alignments[other.id]
-        second = engine.embed(other, sampling=sampling)
+        other_frames = engine.frames_of(other, sampling)
         maps.append(
             AlignmentMap(
                 recording=number,
                 alignment=alignment,
-                raw_reference_frames=first.frames[alignment.raw_reference],
-                raw_other_frames=second.frames[alignment.raw_other],
+                raw_reference_frames=frames[alignment.raw_reference],
+                raw_other_frames=other_frames[alignment.raw_other],
             )
         )
     entries = tuple(

@@ -279,7 +279,7 @@ def _spectrum(wave: Float32, size: int) -> npt.NDArray[np.complex64] | None:
 
 
 def _mean_around(values: npt.NDArray[np.floating], width: int) -> Float64:
-    """Moving mean over about ``width`` values."""
+    """Return the moving mean over about ``width`` values."""
     half = max(1, width // 2)
     sums = np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])
     places = np.arange(len(values))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from carl_core.alignment.aligners import METHODS, AlignOptions
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import to_json, write_alignment
+from carl_core.alignment.together import TOGETHER_METHODS
 from carl_core.cli.console import message, progress_bar, result, result_json, tell_unmapped
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.export.heatmap import write_heatmap
@@ -43,7 +44,12 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     parser.add_argument("--csv", action="store_true", help="write alignment.csv")
     parser.add_argument("--plot", action="store_true", help="write heatmap.png")
     parser.add_argument("--video", action="store_true", help="write side_by_side.mp4")
-    parser.add_argument("--method", choices=METHODS, default="auto")
+    parser.add_argument(
+        "--method",
+        choices=(*METHODS, *TOGETHER_METHODS),
+        default="auto",
+        help="audio and timecode: one constant shift, for cameras that ran together",
+    )
     parser.add_argument(
         "--anchor",
         action="append",

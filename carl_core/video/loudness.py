@@ -51,6 +51,11 @@ class Loudness:
         """Seconds covered."""
         return len(self.levels) / LEVELS_PER_S
 
+    @property
+    def is_silent(self) -> bool:
+        """Whether no band ever rises above 80 dB below full scale."""
+        return not bool(np.any(self.levels > np.log(2 * _FLOOR)))
+
 
 def read_loudness(recording: Recording, *, monitor: Monitor | None = None) -> Loudness | None:
     """Decode a recording's sound once and keep its levels; None where there is no sound.
