@@ -155,6 +155,32 @@ def labels_of(data: Path) -> dict[str, dict[str, dict[str, int]]]:
     return groups
 
 
+def tolerances_of(data: Path, group: str) -> Callable[[str, str], float]:
+    """Return the labelling uncertainty of (file name, event) in frames of that file, 0 = unknown.
+
+    ``labels.json`` has it under ``_tolerance``: by group ``_default``, numbers by event, and the
+    same again for single files under ``_per_video``.
+
+    Raises
+    ------
+    MediaError
+        When the file cannot be used.
+    """
+    labels_of(data)  # checks the file
+    document = json.loads((data / "labels.json").read_text(encoding="utf-8"))
+    found = document.get("_tolerance", {}).get(group, {})
+
+    def tolerance(name: str, event: str) -> float:
+        own = found.get("_per_video", {}).get(name, {})
+        for table in (own, found):
+            for key in (event, "_default"):
+                if isinstance(table.get(key), (int, float)):
+                    return float(table[key])
+        return 0.0
+
+    return tolerance
+
+
 def negatives(data: Path) -> list[tuple[str, str]]:
     """Pairs of files that do not show the same."""
     document = json.loads((data / "negatives.json").read_text(encoding="utf-8"))
