@@ -18,6 +18,7 @@ from training.evaluation.moments import (
     extended,
     numbered,
     retimed_positions,
+    tolerances_of,
 )
 
 if TYPE_CHECKING:
@@ -189,3 +190,14 @@ def test_numbered_events_are_repetitions_where_they_count() -> None:
         "f297": {1: 297},
         "low": {1: 7},
     }
+
+
+def test_tolerances_go_by_recording_event_and_group(tmp_path: Path) -> None:
+    labels = {
+        "g": {"a": {"top": 1}, "b": {"top": 2}},
+        "_tolerance": {"g": {"_default": 3, "top": 7, "_per_video": {"b": {"_default": 1}}}},
+    }
+    (tmp_path / "labels.json").write_text(json.dumps(labels))
+    tolerance = tolerances_of(tmp_path, "g")
+    assert (tolerance("a", "top"), tolerance("a", "end"), tolerance("b", "top")) == (7.0, 3.0, 1.0)
+    assert tolerances_of(tmp_path, "h")("a", "top") == 0.0
