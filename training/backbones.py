@@ -67,7 +67,7 @@ def pool_of(config: ModelConfig, channels: int, height: int, width: int) -> nn.M
     return _GridPool(config.tokens, height, width)
 
 
-class _Block(nn.Module):
+class ResidualBlock(nn.Module):
     """Two 3x3 convolutions around a shortcut, as in a basic residual network."""
 
     def __init__(self, channels_in: int, channels: int, stride: int) -> None:
@@ -95,8 +95,8 @@ def _light() -> tuple[nn.Module, nn.Module, int]:
     speed on 2 cores: depthwise networks are bound by memory, this one by arithmetic.
     """
     stem = nn.Sequential(nn.Conv2d(3, 32, 7, 4, 3, bias=False), nn.BatchNorm2d(32), nn.ReLU())
-    early = nn.Sequential(stem, _Block(32, 64, 2), _Block(64, 128, 2))
-    return early, _Block(128, 256, 1), 256
+    early = nn.Sequential(stem, ResidualBlock(32, 64, 2), ResidualBlock(64, 128, 2))
+    return early, ResidualBlock(128, 256, 1), 256
 
 
 def backbone_of(config: ModelConfig) -> tuple[nn.Module, nn.Module, int]:

@@ -1,12 +1,13 @@
 """Two networks that teach the bundled encoder, and stand beside it as baselines.
 
-Both are TensorFlow Lite files with int8 weights (Apache-2.0, github.com/google-coral/test_data); they are
-read from a folder the user names and never shipped. They run on one core of a CPU: the image network
-about 480 pictures a second, the pose network about 300.
+Both are TensorFlow Lite files with int8 weights (Apache-2.0, github.com/google-coral/test_data);
+they are read from a folder the user names and never shipped. They run on one core of a CPU: the
+image network about 480 pictures a second, the pose network about 300.
 """
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -104,7 +105,11 @@ def _interpreter(path: Path, threads: int) -> Any:
             f"({exc}). Install it with: pip install ai-edge-litert"
         ) from exc
     try:
-        net = Interpreter(str(path), num_threads=threads, experimental_preserve_all_tensors=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # keeping inner tensors is what we want
+            net = Interpreter(
+                str(path), num_threads=threads, experimental_preserve_all_tensors=True
+            )
         net.allocate_tensors()
     except (ValueError, RuntimeError) as exc:
         raise ModelError(f"{path} is not a TensorFlow Lite network ({exc}).") from exc
@@ -121,7 +126,8 @@ def _tensor(
         raise ModelError(
             f"{path} is another network than expected: it has no tensor of shape {shape}."
         )
-    return named[-1 if last else 0]
+    found_one: dict[str, Any] = named[-1 if last else 0]
+    return found_one
 
 
 def _run(net: Any, picture: UInt8) -> None:
@@ -131,6 +137,5 @@ def _run(net: Any, picture: UInt8) -> None:
 
 def _value(net: Any, tensor: dict[str, Any]) -> Float32:
     scale, zero = tensor["quantization"]
-    return (net.get_tensor(tensor["index"]).astype(np.float32) - np.float32(zero)) * np.float32(
-        scale
-    )
+    stored: Float32 = net.get_tensor(tensor["index"]).astype(np.float32)
+    return (stored - np.float32(zero)) * np.float32(scale)

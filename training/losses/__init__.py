@@ -6,6 +6,7 @@ autocast off around them: it would round products inside to 8 bits.
 """
 
 from training.losses.cross_video import confident_pairs, cross_video_loss
+from training.losses.distillation import difference_loss, located_joint_loss, place_loss
 from training.losses.joints import joint_map_loss, joint_regression_loss
 from training.losses.lav import alignment_loss, contrastive_idm, soft_dtw
 from training.losses.scl import NEGATIVES, sequence_contrastive_loss
@@ -21,10 +22,13 @@ __all__ = [
     "contrastive_idm",
     "cross_video_loss",
     "cycle_consistency_loss",
+    "difference_loss",
     "frame_cross_entropy",
     "joint_map_loss",
     "joint_regression_loss",
+    "located_joint_loss",
     "n_pairs_loss",
+    "place_loss",
     "sequence_contrastive_loss",
     "soft_dtw",
 ]
