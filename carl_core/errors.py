@@ -9,6 +9,7 @@
     ├── ModelError                 an encoder file is missing, not ours, or fails
     ├── StoreError                 the cache of derived data cannot be read or written
     ├── AlignmentError             inputs or constraints that allow no alignment
+    │   └── NothingInCommonError   sounds or timecodes that have no moment in common
     ├── ProjectError               a project, alignment or labels file that cannot be used
     └── ExportError                a result cannot be written
 
@@ -64,6 +65,10 @@ class StoreError(CarlError):
 
 class AlignmentError(CarlError):
     """The inputs or the user's constraints allow no alignment."""
+
+
+class NothingInCommonError(AlignmentError):
+    """What the recordings were to be aligned by has no moment in common."""
 
 
 class ProjectError(CarlError):

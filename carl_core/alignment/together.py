@@ -14,7 +14,7 @@ import numpy as np
 
 from carl_core.alignment.alignment import Alignment
 from carl_core.alignment.sound import LEAST_OVERLAP_S, match_loudness, match_waves
-from carl_core.errors import AlignmentError
+from carl_core.errors import AlignmentError, NothingInCommonError
 from carl_core.video.soundtrack import Soundtrack
 from carl_core.video.timecode import read_timecode
 
@@ -64,7 +64,8 @@ def align_by_sound(
     Raises
     ------
     AlignmentError
-        When one of both has no sound or is silent or too short, or no shift stands out.
+        When one of both has no sound or is silent or too short; `NothingInCommonError` when no
+        shift stands out.
     MediaError, Cancelled
     """
     ours, theirs = _heard(reference.recording), _heard(other.recording)
@@ -77,7 +78,7 @@ def align_by_sound(
     if found.ratio < _LIKELY:
         by_loudness = match_loudness(ours.loudness(monitor), theirs.loudness(monitor))
         if by_loudness is None or by_loudness.ratio < _LIKELY_LOUDNESS:
-            raise AlignmentError(
+            raise NothingInCommonError(
                 f"No common sound was found in {ours.name} and {theirs.name}: the best shift fits "
                 f"only {found.ratio:.2f} times as well as the next one, as with unrelated or "
                 "regularly repeated sound. Align by the pictures, or pin moments by hand."
@@ -103,7 +104,8 @@ def align_by_timecode(reference: Samples, other: Samples) -> Alignment:
     Raises
     ------
     AlignmentError
-        When one of both has no timecode, they count differently, or do not overlap.
+        When one of both has no timecode or they count differently; `NothingInCommonError` when
+        they do not overlap.
     MediaError
         When a file cannot be read, or its timecode means nothing.
     """
@@ -124,7 +126,7 @@ def align_by_timecode(reference: Samples, other: Samples) -> Alignment:
     )
     labels = f"{ours} and {theirs}"
     if _overlap_s(offset_s, reference.recording, other.recording) <= 0:
-        raise AlignmentError(
+        raise NothingInCommonError(
             f"By their timecodes {labels} the recordings have no moment in common: they are "
             f"{abs(offset_s):.3f} s apart. Check that the cameras' clocks were set together, or "
             "align by the sound or the pictures."
@@ -210,7 +212,7 @@ def _shifted(
     values = rate * reference.times_s + offset_s
     inside = (values >= -_EDGE_S) & (values < end_s)
     if inside.sum() < 2:
-        raise AlignmentError(
+        raise NothingInCommonError(
             f"At an offset of {offset_s:.3f} s {reference.recording.name} and "
             f"{other.recording.name} have less than two sampled frames in common. "
             "Choose longer recordings, or a higher sampling rate."

@@ -21,6 +21,7 @@ from carl_core.errors import (
     ExportError,
     MediaError,
     ModelError,
+    NothingInCommonError,
     ProjectError,
 )
 
@@ -52,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (MediaError, ModelError, ProjectError) as error:
         message(str(error), is_error=True)
         return UNREADABLE
+    except NothingInCommonError as error:
+        message(str(error), is_error=True)
+        return NOTHING
     except (AlignmentError, ExportError, CarlError) as error:
         message(str(error), is_error=True)
         return USAGE
