@@ -32,6 +32,7 @@ class VideoInfo:
     is_interlaced : whether pictures are stored as two fields (they are shown deinterlaced)
     colour : matrix and range, e.g. "bt709 limited"
     problems : whole sentences on what is not as it should be; empty for a sound file
+    timecode : as the camera wrote it for the first frame, or None
     """
 
     codec: str
@@ -52,6 +53,7 @@ class VideoInfo:
     is_interlaced: bool
     colour: str
     problems: tuple[str, ...] = ()
+    timecode: str | None = None
 
     def __post_init__(self) -> None:
         if min(self.width, self.height, self.coded_width, self.coded_height) < 1:

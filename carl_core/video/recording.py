@@ -12,6 +12,7 @@ from carl_core.video.container import check_file, codec_name, has_decoder, opene
 from carl_core.video.display import colour_of, geometry_of
 from carl_core.video.index import StreamIndex, index_stream
 from carl_core.video.info import VideoInfo, display_text
+from carl_core.video.timecode import written_timecode
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -134,4 +135,5 @@ def _describe(container: InputContainer, stream: VideoStream, found: StreamIndex
         is_interlaced=found.is_interlaced,
         colour=str(colour),
         problems=tuple(problems),
+        timecode=written_timecode(container, stream),
     )

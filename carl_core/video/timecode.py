@@ -16,7 +16,7 @@ from carl_core.video.container import opened, recording_stream
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from av.container import InputContainer
     from av.video.stream import VideoStream
@@ -128,7 +128,7 @@ def read_timecode(recording: Recording) -> Timecode | None:
     """
     with opened(recording.path) as container:
         stream = recording_stream(container, recording.path)
-        text = next(_written(container, stream), None)
+        text = written_timecode(container, stream)
         mean = stream.average_rate or stream.guessed_rate
     if text is None:
         return None
@@ -151,15 +151,19 @@ def read_timecode(recording: Recording) -> Timecode | None:
         ) from error
 
 
-def _written(container: InputContainer, stream: VideoStream) -> Iterator[str]:
-    """Timecodes as written: the picture's own, those of tracks of their own, the file's."""
+def written_timecode(container: InputContainer, stream: VideoStream) -> str | None:
+    """Return the timecode as written: the picture's own, else a track's of its own or the file's.
+
+    None where there is none. Whether it means anything is not asked; see `read_timecode`.
+    """
     places: list[Mapping[str, str]] = [stream.metadata]
     places += [other.metadata for other in container.streams if other.type == "data"]
     places.append(container.metadata)
     for tags in places:
         for key, value in tags.items():
             if key.lower() == "timecode" and value.strip():
-                yield value.strip()
+                return str(value).strip()
+    return None
 
 
 def _standard(rate: Fraction) -> Fraction | None:

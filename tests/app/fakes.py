@@ -73,7 +73,12 @@ class FakeEngine:
         )
 
     def align(
-        self, reference: Recording, other: Recording, *, monitor: Monitor | None = None
+        self,
+        reference: Recording,
+        other: Recording,
+        *,
+        method: str = "auto",
+        monitor: Monitor | None = None,
     ) -> Alignment:
         if monitor is not None:
             monitor.check()
@@ -87,7 +92,7 @@ class FakeEngine:
             others[-2:] = np.nan  # the end has no counterpart
         count = len(times)
         return Alignment(
-            method="dtw",
+            method="dtw" if method == "auto" else method,
             cost=0.2,
             match=0.5 if self.verdict == "none" else 0.97,
             verdict=self.verdict,
