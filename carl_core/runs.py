@@ -1,7 +1,8 @@
 """What a training run tells the outside: ``events.jsonl``, one JSON object per line.
 
 The only contract between the trainer and whoever watches it (the window, a script). Writing appends
-whole lines and flushes; reading tolerates a last line that is still being written.
+whole lines and flushes; reading tolerates a last line that is still being written. An adaptation
+says the same on its standard output.
 """
 
 from __future__ import annotations
@@ -79,6 +80,41 @@ class Evaluated:
 
 
 @dataclass(frozen=True, slots=True)
+class Progressed:
+    """How far a stage before or after the steps is; ``total`` and ``remaining_s`` may be NaN."""
+
+    kind: ClassVar[str] = "progressed"
+    time_s: float
+    stage: str
+    done: float
+    total: float
+    unit: str
+    rate: float
+    remaining_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """An adapted encoder was compared with the old one on what was held back.
+
+    Attributes
+    ----------
+    before, after : mean error of the old and of the new one, in percent of what is aligned
+    noise : standard error of their difference
+    better : whether the new one wins by more than chance
+    reason : the same as a sentence
+    """
+
+    kind: ClassVar[str] = "judged"
+    time_s: float
+    before: float
+    after: float
+    noise: float
+    better: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Checkpoint:
     """A state to resume from was written to ``path`` (relative to the run folder)."""
 
@@ -118,9 +154,22 @@ class Failed:
     message: str
 
 
-Event: TypeAlias = Started | Step | Evaluated | Checkpoint | Exported | Finished | Failed
+Event: TypeAlias = (
+    Started | Step | Evaluated | Progressed | Judged | Checkpoint | Exported | Finished | Failed
+)
 _KINDS: dict[str, type[Event]] = {
-    one.kind: one for one in (Started, Step, Evaluated, Checkpoint, Exported, Finished, Failed)
+    one.kind: one
+    for one in (
+        Started,
+        Step,
+        Evaluated,
+        Progressed,
+        Judged,
+        Checkpoint,
+        Exported,
+        Finished,
+        Failed,
+    )
 }
 
 

@@ -14,16 +14,16 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
 from app import settings as keys
-from app.actions import SPECS, ActionId, make_actions, tooltip
+from app.actions import ActionId, make_actions
 from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.frames import FrameService
 from app.jobs import Job, JobRunner
 from app.models.engine import EngineHandle, engine_maker
-from app.models.methods import Method, lacking
 from app.models.session import SessionModel
 from app.models.viewstate import Lane, PairChoice, Thumbnail, Transport
+from app.presenters.adaptation import AdaptationPresenter
 from app.presenters.heatmap import HeatmapPresenter
 from app.presenters.loading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, EngineState, LoadingPresenter
 from app.presenters.playback import SPEEDS, PlaybackPresenter
@@ -34,6 +34,7 @@ from app.presenters.timeline import TimelinePresenter
 from app.resources import icons
 from app.resources.theme import THEME
 from app.settings import Settings
+from app.trainer import TrainerProcess
 from app.views.keys import KeySheet
 from app.views.main_window import MainWindow
 from carl_core.assets import asset_path
@@ -54,11 +55,6 @@ _BASES = {
     ActionId.BASE_REFERENCE: TimeBase.REFERENCE,
     ActionId.BASE_MEAN: TimeBase.MEAN,
     ActionId.BASE_NATIVE: TimeBase.NATIVE,
-}
-_METHODS = {
-    ActionId.METHOD_PICTURES: Method.PICTURES,
-    ActionId.METHOD_SOUND: Method.SOUND,
-    ActionId.METHOD_TIMECODE: Method.TIMECODE,
 }
 
 
@@ -115,6 +111,9 @@ class Program(QObject):
             window.search,
             self,
         )
+        self.adaptation = AdaptationPresenter(
+            self.session, self.jobs, self.engine, TrainerProcess(self), window.adaptation, self
+        )
         self.status = StatusPresenter(self.jobs, window.status, self)
         self._connect()
         self._restore()
@@ -147,6 +146,7 @@ class Program(QObject):
             self.settings.set(keys.LAYOUT, self.window.layout_state())
         self.settings.sync()
         self.window.hide()
+        self.adaptation.close()
         self.jobs.close()
         self.frames.close()
         self.collector.stop()
@@ -158,7 +158,6 @@ class Program(QObject):
         layout = self.settings.get(keys.LAYOUT)
         if not layout.isEmpty():
             self.window.restoreState(layout)
-        self.actions[ActionId.METHOD_PICTURES].setChecked(True)
         base = self.settings.get(keys.TIME_BASE)
         which = next((i for i, b in _BASES.items() if b.value == base), ActionId.BASE_REFERENCE)
         self.actions[which].setChecked(True)
@@ -208,6 +207,13 @@ class Program(QObject):
         window.search.pixels_dropped.connect(self._on_pixels)
         window.search.frame_wanted.connect(self.search.find_active_frame)
         window.search.file_wanted.connect(self._choose_image)
+        panel = window.adaptation
+        panel.start_wanted.connect(self.adaptation.start)
+        panel.stop_wanted.connect(self.adaptation.stop)
+        panel.use_wanted.connect(self.adaptation.use)
+        panel.dismissed.connect(self.adaptation.dismiss)
+        panel.back_wanted.connect(self.adaptation.go_back)
+        self.adaptation.encoder_chosen.connect(self._use_encoder)
         self.search.started.connect(window.show_search)
         self.search.found.connect(self.timeline.set_hits)
 
@@ -220,6 +226,7 @@ class Program(QObject):
             ActionId.QUIT: lambda: _ignore(self.window.close()),
             ActionId.ALIGN: lambda: self.loading.align_again(),
             ActionId.CANCEL_JOBS: lambda: self.loading.cancel(),
+            ActionId.ADAPT: self._show_adaptation,
             ActionId.MAKE_REFERENCE: lambda: self.session.set_reference(self.session.active_id),
             ActionId.FIND_FRAME: lambda: self.search.find_active_frame(),
             ActionId.FIND_IMAGE: self._choose_image,
@@ -242,9 +249,6 @@ class Program(QObject):
             ActionId.LOOP: lambda: self.player.set_looping(self.actions[ActionId.LOOP].isChecked()),
             ActionId.NEXT_TILE: lambda: self.session.activate_neighbour(1),
             ActionId.PREVIOUS_TILE: lambda: self.session.activate_neighbour(-1),
-            ActionId.METHOD_PICTURES: lambda: self.loading.set_method(Method.PICTURES),
-            ActionId.METHOD_SOUND: lambda: self.loading.set_method(Method.SOUND),
-            ActionId.METHOD_TIMECODE: lambda: self.loading.set_method(Method.TIMECODE),
             ActionId.BASE_REFERENCE: lambda: self._set_base(ActionId.BASE_REFERENCE),
             ActionId.BASE_MEAN: lambda: self._set_base(ActionId.BASE_MEAN),
             ActionId.BASE_NATIVE: lambda: self._set_base(ActionId.BASE_NATIVE),
@@ -272,25 +276,20 @@ class Program(QObject):
             ActionId.REMOVE,
             ActionId.CLOSE_ALL,
             ActionId.ALIGN,
+            ActionId.ADAPT,
             ActionId.MAKE_REFERENCE,
             ActionId.FIND_FRAME,
             ActionId.PLAY,
         )
         for which in needs:
             self.actions[which].setEnabled(is_any)
-        self._offer_methods()
 
-    def _offer_methods(self) -> None:
-        """Let only such methods be chosen as all recordings allow, and say which does not."""
-        for which, method in _METHODS.items():
-            names = lacking(method, self.session.recordings)
-            action = self.actions[which]
-            action.setEnabled(bool(self.session.entries) and not names)
-            missing = self.tr("Not possible: no timecode in {names}.")
-            if method is Method.SOUND:
-                missing = self.tr("Not possible: no sound in {names}.")
-            shown = ", ".join(names)
-            action.setToolTip(missing.format(names=shown) if names else tooltip(SPECS[which]))
+    def _show_adaptation(self) -> None:
+        self.adaptation.refresh()
+        self.window.show_adaptation()
+
+    def _use_encoder(self, path: Path) -> None:
+        self.loading.use_engine(engine_maker(path))
 
     def _on_engine_ready(self, state: EngineState) -> None:
         self.engine_state = state

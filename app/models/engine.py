@@ -68,12 +68,7 @@ class Engine(Protocol):
         ...
 
     def align(
-        self,
-        reference: Recording,
-        other: Recording,
-        *,
-        method: str = "auto",
-        monitor: Monitor | None = None,
+        self, reference: Recording, other: Recording, *, monitor: Monitor | None = None
     ) -> Alignment:
         """Align ``other`` to ``reference``."""
         ...
@@ -100,6 +95,12 @@ class EngineHandle:
         self._make = make
         self._lock = threading.Lock()
         self._engine: Engine | None = None
+
+    def replace(self, make: Callable[[], Engine]) -> None:
+        """Use another engine from now on; work under way goes on with the old one."""
+        with self._lock:
+            self._make = make
+            self._engine = None
 
     def get(self) -> Engine:
         """Return the engine; the first call makes it."""

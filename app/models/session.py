@@ -176,14 +176,6 @@ class SessionModel(QObject):
         self.recordings_changed.emit()
         self.schedule_changed.emit()
 
-    def forget_alignments(self) -> None:
-        """Let all alignments be made anew."""
-        self._forget_alignments()
-        self._schedule = None
-        for entry in self.entries:
-            self.entry_changed.emit(entry.id)
-        self.schedule_changed.emit()
-
     def set_active(self, recording_id: str) -> None:
         """Make a recording the one the keys act on."""
         if recording_id != self._active_id:
@@ -230,6 +222,16 @@ class SessionModel(QObject):
             self._schedule = None
             self.entry_changed.emit(recording_id)
             self.schedule_changed.emit()
+
+    def forget_embeddings(self) -> None:
+        """Take all embeddings and alignments out: another encoder is in use."""
+        for entry in self._entries.values():
+            self._entries[entry.id] = replace(
+                entry, stage=Stage.WAITING, progress=None, embeddings=None, alignment=None
+            )
+        self._schedule = None
+        self.recordings_changed.emit()
+        self.schedule_changed.emit()
 
     def _forget_alignments(self) -> None:
         for entry in self._entries.values():

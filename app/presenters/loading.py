@@ -10,17 +10,16 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
-from app.models.methods import Method
 from app.models.session import Entry, SessionModel, Stage
 from app.resources.text import format_match
 from carl_core.errors import CarlError, MediaError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from app.jobs import Job, JobRunner
-    from app.models.engine import EngineHandle
+    from app.models.engine import Engine, EngineHandle
     from carl_core.alignment.alignment import Alignment
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Progress
@@ -82,7 +81,6 @@ class LoadingPresenter(QObject):
         self._openings_made = 0
         self._said_notes: set[str] = set()
         self._reference_id = ""
-        self._method = Method.PICTURES
         session.recordings_changed.connect(self._on_recordings_changed)
 
     @property
@@ -137,20 +135,14 @@ class LoadingPresenter(QObject):
                 self._session.set_stage(entry.id, stage)
         self._go_on()
 
-    @property
-    def method(self) -> Method:
-        """What recordings are aligned by."""
-        return self._method
-
-    def set_method(self, method: Method) -> None:
-        """Align all recordings anew by something else."""
-        if method is self._method:
-            return
-        self._method = method
+    def use_engine(self, make: Callable[[], Engine]) -> None:
+        """Embed and align everything again with another engine."""
         for entry in self._session.entries:
-            self._jobs.cancel(f"align:{entry.id}")
-        self._session.forget_alignments()
-        self._go_on()
+            for kind in ("embed", "align"):
+                self._jobs.cancel(f"{kind}:{entry.id}")
+        self._engine.replace(make)
+        self._session.forget_embeddings()
+        self.warm_up()
 
     def cancel(self) -> None:
         """Stop embedding and aligning; what is finished is kept."""
@@ -306,7 +298,6 @@ class LoadingPresenter(QObject):
         recording_id = other.id
         self._session.set_stage(recording_id, Stage.ALIGNING)
         first, second = reference.recording, other.recording
-        method = self._method.value
 
         def done(alignment: Alignment) -> None:
             self._session.set_alignment(recording_id, alignment)
@@ -320,9 +311,7 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         self._jobs.submit(
-            lambda job: self._engine.get().align(
-                first, second, method=method, monitor=job.monitor
-            ),
+            lambda job: self._engine.get().align(first, second, monitor=job.monitor),
             key=f"align:{recording_id}",
             title=self.tr("Aligning {name}").format(name=second.name),
             done=done,
@@ -339,8 +328,8 @@ class LoadingPresenter(QObject):
         entry = self._session.entry(recording_id)
         if entry is None:
             return
-        # A new reference cancels alignments only to begin them anew.
-        is_to_begin_anew = entry.stage is Stage.EMBEDDED
+        # A new reference cancels alignments, and a new encoder everything, only to begin anew.
+        is_to_begin_anew = entry.stage in (Stage.EMBEDDED, Stage.WAITING)
         if not is_to_begin_anew:
             self._session.set_stage(recording_id, Stage.CANCELLED)
         self._go_on()

@@ -35,6 +35,7 @@ from PySide6.QtWidgets import (
 from app.actions import ACTIONS, MENUS, SPECS, ActionId, translated
 from app.resources import icons
 from app.resources.theme import THEME
+from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
 from app.views.grid import TileGrid
@@ -108,6 +109,7 @@ class MainWindow(QMainWindow):
         self.empty = EmptyPage()
         self.heatmap = HeatmapPanel()
         self.search = SearchPanel()
+        self.adaptation = AdaptationPanel()
         self.status = StatusBar()
         self._make_menus()
         self._make_toolbar()
@@ -195,12 +197,14 @@ class MainWindow(QMainWindow):
         self.alignment_dock = self._dock("dock-alignment", self.tr("Alignment"), self.heatmap)
         self.search_dock = self._dock("dock-search", self.tr("Matches"), self.search)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
+        self.adaptation_dock = self._dock("dock-adaptation", self.tr("Adapt"), self.adaptation)
         self.tabifyDockWidget(self.alignment_dock, self.search_dock)
+        self.tabifyDockWidget(self.search_dock, self.adaptation_dock)
         self.alignment_dock.raise_()
         view_menu = self.menuBar().findChild(QMenu, "menu-view")
         if view_menu is not None:
             before = self.actions_by_id[ActionId.FULL_SCREEN]
-            for dock in (self.alignment_dock, self.search_dock):
+            for dock in (self.alignment_dock, self.search_dock, self.adaptation_dock):
                 toggle = dock.toggleViewAction()
                 view_menu.insertAction(before, toggle)
 
@@ -227,6 +231,8 @@ class MainWindow(QMainWindow):
         self._pages.setCurrentIndex(1 if is_any else 0)
         for dock in (self.alignment_dock, self.search_dock):
             dock.setVisible(is_any)
+        if not is_any:
+            self.adaptation_dock.hide()  # it comes when it is asked for
         if is_any:
             self.alignment_dock.raise_()
         self._toolbar.setVisible(is_any)
@@ -250,6 +256,11 @@ class MainWindow(QMainWindow):
         """Bring the matches to the front."""
         self.search_dock.show()
         self.search_dock.raise_()
+
+    def show_adaptation(self) -> None:
+        """Bring the adaptation to the front."""
+        self.adaptation_dock.show()
+        self.adaptation_dock.raise_()
 
     def layout_state(self) -> QByteArray:
         """Return where docks and toolbars are."""
