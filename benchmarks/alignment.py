@@ -14,9 +14,9 @@ Rows, each but the first with plain global DTW of step weights 1-1-1 and 2-1-1 a
 program's own aligner ("carl align"):
 
 - linear time;
-- baselines: raw 32 x 32 pixels, HOG, ImageNet features of MobileNetV2 with each recording's mean
-  taken off, the same joined with HOG, and poses of MoveNet from letterboxed pictures. The two
-  networks are read from ``../shared/weights`` (--teachers);
+- baselines: raw 32 x 32 pixels, HOG, ImageNet features of MobileNetV2, the same joined with HOG,
+  and poses of MoveNet from letterboxed pictures; all but the pixels with each recording's mean
+  taken off. The two networks are read from ``../shared/weights`` (--teachers);
 - the encoder; its row with "carl align" is what the program does, and the one that is judged;
 - controls: position in the recording only, the encoder with an untrained head (three draws), the
   whole encoder untrained, and CARL as published, trained on the same data.
@@ -154,7 +154,12 @@ def row(source: Source, aligner: str) -> str:
 
 
 def main() -> int:
-    chosen = _parser().parse_args()
+    parser = _parser()
+    chosen = parser.parse_args()
+    if chosen.threads < 1:
+        parser.error("--threads must be at least 1")
+    if chosen.json and not chosen.json.absolute().parent.is_dir():
+        parser.error(f"--json: there is no folder {chosen.json.absolute().parent}")
     shared = Path(os.environ.get("CARL_SHARED", Path(__file__).resolve().parents[2] / "shared"))
     data = shared / "data"
     if not data.is_dir():
