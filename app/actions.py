@@ -52,6 +52,9 @@ class ActionId(Enum):
     LOOP = "loop"
     NEXT_TILE = "next-tile"
     PREVIOUS_TILE = "previous-tile"
+    METHOD_PICTURES = "method-pictures"
+    METHOD_SOUND = "method-sound"
+    METHOD_TIMECODE = "method-timecode"
     BASE_REFERENCE = "base-reference"
     BASE_MEAN = "base-mean"
     BASE_NATIVE = "base-native"
@@ -177,6 +180,38 @@ ACTIONS: tuple[ActionSpec, ...] = (
         (),
         MENU_ALIGN,
         starts_section=True,
+    ),
+    ActionSpec(
+        ActionId.METHOD_PICTURES,
+        QT_TRANSLATE_NOOP("Actions", "Align by the &pictures"),
+        QT_TRANSLATE_NOOP("Actions", "Find in the pictures which moments belong together."),
+        (),
+        MENU_ALIGN,
+        group="method",
+        is_checkable=True,
+        starts_section=True,
+    ),
+    ActionSpec(
+        ActionId.METHOD_SOUND,
+        QT_TRANSLATE_NOOP("Actions", "Align by the &sound"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Shift the recordings by their sound: for cameras that ran together."
+        ),
+        (),
+        MENU_ALIGN,
+        group="method",
+        is_checkable=True,
+    ),
+    ActionSpec(
+        ActionId.METHOD_TIMECODE,
+        QT_TRANSLATE_NOOP("Actions", "Align by the &timecode"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Shift the recordings by their timecode: for cameras that ran together."
+        ),
+        (),
+        MENU_ALIGN,
+        group="method",
+        is_checkable=True,
     ),
     ActionSpec(
         ActionId.BASE_REFERENCE,

@@ -14,13 +14,14 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
 from app import settings as keys
-from app.actions import ActionId, make_actions
+from app.actions import SPECS, ActionId, make_actions, tooltip
 from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.frames import FrameService
 from app.jobs import Job, JobRunner
 from app.models.engine import EngineHandle, engine_maker
+from app.models.methods import Method, lacking
 from app.models.session import SessionModel
 from app.models.viewstate import Lane, PairChoice, Thumbnail, Transport
 from app.presenters.adaptation import AdaptationPresenter
@@ -55,6 +56,11 @@ _BASES = {
     ActionId.BASE_REFERENCE: TimeBase.REFERENCE,
     ActionId.BASE_MEAN: TimeBase.MEAN,
     ActionId.BASE_NATIVE: TimeBase.NATIVE,
+}
+_METHODS = {
+    ActionId.METHOD_PICTURES: Method.PICTURES,
+    ActionId.METHOD_SOUND: Method.SOUND,
+    ActionId.METHOD_TIMECODE: Method.TIMECODE,
 }
 
 
@@ -158,6 +164,7 @@ class Program(QObject):
         layout = self.settings.get(keys.LAYOUT)
         if not layout.isEmpty():
             self.window.restoreState(layout)
+        self.actions[ActionId.METHOD_PICTURES].setChecked(True)
         base = self.settings.get(keys.TIME_BASE)
         which = next((i for i, b in _BASES.items() if b.value == base), ActionId.BASE_REFERENCE)
         self.actions[which].setChecked(True)
@@ -249,6 +256,9 @@ class Program(QObject):
             ActionId.LOOP: lambda: self.player.set_looping(self.actions[ActionId.LOOP].isChecked()),
             ActionId.NEXT_TILE: lambda: self.session.activate_neighbour(1),
             ActionId.PREVIOUS_TILE: lambda: self.session.activate_neighbour(-1),
+            ActionId.METHOD_PICTURES: lambda: self.loading.set_method(Method.PICTURES),
+            ActionId.METHOD_SOUND: lambda: self.loading.set_method(Method.SOUND),
+            ActionId.METHOD_TIMECODE: lambda: self.loading.set_method(Method.TIMECODE),
             ActionId.BASE_REFERENCE: lambda: self._set_base(ActionId.BASE_REFERENCE),
             ActionId.BASE_MEAN: lambda: self._set_base(ActionId.BASE_MEAN),
             ActionId.BASE_NATIVE: lambda: self._set_base(ActionId.BASE_NATIVE),
@@ -283,6 +293,19 @@ class Program(QObject):
         )
         for which in needs:
             self.actions[which].setEnabled(is_any)
+        self._offer_methods()
+
+    def _offer_methods(self) -> None:
+        """Let only such methods be chosen as all recordings allow, and say which does not."""
+        for which, method in _METHODS.items():
+            names = lacking(method, self.session.recordings)
+            action = self.actions[which]
+            action.setEnabled(bool(self.session.entries) and not names)
+            missing = self.tr("Not possible: no timecode in {names}.")
+            if method is Method.SOUND:
+                missing = self.tr("Not possible: no sound in {names}.")
+            shown = ", ".join(names)
+            action.setToolTip(missing.format(names=shown) if names else tooltip(SPECS[which]))
 
     def _show_adaptation(self) -> None:
         self.adaptation.refresh()

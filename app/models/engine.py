@@ -68,7 +68,12 @@ class Engine(Protocol):
         ...
 
     def align(
-        self, reference: Recording, other: Recording, *, monitor: Monitor | None = None
+        self,
+        reference: Recording,
+        other: Recording,
+        *,
+        method: str = "auto",
+        monitor: Monitor | None = None,
     ) -> Alignment:
         """Align ``other`` to ``reference``."""
         ...

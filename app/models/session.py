@@ -176,6 +176,14 @@ class SessionModel(QObject):
         self.recordings_changed.emit()
         self.schedule_changed.emit()
 
+    def forget_alignments(self) -> None:
+        """Let all alignments be made anew."""
+        self._forget_alignments()
+        self._schedule = None
+        for entry in self.entries:
+            self.entry_changed.emit(entry.id)
+        self.schedule_changed.emit()
+
     def set_active(self, recording_id: str) -> None:
         """Make a recording the one the keys act on."""
         if recording_id != self._active_id:

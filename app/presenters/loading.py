@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.models.methods import Method
 from app.models.session import Entry, SessionModel, Stage
 from app.resources.text import format_match
 from carl_core.errors import CarlError, MediaError, ModelError
@@ -81,6 +82,7 @@ class LoadingPresenter(QObject):
         self._openings_made = 0
         self._said_notes: set[str] = set()
         self._reference_id = ""
+        self._method = Method.PICTURES
         session.recordings_changed.connect(self._on_recordings_changed)
 
     @property
@@ -143,6 +145,21 @@ class LoadingPresenter(QObject):
         self._engine.replace(make)
         self._session.forget_embeddings()
         self.warm_up()
+
+    @property
+    def method(self) -> Method:
+        """What recordings are aligned by."""
+        return self._method
+
+    def set_method(self, method: Method) -> None:
+        """Align all recordings anew by something else."""
+        if method is self._method:
+            return
+        self._method = method
+        for entry in self._session.entries:
+            self._jobs.cancel(f"align:{entry.id}")
+        self._session.forget_alignments()
+        self._go_on()
 
     def cancel(self) -> None:
         """Stop embedding and aligning; what is finished is kept."""
@@ -298,6 +315,7 @@ class LoadingPresenter(QObject):
         recording_id = other.id
         self._session.set_stage(recording_id, Stage.ALIGNING)
         first, second = reference.recording, other.recording
+        method = self._method.value
 
         def done(alignment: Alignment) -> None:
             self._session.set_alignment(recording_id, alignment)
@@ -311,7 +329,9 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         self._jobs.submit(
-            lambda job: self._engine.get().align(first, second, monitor=job.monitor),
+            lambda job: self._engine.get().align(
+                first, second, method=method, monitor=job.monitor
+            ),
             key=f"align:{recording_id}",
             title=self.tr("Aligning {name}").format(name=second.name),
             done=done,
