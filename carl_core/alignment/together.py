@@ -30,10 +30,10 @@ TOGETHER_METHODS = ("audio", "timecode")
 
 # Ratio of the peak to the next one from which a match is believed, or shown with doubt.
 # Measured on unrelated and on shifted sounds: benchmarks/sound_offsets.py.
-_SURE = 2.0
-_LIKELY = 1.7
+SURE = 2.0
+LIKELY = 1.7
 # The loudness alone is never sure: a single slam in each recording is alike too.
-_LIKELY_LOUDNESS = 3.0
+LIKELY_LOUDNESS = 3.0
 # Spread of the ratio, less 1, of unrelated sounds.
 _CHANCE = 0.08
 # A moment this far outside the other recording still belongs to its first or last frame.
@@ -75,16 +75,16 @@ def align_by_sound(
             f"{_silent(ours, theirs, monitor)} silent, so there is no sound to align by. "
             "Align by the pictures instead."
         )
-    if found.ratio < _LIKELY:
+    if found.ratio < LIKELY:
         by_loudness = match_loudness(ours.loudness(monitor), theirs.loudness(monitor))
-        if by_loudness is None or by_loudness.ratio < _LIKELY_LOUDNESS:
+        if by_loudness is None or by_loudness.ratio < LIKELY_LOUDNESS:
             raise NothingInCommonError(
                 f"No common sound was found in {ours.name} and {theirs.name}: the best shift fits "
                 f"only {found.ratio:.2f} times as well as the next one, as with unrelated or "
                 "regularly repeated sound. Align by the pictures, or pin moments by hand."
             )
         found = by_loudness
-    verdict: Verdict = "aligned" if found.is_wave and found.ratio >= _SURE else "uncertain"
+    verdict: Verdict = "aligned" if found.is_wave and found.ratio >= SURE else "uncertain"
     return _shifted(
         reference,
         other,
