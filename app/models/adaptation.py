@@ -36,7 +36,7 @@ class AdaptationState:
     fraction : share done, 0..1, None = not known
     before, after : error of the old and of the new encoder in percent, None = not known
     can_start : whether there are recordings to learn from
-    command : what to run where the training part is missing
+    command : a command to copy: installs the training part, or starts with the adapted encoder
     details : for a fault, what the process said
     """
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -123,8 +124,12 @@ class AdaptationPresenter(QObject):
         """Take the adapted encoder into use: the user said so."""
         if self.state.stage is Stage.BETTER and self._made is not None:
             self.encoder_chosen.emit(self._made)
-            text = self.tr("The adapted encoder is in use: {name}.").format(name=self._made.name)
-            self._show(replace(self.state, stage=Stage.USED, text=text))
+            text = self.tr(
+                "The adapted encoder is in use until CARL is closed. This command starts with it "
+                "again:"
+            )
+            command = f"carl-gui --model {shlex.quote(str(self._made))}"
+            self._show(replace(self.state, stage=Stage.USED, text=text, command=command))
 
     def go_back(self) -> None:
         """Take the encoder from before into use again."""
@@ -218,7 +223,9 @@ class AdaptationPresenter(QObject):
         if code == _BETTER and self._made is not None:
             self._show(replace(state, stage=Stage.BETTER, progress="", fraction=None))
         elif code == _NOT_BETTER:
-            self._show(replace(state, stage=Stage.SAME, progress="", fraction=None))
+            advice = self.tr("More or longer recordings of the action may help.")
+            text = f"{state.text} {advice}"
+            self._show(replace(state, stage=Stage.SAME, text=text, progress="", fraction=None))
         elif code == _INTERRUPTED:
             text = self.tr("Stopped before anything was learned. The encoder is as it was.")
             self._show(AdaptationState(Stage.SAME, text))

@@ -146,7 +146,7 @@ class AdaptationPanel(QWidget):
         self._say_verdict(stage)
         self._text.setText(state.text)
         self._text.setToolTip(state.details)
-        self._command_row.setVisible(stage is Stage.MISSING)
+        self._command_row.setVisible(bool(state.command))
         self._command.setText(state.command)
         self._bar.setVisible(stage.is_running)
         self._progress.setVisible(stage.is_running)
@@ -160,7 +160,7 @@ class AdaptationPanel(QWidget):
         self._question.setVisible(stage is Stage.BETTER)
         is_over = stage in (Stage.SAME, Stage.FAILED)
         self._start.setVisible(stage is Stage.READY or is_over)
-        self._start.setText(self.tr("Try again") if is_over else self.tr("Start"))
+        self._start.setText(self.tr("Start again") if is_over else self.tr("Start"))
         self._start.setEnabled(state.can_start)
         self._stop.setVisible(stage.is_running)
         self._stop.setEnabled(stage is Stage.RUNNING)
@@ -191,7 +191,7 @@ class AdaptationPanel(QWidget):
         self._command.setObjectName("adaptation-command")
         self._command.setReadOnly(True)
         self._command.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
-        self._command.setAccessibleName(self.tr("Command that installs the training part"))
+        self._command.setAccessibleName(self.tr("Command to copy"))
         row.addWidget(self._command, 1)
         row.addWidget(self._button("copy", self.tr("Copy"), self._copy))
         return self._command_row
@@ -201,7 +201,7 @@ class AdaptationPanel(QWidget):
         self._scores.setProperty("role", "card")
         column = QVBoxLayout(self._scores)
         column.setContentsMargins(12, 10, 12, 10)
-        title = QLabel(self.tr("Error on the part held back"))
+        title = QLabel(self.tr("Error on the part held back (lower is better)"))
         title.setProperty("role", "dim")
         title.setToolTip(
             self.tr(
