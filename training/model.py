@@ -188,6 +188,13 @@ class Head(nn.Module):
             )
         self.output_norm: nn.Module = nn.Identity() if self.is_published else nn.LayerNorm(width)
         self.output = nn.Linear(width, config.dim)
+        self.skip: nn.Linear | None = None
+        if config.skip:
+            self.skip = nn.Linear(channels, config.dim, bias=False)
+            nn.init.normal_(self.skip.weight, std=config.dim**-0.5)
+            with torch.no_grad():  # what is learned begins as a small addition
+                self.output.weight.mul_(0.1)
+                self.output.bias.zero_()
         self.head_width = width // config.heads
 
     def forward(self, features: Tensor, times_s: Tensor, valid: Tensor) -> Tensor:
@@ -203,6 +210,7 @@ class Head(nn.Module):
         x = features.float()
         if self.is_centred:
             x = x - mean_of_valid(x, valid)
+        plain = x
         if not self.is_published:  # there, batch norm sees padded frames as well
             x = self.input_norm(torch.where(valid.unsqueeze(-1), x, 0.0))
         steps = times_in_steps(times_s, valid)  # (B, T), in units of the clip's usual step
@@ -220,6 +228,9 @@ class Head(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens, steps, mask, turn)
         rows: Tensor = self.output(self.output_norm(tokens)).float()
+        if self.skip is not None:
+            energy = mean_of_valid(plain.square().sum(dim=-1, keepdim=True), valid)
+            rows = rows + self.skip(plain / (energy + 1e-6).sqrt())
         return rows
 
     def _turn(self, times_s: Tensor) -> Tensor:

@@ -45,6 +45,8 @@ class ModelConfig:
     token_dim : channels per token; 0 = the backbone's own channels, without a linear layer
     centre : take each clip's mean off its features: what stays the same all along (place, clothes,
         camera) then cannot act; a single picture has no embedding then
+    skip : add the features themselves to what the head makes of them, each clip at its own scale,
+        through one linear layer that begins as a random projection and so keeps distances
     motion : give the head the change of the features around each frame as well
     norm : normalisation in frame MLP and projection: "layer", or "batch" = the whole published head
         (also no norm before and after the transformer, layers that start as copies of one, and a
@@ -72,6 +74,7 @@ class ModelConfig:
     tokens: int = 9
     token_dim: int = 48
     centre: bool = False
+    skip: bool = False
     motion: bool = True
     norm: str = "layer"
     layers: int = 2

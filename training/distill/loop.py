@@ -183,7 +183,8 @@ def _losses(student: Student, batch: Looks, run: RunSettings, step: int) -> dict
     with torch.autocast("cpu", torch.bfloat16) if is_half else nullcontext():
         found = _compared(student, pixels, batch)
     return {
-        "places": found["places"],
+        "places": run.place_weight * found["places"],
+        "tokens": found["tokens"],
         "differences": run.difference_weight * found["differences"],
         "joints": run.joints_weight * found["joints"],
     }
@@ -194,9 +195,11 @@ def _compared(student: Student, pixels: Tensor, batch: Looks) -> dict[str, Tenso
     mean = student.place_mean[:, None, None]
     target = (batch.places - mean) / student.place_std[:, None, None]
     with torch.autocast("cpu", enabled=False):
+        ours, theirs = student.tokens_of(places.float()), student.tokens_of(target)
         return {
             "places": place_loss(places, target),
-            "differences": difference_loss(places, target, batch.is_sequence, GROUP),
+            "tokens": place_loss(ours, theirs) / theirs.square().mean().clamp(min=1e-6),
+            "differences": difference_loss(ours, theirs, batch.is_sequence, GROUP),
             "joints": located_joint_loss(scores.float(), nowhere.float(), batch.joints),
         }
 

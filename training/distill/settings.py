@@ -78,6 +78,7 @@ class RunSettings:
     steps : optimiser steps of ``batch`` views
     batch : views of one step, whole groups
     rate, weight_decay, warmup_steps : of AdamW; the rate falls as a cosine
+    place_weight : of the map place by place, beside 1 for its means over the grid
     difference_weight : of differences within a group of one recording
     joints_weight : of where joints are
     threads : torch threads, 0 = all cores
@@ -88,11 +89,12 @@ class RunSettings:
     """
 
     dir: str = "runs/distill"
-    steps: int = 6000
-    batch: int = 128
-    rate: float = 2e-3
+    steps: int = 10000
+    batch: int = 64
+    rate: float = 1.5e-3
     weight_decay: float = 0.05
     warmup_steps: int = 200
+    place_weight: float = 0.5
     difference_weight: float = 1.0
     joints_weight: float = 0.5
     threads: int = 0

@@ -90,12 +90,16 @@ class Student(nn.Module):
         """Uint8 (N, S, S, 3) RGB -> float32 (N, C)."""
         pixels = frames.permute(0, 3, 1, 2).to(torch.float32) / 255.0
         places, scores, nowhere = self.look(pixels)
-        cells = places.flatten(2).float() @ self.cells  # (N, 320, grid)
+        cells = self.tokens_of(places.float())
         tokens = cells.transpose(1, 2) * self.place_std + self.place_mean
         pose = self.pose(scores, nowhere) * self.pose_scale
         pose = F.pad(pose, (0, PLACE_CHANNELS - pose.shape[1])).unsqueeze(1)
         features: Tensor = torch.cat([tokens, pose], dim=1).flatten(1)
         return features
+
+    def tokens_of(self, places: Tensor) -> Tensor:
+        """(N, channels, 7, 7) -> (N, channels, grid cells), means over the cells."""
+        return places.flatten(2) @ self.cells
 
     def pose(self, scores: Tensor, nowhere: Tensor) -> Tensor:
         """Logits -> (N, 85): joints on the body, in the picture, and how sure they are.

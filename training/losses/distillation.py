@@ -13,7 +13,7 @@ def place_loss(predicted: Tensor, target: Tensor) -> Tensor:
 
     Parameters
     ----------
-    predicted, target : (N, C, H, W), every channel of the target with mean 0 and variance 1
+    predicted, target : (N, C, ...), every channel of the target with mean 0 and variance 1
     """
     return (predicted.float() - target.float()).square().mean()
 
@@ -26,7 +26,7 @@ def difference_loss(predicted: Tensor, target: Tensor, is_sequence: Tensor, grou
 
     Parameters
     ----------
-    predicted, target : (N, C, H, W), N a multiple of ``group``
+    predicted, target : (N, ...), N a multiple of ``group``
     is_sequence : bool (N / group,), whether a group's frames are moments of one recording
     group : frames of a group
 
@@ -38,7 +38,7 @@ def difference_loss(predicted: Tensor, target: Tensor, is_sequence: Tensor, grou
     ours, theirs = predicted.float().reshape(shape), target.float().reshape(shape)
     ours = ours - ours.mean(dim=1, keepdim=True)
     theirs = theirs - theirs.mean(dim=1, keepdim=True)
-    counts = is_sequence.to(ours.dtype)[:, None, None, None, None]
+    counts = is_sequence.to(ours.dtype).reshape(-1, *[1] * (ours.ndim - 1))
     wrong = ((ours - theirs).square() * counts).sum()
     share: Tensor = wrong / (theirs.square() * counts).sum().clamp(min=1e-6)
     return share
