@@ -429,3 +429,17 @@ def test_a_centred_head_does_not_see_what_stays_the_same() -> None:
     torch.testing.assert_close(model.head(padding, times_s, valid), plain, atol=1e-6, rtol=0)
     other = moved_off_its_start(small()).head(features + 3.0 * place, times_s, valid)
     assert (other - moved_off_its_start(small()).head(features, times_s, valid)).abs().max() > 0.01
+
+
+def test_a_head_with_a_skip_begins_by_keeping_distances_at_any_scale() -> None:
+    head = small(centre=True, skip=True, dim=512).head.eval()
+    generator = torch.Generator().manual_seed(4)
+    features = torch.randn(1, 40, 32, generator=generator) * torch.logspace(-1, 1, 32)
+    times_s = torch.arange(40.0)[None] * 0.1
+    valid = torch.ones(1, 40, dtype=torch.bool)
+    with torch.no_grad():
+        rows = head.rows(features, times_s, valid)[0]
+        larger = head.rows(7.0 * features, times_s, valid)[0]
+    there, here = torch.pdist(features[0]), torch.pdist(rows)
+    assert torch.corrcoef(torch.stack([there, here]))[0, 1] > 0.85
+    torch.testing.assert_close(larger, rows, atol=1e-3, rtol=1e-3)
