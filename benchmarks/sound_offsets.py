@@ -39,7 +39,7 @@ class Heard:
         return len(self.samples) / SOUND_RATE
 
     def wave(self, start_s: float, end_s: float) -> Float32:
-        """Samples, silent outside."""
+        """Return samples, silent outside."""
         first, count = round(start_s * SOUND_RATE), round((end_s - start_s) * SOUND_RATE)
         wave = np.zeros(count, dtype=np.float32)
         low, high = max(0, first), min(len(self.samples), first + count)

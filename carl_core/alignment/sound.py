@@ -12,6 +12,7 @@ bands of pitch, 200 times a second. As a yardstick one of both is also played ba
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 LEAST_OVERLAP_S = 2.0
 _EXCERPT_S = 30.0
 _MOST_EXCERPTS = 12
-_BLOCK_S = 300.0
+_BLOCK_S = 130.0
 _EVEN_S = 0.25
 _COLOUR_HZ = 50.0
 _BAND_HZ = (100.0, 3800.0)
@@ -36,7 +37,8 @@ _BAND_HZ = (100.0, 3800.0)
 _PEAK_S = 0.15
 # An amplitude below -80 dB of full scale is silence.
 SILENCE = 1e-4
-# Excerpts agree when their shifts differ by no more than this, and clocks by no more than that.
+# Excerpts agree when their shifts lie this near a constant or, three at least, a line of at most
+# this slope.
 _AGREE_S = 0.005
 _DRIFT = 3e-4
 # An excerpt supports a shift only where its own peak stands out at least this much.
@@ -119,7 +121,7 @@ def match_waves(
 ) -> SoundMatch | None:
     """Look for excerpts of the shorter recording's waveform in the other one.
 
-    Time and memory: with 12 excerpts, 13 transforms of 330 s for every 300 s of the longer one.
+    With 12 excerpts, 13 transforms of 160 s for every 130 s of the longer one.
     None where one of both is silent or shorter than `LEAST_OVERLAP_S`.
     """
     if other.duration_s < reference.duration_s:
@@ -138,7 +140,7 @@ def find_peaks(short: Sound, long: Sound, *, monitor: Monitor | None = None) -> 
     starts = np.linspace(0.0, short.duration_s - length_s, number)
     begin_s, end_s = LEAST_OVERLAP_S - length_s, long.duration_s - LEAST_OVERLAP_S
     step_s = min(_BLOCK_S, end_s - begin_s)
-    size = fast_length(round((step_s + 2 * length_s) * SOUND_RATE) + 1)
+    size = fast_length(round((step_s + length_s) * SOUND_RATE) + 1)
     excerpts: list[tuple[float, npt.NDArray[np.complex64]]] = []
     for start_s in starts.tolist():
         spectrum = _spectrum(short.wave(start_s, start_s + length_s), size)
@@ -175,21 +177,16 @@ def find_peaks(short: Sound, long: Sound, *, monitor: Monitor | None = None) -> 
 def agreed(peaks: list[Peak]) -> SoundMatch:
     """Put the excerpts that agree together; their ratios multiply.
 
-    The best group is the one with the highest product. Where it spans long enough to show that
-    the clocks run at different rates, the map is a line, otherwise a constant shift.
+    The best group is the one with the highest product. Where it shows clearly that the clocks run
+    at different rates, the map is a line, otherwise a constant shift.
     """
-    best: list[Peak] = []
-    for leader in peaks:
-        group = [leader] + [
-            peak
-            for peak in peaks
-            if peak is not leader
-            and peak.ratio >= _SUPPORT
-            and abs(peak.shift_s - leader.shift_s)
-            <= _AGREE_S + _DRIFT * abs(peak.centre_s - leader.centre_s)
-        ]
-        if not best or _product(group) > _product(best):
-            best = group
+    groups = [_near(peaks, leader, 0.0) for leader in peaks]
+    for one, two in combinations(peaks, 2):
+        slope = (two.shift_s - one.shift_s) / (two.centre_s - one.centre_s)
+        along = _near(peaks, one, slope) if abs(slope) <= _DRIFT else []
+        if len(along) >= 3:
+            groups.append(along)
+    best = max(groups, key=_product)
     centres = np.asarray([peak.centre_s for peak in best])
     shifts = np.asarray([peak.shift_s for peak in best])
     offset_s, rate = _line(centres, shifts)
@@ -285,6 +282,20 @@ def _mean_around(values: npt.NDArray[np.floating], width: int) -> Float64:
     places = np.arange(len(values))
     first, last = np.maximum(places - half, 0), np.minimum(places + half + 1, len(values))
     return np.asarray(np.maximum(sums[last] - sums[first], 0.0) / (last - first), dtype=np.float64)
+
+
+def _near(peaks: list[Peak], leader: Peak, slope: float) -> list[Peak]:
+    """Return the leader and the peaks that stand out and lie on the line of this slope."""
+    return [
+        peak
+        for peak in peaks
+        if peak is leader
+        or (
+            peak.ratio >= _SUPPORT
+            and abs(peak.shift_s - leader.shift_s - slope * (peak.centre_s - leader.centre_s))
+            <= _AGREE_S
+        )
+    ]
 
 
 def _product(group: list[Peak]) -> float:

@@ -150,6 +150,15 @@ def test_clear_drift_becomes_a_rate() -> None:
     assert turned.rate * (found.rate * 7.0 + found.offset_s) + turned.offset_s == pytest.approx(7.0)
 
 
+def test_excerpts_far_from_the_line_do_not_bend_it() -> None:
+    centres = np.linspace(15, 1185, 10).tolist()
+    peaks = [Peak(c, 2.0 - 50e-6 * c, 3.0, 0.5) for c in centres]
+    peaks[7] = Peak(centres[7], 2.08, 1.4, 0.1)
+    found = agreed(peaks)
+    assert found.support == 9
+    assert found.drift_ppm == pytest.approx(-50, abs=0.01)
+
+
 def test_scatter_is_no_drift() -> None:
     shifts = [2.0, 2.002, 1.999, 2.001, 1.998, 2.003]
     peaks = [Peak(30.0 * n, shift, 3.0, 0.5) for n, shift in enumerate(shifts)]
