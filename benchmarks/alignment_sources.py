@@ -292,9 +292,9 @@ def _hog(pixels: UInt8) -> Float32:
 
 
 def _pose(joints: Float32) -> Float32:
-    """Joints (N, 17, 3) to their places about their mean, (N, 34); rows are scaled to unit length.
+    """Joints (N, 17, 3) to their places about their mean, (N, 34).
 
-    So neither where the person stands nor how large counts.
+    So where the person stands does not count, nor how large it is, since directions are compared.
     """
     places = joints[:, :, :2]
     return (places - places.mean(axis=1, keepdims=True)).reshape(len(joints), -1)
