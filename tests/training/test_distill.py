@@ -118,6 +118,16 @@ def test_settings_name_what_is_wrong(tmp_path: Path) -> None:
     assert load_settings(None, ["run.rate=1", "student.widths=[8,8,8,8]"]).student.widths[0] == 8
 
 
+def test_a_run_may_go_on_on_another_device() -> None:
+    usual = load_settings(None, [])
+    assert load_settings(None, ["run.device=cpu"]).digest() == usual.digest()
+    assert load_settings(None, ["run.rate=1"]).digest() != usual.digest()
+    # The name of the settings before run.device was one: runs of that time go on.
+    assert usual.digest() == "836273d327a5"
+    with pytest.raises(ConfigError, match=r"run\.device must be"):
+        load_settings(None, ["run.device=gpu"])
+
+
 def test_looks_depend_on_the_seed_alone_and_joints_follow_the_box() -> None:
     (source,) = views.list_sources(VIEWS)
     first = list(views.groups_of(source, VIEWS))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _AHEAD = 3
 _STATISTICS = 6000
+_CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -62,18 +63,24 @@ class Feed:
         places = np.concatenate([self._rows(k)[1] for k in groups]).astype(np.float32) * PLACE_STEP
         return places.mean(axis=(0, 1, 2)), places.std(axis=(0, 1, 2)) + 1e-3
 
-    def batch(self, groups: Sequence[int] | np.ndarray) -> Looks:
-        """Read groups."""
+    def batch(self, groups: Sequence[int] | np.ndarray, *, device: torch.device = _CPU) -> Looks:
+        """Read groups and put them on ``device``."""
         parts = [self._rows(int(k)) for k in groups]
-        places = torch.from_numpy(np.concatenate([part[1] for part in parts]))
+        pixels, places, joints = (
+            torch.from_numpy(np.concatenate([part[k] for part in parts])).to(device)
+            for k in range(3)
+        )
+        is_sequence = [self._shards[self._shard[int(k)]].is_sequence for k in groups]
         return Looks(
-            torch.from_numpy(np.concatenate([part[0] for part in parts])),
+            pixels,
             places.permute(0, 3, 1, 2).float() * PLACE_STEP,
-            torch.from_numpy(np.concatenate([part[2] for part in parts]).astype(np.float32)),
-            torch.tensor([self._shards[self._shard[int(k)]].is_sequence for k in groups]),
+            joints.float(),
+            torch.tensor(is_sequence, device=device),
         )
 
-    def batches(self, first: int, end: int, size: int, seed: int) -> Iterator[Looks]:
+    def batches(
+        self, first: int, end: int, size: int, seed: int, *, device: torch.device = _CPU
+    ) -> Iterator[Looks]:
         """Give the batches of the steps ``first`` to ``end``, read ahead by a thread."""
         groups = size // GROUP
         each = max(1, len(self) // groups)
@@ -88,7 +95,7 @@ class Feed:
                         epoch = step // each
                         order = np.random.default_rng([seed, epoch]).permutation(len(self))
                     chosen = np.resize(order, each * groups)[step % each * groups :][:groups]
-                    made = self.batch(chosen)
+                    made = self.batch(chosen, device=device)
                     while not is_done.is_set():
                         try:
                             ready.put(made, timeout=0.2)
@@ -119,18 +126,28 @@ class Feed:
 def recoloured(pixels: Tensor, generator: torch.Generator) -> Tensor:
     """Give every group colours, sharpness and noise of its own.
 
-    Uint8 (N, S, S, 3) -> float32 (N, 3, S, S), 0..1. The teachers saw the pictures as they were: the student learns not to mind.
+    Uint8 (N, S, S, 3) -> float32 (N, 3, S, S), 0..1. The teachers saw the pictures as they were:
+    the student learns not to mind.
+
+    Parameters
+    ----------
+    pixels : on any device, where the work is done
+    generator : of the CPU; colours are drawn from it, and on the CPU the noise too. Elsewhere a
+        generator of that device with the same seed draws the noise
     """
-    count = len(pixels) // GROUP
+    count, device = len(pixels) // GROUP, pixels.device
+    grains = generator
+    if device.type != "cpu":
+        grains = torch.Generator(device).manual_seed(generator.initial_seed())
 
     def draw(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=generator)
+        return torch.rand(shape, generator=generator).to(device)
 
     x = pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0
-    luma = torch.tensor([0.299, 0.587, 0.114])
+    luma = torch.tensor([0.299, 0.587, 0.114], device=device)
     saturation = torch.where(draw(count) < 0.12, 0.0, 0.5 + draw(count))[:, None, None]
     grey = luma.expand(3, 3)
-    mix = saturation * torch.eye(3) + (1 - saturation) * grey  # (G, 3, 3)
+    mix = saturation * torch.eye(3, device=device) + (1 - saturation) * grey  # (G, 3, 3)
     gain = (0.6 + 0.8 * draw(count, 1, 1)) * (0.88 + 0.24 * draw(count, 3, 1))
     mix = (mix * gain).repeat_interleave(GROUP, 0)
     shift = (0.3 * draw(count, 1) - 0.15 + 0.5 * (1 - gain.mean(dim=(1, 2))[:, None])).expand(-1, 3)
@@ -139,5 +156,5 @@ def recoloured(pixels: Tensor, generator: torch.Generator) -> Tensor:
     soft = (draw(count) * (draw(count) < 0.3)).repeat_interleave(GROUP, 0)[:, None, None, None]
     x = x + soft * (F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1) - x)
     noise = (0.03 * draw(count) * (draw(count) < 0.3)).repeat_interleave(GROUP, 0)
-    x = x + noise[:, None, None, None] * torch.randn(x.shape, generator=generator)
+    x = x + noise[:, None, None, None] * torch.randn(x.shape, generator=grains, device=device)
     return x.clamp(0, 1).contiguous(memory_format=torch.channels_last)

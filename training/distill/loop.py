@@ -30,6 +30,7 @@ from training.distill.views import GROUP
 from training.export.encoder import export_encoder
 from training.losses import difference_loss, located_joint_loss, place_loss
 from training.meter import Journal, Meter, progress_lines
+from training.parallel import device_of
 
 if TYPE_CHECKING:
     from training.distill.settings import DistillSettings, RunSettings
@@ -54,7 +55,7 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
     Raises
     ------
     ConfigError
-        When the run folder holds a run with other settings.
+        When the run folder holds a run with other settings, or ``run.device`` is not there.
     MediaError, ModelError
         When there is nothing to look at, or a teacher is missing.
     DistillError
@@ -64,6 +65,7 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
     run = settings.run
     folder = Path(run.dir)
     folder.mkdir(parents=True, exist_ok=True)
+    device = device_of(run.device)
     threads = run.threads or os.cpu_count() or 1
     torch.set_num_threads(threads)
     looks = folder / f"views-{settings.digest('views')}"
@@ -79,16 +81,17 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
     mean, deviation = feed.statistics()
     student.place_mean.copy_(torch.from_numpy(mean))
     student.place_std.copy_(torch.from_numpy(deviation))
-    student.to(memory_format=torch.channels_last)
+    student.to(device=device, memory_format=torch.channels_last)
     optimizer = _optimizer(student, run)
     done = _resume(folder, settings, student, optimizer)
     (folder / "config.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
     journal = Journal(folder, console, done=done, steps=run.steps, curves=False)
     with journal:
-        journal.write(Started(journal.now(), done, run.steps, asdict(settings), "cpu"))
+        journal.write(Started(journal.now(), done, run.steps, asdict(settings), str(device)))
         began, meter = time.monotonic(), Meter()
         meter.begin_wait()
-        for step, batch in enumerate(feed.batches(done, run.steps, run.batch, run.seed), done):
+        stream = feed.batches(done, run.steps, run.batch, run.seed, device=device)
+        for step, batch in enumerate(stream, done):
             meter.end_wait()
             rate = _rate(step, run)
             for group in optimizer.param_groups:
@@ -115,8 +118,8 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
                 journal.write(Evaluated(journal.now(), done, scores))
             meter.begin_wait()
         _weigh_pose(student, feed, settings.student.pose_share)
-        path = write_encoder(student, settings, folder / ENCODER_NAME)
         scores = evaluate(student, Feed(held_back))
+        path = write_encoder(student.cpu(), settings, folder / ENCODER_NAME)
         journal.write(Evaluated(journal.now(), done, scores))
         journal.write(Finished(journal.now(), done, complete=True))
         console.print(f"{path}, {time.monotonic() - began:.0f} s", highlight=False)
@@ -127,11 +130,12 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
 def evaluate(student: Student, feed: Feed) -> dict[str, float]:
     """Losses on looks at sources that were held back; 1 = nothing is known."""
     student.eval()
+    device = student.pixel_mean.device
     groups = np.unique(np.linspace(0, len(feed) - 1, _EVALUATION_GROUPS).astype(np.int64))
     sums: dict[str, float] = {}
     parts = np.array_split(groups, max(1, len(groups) // 32))
     for part in parts:
-        batch = feed.batch(part)
+        batch = feed.batch(part, device=device)
         pixels = batch.pixels.permute(0, 3, 1, 2).to(torch.float32) / 255.0
         for name, value in _compared(student, pixels, batch).items():
             sums[name] = sums.get(name, 0.0) + float(value) / len(parts)
@@ -180,7 +184,7 @@ def _losses(student: Student, batch: Looks, run: RunSettings, step: int) -> dict
     generator = torch.Generator().manual_seed(run.seed * 1_000_003 + step)
     pixels = recoloured(batch.pixels, generator)
     is_half = run.precision == "bfloat16"
-    with torch.autocast("cpu", torch.bfloat16) if is_half else nullcontext():
+    with torch.autocast(pixels.device.type, torch.bfloat16) if is_half else nullcontext():
         found = _compared(student, pixels, batch)
     return {
         "places": run.place_weight * found["places"],
@@ -194,7 +198,7 @@ def _compared(student: Student, pixels: Tensor, batch: Looks) -> dict[str, Tenso
     places, scores, nowhere = student.look(pixels)
     mean = student.place_mean[:, None, None]
     target = (batch.places - mean) / student.place_std[:, None, None]
-    with torch.autocast("cpu", enabled=False):
+    with torch.autocast(pixels.device.type, enabled=False):
         ours, theirs = student.tokens_of(places.float()), student.tokens_of(target)
         return {
             "places": place_loss(places, target),
@@ -209,9 +213,10 @@ def _weigh_pose(student: Student, feed: Feed, share: float) -> None:
     """Scale the pose so that within recordings it varies ``share`` times as much as the places."""
     student.eval()
     student.pose_scale.fill_(1.0)
-    energies = torch.zeros(2)
+    device = student.pixel_mean.device
+    energies = torch.zeros(2, device=device)
     for part in np.array_split(np.linspace(0, len(feed) - 1, 512).astype(np.int64), 16):
-        batch = feed.batch(part)
+        batch = feed.batch(part, device=device)
         features = student(batch.pixels).unflatten(0, (-1, GROUP))[batch.is_sequence]
         changes = (features - features.mean(dim=1, keepdim=True)).square()
         energies[0] += changes[..., :-PLACE_CHANNELS].sum()

@@ -82,6 +82,7 @@ class RunSettings:
     difference_weight : of differences within a group of one recording
     joints_weight : of where joints are
     threads : torch threads, 0 = all cores
+    device : "auto" (GPU when there is one), "cpu" or "cuda"; a run may go on on another one
     precision : "float32" or "bfloat16"
     seed : of weights, order and colours
     log_every, checkpoint_every : steps
@@ -98,6 +99,7 @@ class RunSettings:
     difference_weight: float = 1.0
     joints_weight: float = 0.5
     threads: int = 0
+    device: str = "auto"
     precision: str = "bfloat16"
     seed: int = 1
     log_every: int = 50
@@ -115,8 +117,12 @@ class DistillSettings:
     run: RunSettings = field(default_factory=RunSettings)
 
     def digest(self, *sections: str) -> str:
-        """Return a name for these sections (none = all) that changes with any setting."""
+        """Return a name for these sections (none = all) that changes with any setting.
+
+        Where a run is computed (``run.device``) is not what it is: that does not count.
+        """
         chosen = {name: asdict(getattr(self, name)) for name in sections or _SECTIONS}
+        chosen.get("run", {}).pop("device", None)
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
 
 
@@ -188,6 +194,7 @@ def _check(settings: DistillSettings) -> None:
         ),
         "student.tokens must be a square number": round(student.tokens**0.5) ** 2 != student.tokens,
         "run.precision must be float32 or bfloat16": run.precision not in ("float32", "bfloat16"),
+        "run.device must be auto, cpu or cuda": run.device not in ("auto", "cpu", "cuda"),
         "run.batch must be a multiple of 4, the size of a group": run.batch < 4 or run.batch % 4,
         "run.steps must be above 0": run.steps < 1,
         "views.min_area must lie in (0, 1]": not 0 < views.min_area <= 1,
