@@ -148,6 +148,8 @@ class AdaptationPanel(QWidget):
         self._text.setToolTip(state.details)
         self._command_row.setVisible(bool(state.command))
         self._command.setText(state.command)
+        self._command.setCursorPosition(0)  # a long one begins at its beginning
+        self._command.setToolTip(state.command)
         self._bar.setVisible(stage.is_running)
         self._progress.setVisible(stage.is_running)
         self._progress.setText(state.progress)
