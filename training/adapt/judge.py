@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from training.adapt.material import Held
     from training.evaluation.tracks import Embed
 
-# Smallest gain in percent points that counts, and how many standard errors it must exceed.
+# Smallest gain in percent points that counts, and how many standard errors it must exceed: chance
+# gives that once in twenty times.
 LEAST_GAIN = 0.2
-_ERRORS = 2.0
+_ERRORS = 1.64
 DRAWS = 4  # copies of a stretch under one look
 
 
@@ -48,7 +49,7 @@ class Verdict:
 
     @property
     def is_better(self) -> bool:
-        """Whether the gain exceeds ``LEAST_GAIN`` and twice the noise."""
+        """Whether the gain exceeds ``LEAST_GAIN`` and 1.64 times the noise."""
         return self.before - self.after > max(LEAST_GAIN, _ERRORS * self.noise)
 
     def sentence(self) -> str:
