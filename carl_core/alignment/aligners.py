@@ -11,7 +11,6 @@ from carl_core.alignment import candidates
 from carl_core.alignment.alignment import Alignment
 from carl_core.alignment.candidates import Candidate, Problem
 from carl_core.alignment.confidence import measure_trust, verdict_of
-from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import Ends
 from carl_core.alignment.nullbank import bank_for
 from carl_core.alignment.options import AlignOptions
@@ -32,7 +31,7 @@ __all__ = ["METHODS", "AlignOptions", "align", "align_arrays"]
 
 log = logging.getLogger("carl.align")
 
-METHODS = ("auto", "dtw", "open-end", "subsequence", "linear", "offset", "anchors")
+METHODS = ("auto", "dtw", "open-end", "subsequence", "gaps", "linear", "offset", "anchors")
 
 _DEFAULTS = AlignOptions()
 # Leaving less than this share of both recordings out is no reason to open the ends.
@@ -60,8 +59,10 @@ def align(
     ----------
     method : one of ``METHODS``. "dtw" matches both from beginning to end; "open-end" leaves out
         what either has before and after, at a price; "subsequence" finds the whole of one inside
-        the other; "linear", "offset" and "anchors" are maps without search in the pictures' order;
-        "auto" recognises the same content, else takes the cheapest of the first three.
+        the other; "gaps" leaves out stretches in the middle as well; "linear", "offset" and
+        "anchors" are maps without search in the pictures' order; "auto" recognises the same
+        content, else searches pace and ends (``search``). With anchors or masks "auto" takes the
+        cheapest of the first three.
     anchors : the map goes through them exactly
     masks : pairs of moments that must not be matched
 
@@ -137,13 +138,16 @@ def align_arrays(
 
 
 def _choose(problem: Problem) -> Candidate:
-    """``auto``: the same content, else the cheapest of global, open ends and both subsequences.
+    """``auto``: the same content, else the best of all paces, with closed and open ends.
 
-    Every sample left out costs the price ``Problem.skip``; so the totals can be compared.
+    With anchors or masks: the cheapest of global, open ends and both subsequences; every sample
+    left out costs the price ``Problem.skip``, so that the totals can be compared.
     """
     copy = candidates.copied(problem)
     if copy is not None:
         return copy
+    if not problem.anchors and not problem.forbidden:
+        return candidates.searched(problem)
     whole = candidates.warped(problem, "dtw", Ends())
     tried = [
         (whole, 0.0),
@@ -174,6 +178,8 @@ def _solve(problem: Problem, method: str) -> Candidate:
         both = (candidates.inside_reference(problem), candidates.inside_other(problem))
         found = [candidates.warped(problem, method, ends) for ends in both]
         return min(found, key=lambda candidate: candidate.path.total)
+    if method == "gaps":
+        return candidates.gapped(problem)
     if method == "linear":
         return candidates.linear(problem)
     if method == "offset":
@@ -187,7 +193,7 @@ def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> A
     has_counterpart = np.isfinite(candidate.other_s)
     if stillness is None:
         trust = measure_trust(
-            Costs(problem.costs.rows, problem.costs.columns),
+            problem.pair,
             candidate.path,
             problem.reference_s,
             solver=candidate.solver,
@@ -195,6 +201,7 @@ def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> A
             skip=problem.skip,
             options=problem.options,
             bank=bank,
+            longest=candidate.longest,
             monitor=problem.monitor,
         )
         match = trust.match
@@ -225,6 +232,7 @@ _NAMES = {
     "dtw": "Warped as a whole",
     "open-end": "Warped with open ends",
     "subsequence": "One lies inside the other",
+    "gaps": "Warped with gaps",
     "linear": "Linear",
     "offset": "Constant offset",
     "anchors": "Through the anchors",

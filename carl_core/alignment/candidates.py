@@ -9,10 +9,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.anchored import solve_between
+from carl_core.alignment.confidence import LONGEST, Solved
 from carl_core.alignment.copies import Line, find_copy, line_map
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import CLOSED, Ends, Path, solve, solve_exact
+from carl_core.alignment.gaps import GapPrices, runs_of, solve_with_gaps
+from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.playmap import playing_map
+from carl_core.alignment.repetitions import describe, period_of
+from carl_core.alignment.search import (
+    COARSE,
+    NULL_LONGEST,
+    NULL_ROUNDS,
+    search,
+    solve_at,
+    to_samples,
+)
 from carl_core.errors import AlignmentError
 from carl_core.similarity.matrix import unit_rows
 
@@ -24,6 +36,10 @@ if TYPE_CHECKING:
     from carl_core.arrays import Float32, Float64
     from carl_core.progress import Monitor
 
+# Leaving less than this share of both recordings out is no reason to open the ends.
+_WHOLE_ENOUGH = 0.03
+# Opening a gap costs as much as leaving out this share of the shorter recording.
+_GAP_OPENING = 0.05
 _MIN_OVERLAP = 0.3  # of the shorter recording, for a constant offset
 
 
@@ -36,9 +52,10 @@ class Candidate:
     method : its name
     other_s : float64 (N,), playing map, NaN = no counterpart
     path : raw path
-    solver : makes the same kind of path for other costs (null recordings)
+    solver : makes the same kind of path for other pairs (null recordings)
     straight : price of a straight step that the path was charged
     reason : what it found, a clause that follows the method's name
+    longest : samples of either recording at which null recordings are solved at most
     """
 
     method: str
@@ -47,6 +64,7 @@ class Candidate:
     solver: Solver
     straight: float
     reason: str
+    longest: int = LONGEST
 
 
 @dataclass(eq=False)
@@ -71,12 +89,15 @@ class Problem:
     monitor: Monitor | None = None
 
     @cached_property
+    def pair(self) -> Pair:
+        """Both recordings, without masks."""
+        centre = self.options.centre
+        return Pair(Look(self.vectors, centre), Look(self.other_vectors, centre))
+
+    @cached_property
     def costs(self) -> Costs:
         """Costs of all pairs, masks included."""
-        centre = self.options.centre
-        rows = unit_rows(self.vectors, centre=centre)
-        columns = unit_rows(self.other_vectors, centre=centre)
-        return Costs(rows, columns, self.forbidden)
+        return Costs(self.pair.reference.rows, self.pair.other.rows, self.forbidden)
 
     @cached_property
     def pins(self) -> list[tuple[int, int]]:
@@ -89,27 +110,16 @@ class Problem:
                 found.append((i, j))
         return found
 
-    @cached_property
-    def scale(self) -> tuple[float, float]:
-        """Typical cost of a best match and of any pair, from at most 512 x 512 samples."""
-        n, m = self.costs.shape
-        rows = np.unique(np.linspace(0, n - 1, min(n, 512)).astype(np.int64))
-        columns = np.unique(np.linspace(0, m - 1, min(m, 512)).astype(np.int64))
-        part = Costs(self.costs.rows[rows], self.costs.columns[columns])
-        block = part.block(0, len(rows), 0, len(columns))
-        best = max(np.median(block.min(axis=0)), np.median(block.min(axis=1)))
-        return float(best), float(np.median(block))
-
     @property
     def straight(self) -> float:
         """Price of a step that holds one recording."""
-        best, usual = self.scale
+        best, usual = self.pair.typical
         return self.options.straight_price * max(usual - best, 0.0)
 
     @property
     def skip(self) -> float:
         """Price of a sample without counterpart."""
-        best, usual = self.scale
+        best, usual = self.pair.typical
         return best + self.options.skip_price * max(usual - best, 0.0)
 
 
@@ -134,11 +144,90 @@ def warped(problem: Problem, method: str, ends: Ends) -> Candidate:
     )
     straight = problem.straight
 
-    def solver(costs: Costs) -> Path:
-        return solve_exact(costs, pattern=options.step_pattern, ends=ends, straight=straight)
+    def solver(pair: Pair) -> Solved:
+        return Solved(
+            solve_exact(pair.costs, pattern=options.step_pattern, ends=ends, straight=straight)
+        )
 
     reason = _extent(problem, path)
     return Candidate(method, other_s, path, solver, straight, reason)
+
+
+def searched(problem: Problem) -> Candidate:
+    """Return the best path over several paces and open ends, on costs that know the structure."""
+    options, pair = problem.options, problem.pair
+    n, m = pair.shape
+    found = search(pair, options, monitor=problem.monitor)
+    pace, open_ends = found.pace, found.open_ends
+    path = to_samples(found.path, found.size, pair.costs)
+    ours = path.reference[-1] - path.reference[0] + 1
+    theirs = path.other[-1] - path.other[0] + 1
+    open_ends = open_ends and ours + theirs < (1.0 - _WHOLE_ENOUGH) * (n + m)
+    if max(n, m) > COARSE or open_ends != found.open_ends:
+        fine = solve_at(
+            pair,
+            pace,
+            options,
+            open_ends=open_ends,
+            guess=(path.reference, path.other),
+            monitor=problem.monitor,
+        )
+        path = to_samples(fine.path, fine.size, pair.costs)
+
+    def solver(null: Pair) -> Solved:
+        # The whole search, not only the pace that suited the real pair: that would be no fair null.
+        answer = search(null, options, longest=NULL_LONGEST, rounds=NULL_ROUNDS)
+        return Solved(answer.path, answer.score)
+
+    other_s = playing_map(problem.reference_s, problem.other_s, path, pair.costs, options=options)
+    i0, i1 = int(path.reference[0]), int(path.reference[-1])
+    j0, j1 = int(path.other[0]), int(path.other[-1])
+    if not open_ends:
+        method = "dtw"
+    elif (i0, i1) == (0, n - 1) or (j0, j1) == (0, m - 1):
+        method = "subsequence"
+    else:
+        method = "open-end"
+    reason = _extent(problem, path) + _repetitions(pair, path)
+    return Candidate(method, other_s, path, solver, problem.straight, reason, NULL_LONGEST)
+
+
+def gapped(problem: Problem) -> Candidate:
+    """Warping with open ends that may also drop stretches in the middle.
+
+    Raises
+    ------
+    AlignmentError
+        With anchors: a gap could leave one out.
+    """
+    if problem.anchors:
+        raise AlignmentError(
+            "The method 'gaps' takes no anchors: a gap could leave one out. Remove them, or choose "
+            "'auto' or 'open-end'; a mask keeps a stretch from being matched."
+        )
+    options, straight = problem.options, problem.straight
+    ends = every_end_open(problem)
+    each = problem.skip
+
+    def solved(costs: Costs) -> Path:
+        opening = _GAP_OPENING * each * min(costs.shape)
+        return solve_with_gaps(
+            costs,
+            GapPrices(each, opening),
+            pattern=options.step_pattern,
+            ends=ends,
+            straight=straight,
+            monitor=problem.monitor,
+        )
+
+    def solver(pair: Pair) -> Solved:
+        return Solved(solved(pair.costs))
+
+    path = solved(problem.costs)
+    other_s = playing_map(
+        problem.reference_s, problem.other_s, path, problem.costs, options=options
+    )
+    return Candidate("gaps", other_s, path, solver, straight, _extent(problem, path))
 
 
 def every_end_open(problem: Problem) -> Ends:
@@ -264,11 +353,10 @@ def _fixed(problem: Problem, method: str, other_s: Float64, reason: str) -> Cand
         )
     shape = problem.costs.shape
 
-    def solver(costs: Costs) -> Path:
-        return _follow(costs, positions, shape)
+    def solver(pair: Pair) -> Solved:
+        return Solved(_follow(pair.costs, positions, shape))
 
-    plain = Costs(problem.costs.rows, problem.costs.columns)
-    return Candidate(method, other_s, solver(plain), solver, 0.0, reason)
+    return Candidate(method, other_s, solver(problem.pair).path, solver, 0.0, reason)
 
 
 def _follow(costs: Costs, positions: Float64, shape: tuple[int, int]) -> Path:
@@ -315,6 +403,17 @@ def _diagonals(ours: Float32, theirs: Float32) -> tuple[Float64, Float64]:
     return sums, counts.astype(np.float64)
 
 
+def _repetitions(pair: Pair, path: Path) -> str:
+    """Say which repetitions were matched; empty where nothing repeats."""
+    ours, theirs = period_of(pair.reference), period_of(pair.other)
+    reference = (ours or 1.0) < (theirs or 1.0)
+    at = path.reference if reference else path.other
+    count = pair.shape[0] if reference else pair.shape[1]
+    matched = (float(at[0]) / count, float(at[-1] + 1) / count)
+    clause = describe(ours, theirs, matched, reference=reference)
+    return f"; {clause}" if clause else ""
+
+
 def _extent(problem: Problem, path: Path) -> str:
     """Say what of the two recordings belongs together."""
     t, u = problem.reference_s, problem.other_s
@@ -322,13 +421,17 @@ def _extent(problem: Problem, path: Path) -> str:
     j0, j1 = int(path.other[0]), int(path.other[-1])
     ours = i0 == 0 and i1 == len(t) - 1
     theirs = j0 == 0 and j1 == len(u) - 1
+    gaps = len(runs_of(path.reference, path.other)) - 1
+    more = f", with {gaps} gap{'s' if gaps > 1 else ''} in between" if gaps else ""
     if ours and theirs:
-        return "both are matched from beginning to end"
+        return f"both are matched from beginning to end{more}"
     if theirs:
-        return f"the whole other lies between {t[i0]:.2f} s and {t[i1]:.2f} s of the reference"
-    if ours:
-        return f"the whole reference lies between {u[j0]:.2f} s and {u[j1]:.2f} s of the other"
-    return (
-        f"{t[i0]:.2f} s to {t[i1]:.2f} s of the reference belong to "
-        f"{u[j0]:.2f} s to {u[j1]:.2f} s of the other"
-    )
+        where = f"the whole other lies between {t[i0]:.2f} s and {t[i1]:.2f} s of the reference"
+    elif ours:
+        where = f"the whole reference lies between {u[j0]:.2f} s and {u[j1]:.2f} s of the other"
+    else:
+        where = (
+            f"{t[i0]:.2f} s to {t[i1]:.2f} s of the reference belong to "
+            f"{u[j0]:.2f} s to {u[j1]:.2f} s of the other"
+        )
+    return where + more

@@ -23,7 +23,7 @@ import numpy as np
 
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import Path, solve_exact
-from carl_core.similarity.matrix import unit_rows
+from carl_core.alignment.looks import Look, Pair
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,14 +33,26 @@ if TYPE_CHECKING:
     from carl_core.arrays import Bool, Float32, Float64, Int64
     from carl_core.progress import Monitor
 
-Solver = Callable[[Costs], Path]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Solved:
+    """A path through the samples of a pair, and how badly it fits as a whole.
+
+    ``score`` None: the mean cost counts.
+    """
+
+    path: Path
+    score: float | None = None
+
+
+Solver = Callable[[Pair], Solved]
 
 # Fixed on development recordings.
 ALIGNED_FROM = 0.95
 UNCERTAIN_FROM = 0.80
 NEIGHBOURHOOD_S = 0.5
 # Null alignments are solved at this resolution at most: 60 of them take about a second.
-_LONGEST = 600
+LONGEST = 600
 _BANK_SHARE = 0.4  # of the null maps, where a bank is given
 # A null must cost this much more to count as worse as a whole. On development recordings unrelated
 # pairs lie at most 0.7 % below the median of their nulls, matching pairs 1.2 to 16 %.
@@ -52,6 +64,9 @@ _SAME_CONTENT = 0.3
 # difference (or than two samples in a row differ, up to the second share) holds the same content in
 # the same order.
 _SELF_LIKE = (0.15, 0.3)
+# The same for a search: copies shifted in a circle score 0.09 to 0.26 against their originals,
+# squats played backwards 0.22 to 0.29, other recordings backwards or in blocks mostly 0.31 to 0.5.
+_SELF_SCORE = 0.3
 _FEWEST_SHARE = 0.25  # of the null maps that must count
 
 
@@ -71,7 +86,7 @@ def verdict_of(match: float) -> Verdict:
 
 
 def measure_trust(
-    costs: Costs,
+    pair: Pair,
     path: Path,
     reference_s: Float64,
     *,
@@ -80,66 +95,72 @@ def measure_trust(
     skip: float,
     options: AlignOptions,
     bank: Sequence[Float32] = (),
+    longest: int = LONGEST,
     monitor: Monitor | None = None,
 ) -> Trust:
     """Compare ``path`` with the paths of null recordings solved the same way.
 
     Parameters
     ----------
-    costs : of the real pair, without masks
-    path : the solved path, in the samples of ``costs``
+    pair : the real pair; masks do not count
+    path : the solved path, in the samples of ``pair``
     reference_s : float64 (N,), times of the reference's samples
-    solver : solves any costs the way ``path`` was solved
+    solver : solves any pair the way ``path`` was solved
     straight, skip : prices of a straight step and of a sample left without counterpart
     bank : vectors (T, D) of unrelated recordings
+    longest : samples of either recording at which nulls are solved at most
     """
-    n = costs.shape[0]
+    n = pair.shape[0]
     if options.null_maps == 0:
         return Trust(np.zeros(n), 0.0)
-    row_factor = column_factor = 1
-    while max(costs.shape) > _LONGEST:
-        rows, columns = costs.shape[0] > _LONGEST, costs.shape[1] > _LONGEST
-        costs = costs.halved(rows=rows, columns=columns)
-        row_factor *= 1 + rows
-        column_factor *= 1 + columns
-    times_s = _pooled_times(reference_s, row_factor, costs.shape[0])
-
-    if row_factor * column_factor > 1:  # like is compared with like: the same resolution
-        path = solver(costs)
-    real = _Profile.of(path, costs.shape, skip, straight, times_s)
-    counterparts = _counterparts(path, costs.shape[0])
-    usual = _usual_distance(costs.columns)
+    coarse = pair.pooled(longest, longest)
+    rows = np.arange(n) * coarse.shape[0] // n
+    times_s = np.bincount(rows, reference_s) / np.bincount(rows)
+    # Like is compared with like: at the same resolution, by the same rounds.
+    solved = solver(coarse)
+    if coarse is pair and solved.score is None:
+        solved = Solved(path)
+    path = solved.path
+    real = _Profile.of(path, coarse.shape, skip, straight, times_s)
+    real_whole = real.whole if solved.score is None else solved.score
+    counterparts = _counterparts(path, coarse.shape[0])
+    columns = coarse.other.rows
+    usual = _usual_distance(columns)
     worse_whole = counted_whole = 0.0
     worse_here, counted_here = np.zeros(len(times_s)), np.zeros(len(times_s))
-    for null in _nulls(costs, _uses_more_of_reference(path, costs.shape), options, bank):
+    shuffle_rows = _uses_more_of_reference(path, coarse.shape)
+    belongs = _belongs_by_cost if solved.score is None else _BelongsByScore(solver)
+    for null in _nulls(coarse, shuffle_rows, options, bank, belongs):
         if monitor is not None:
             monitor.check()
-        null_path = solver(null.costs)
-        profile = _Profile.of(null_path, null.costs.shape, skip, straight, times_s)
+        null_solved = solver(null.pair)
+        null_path = null_solved.path
+        profile = _Profile.of(null_path, null.pair.shape, skip, straight, times_s)
+        null_whole = profile.whole if null_solved.score is None else null_solved.score
         counted_whole += 1.0
-        worse_whole += float(profile.whole > (1.0 + _MARGIN) * real.whole)
+        worse_whole += float(null_whole > (1.0 + _MARGIN) * real_whole)
         around, differs = profile.around, np.ones(len(times_s), dtype=np.bool_)
         if null.rows is not None or null.columns is not None:
-            shown = _counterparts(null_path, costs.shape[0])
+            shown = _counterparts(null_path, coarse.shape[0])
             if null.columns is not None:
                 shown = np.where(shown >= 0, null.columns[shown], -1)
             if null.rows is not None:  # back to the reference's own order
                 back = np.argsort(null.rows)
                 shown, around = shown[back], around[back]
-            differs = ~_same(costs.columns, counterparts, shown, _SAME_CONTENT * usual)
+            differs = ~_same(columns, counterparts, shown, _SAME_CONTENT * usual)
         worse_here += differs & (around > (1.0 + _MARGIN_HERE) * real.around)
         counted_here += differs
     # With few nulls left there is little evidence: they cannot count for all.
     fewest = _FEWEST_SHARE * options.null_maps
-    confidence = np.repeat(worse_here / np.maximum(counted_here, fewest), row_factor)[:n]
+    confidence = (worse_here / np.maximum(counted_here, fewest))[rows]
     return Trust(confidence, worse_whole / max(counted_whole, fewest))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Null:
-    """Costs of a pair that does not belong together, and how its samples were reordered."""
+    """A pair that does not belong together, and how its samples were reordered."""
 
-    costs: Costs
+    pair: Pair
     rows: Int64 | None = None
     columns: Int64 | None = None
 
@@ -151,13 +172,19 @@ def _uses_more_of_reference(path: Path, shape: tuple[int, int]) -> bool:
 
 
 def _nulls(
-    costs: Costs, shuffle_rows: bool, options: AlignOptions, bank: Sequence[Float32]
+    pair: Pair,
+    shuffle_rows: bool,
+    options: AlignOptions,
+    bank: Sequence[Float32],
+    belongs: Callable[[Look, Look], bool],
 ) -> Iterator[_Null]:
-    """Null pairs, at most ``options.null_maps`` of them."""
+    """Null pairs, at most ``options.null_maps`` of them.
+
+    ``belongs`` says whether a shuffled copy still holds what the original holds, in its order.
+    """
     rng = np.random.default_rng(options.seed)
     from_bank = round(_BANK_SHARE * options.null_maps) if bank else 0
-    own = costs.rows if shuffle_rows else costs.columns
-    limit = _self_like(own)
+    own = pair.reference if shuffle_rows else pair.other
     m = len(own)
     for k in range(options.null_maps - from_bank):
         if k % 3 == 0:
@@ -166,17 +193,17 @@ def _nulls(
             order = _blocks(m, rng)
         else:
             order = (np.arange(m) if k == 2 else _shifted(m, rng))[::-1].copy()
-        copy = np.ascontiguousarray(own[order])
-        if solve_exact(Costs(own, copy)).mean_cost <= limit:
+        copy = own.reordered(order)
+        if belongs(own, copy):
             continue
         if shuffle_rows:
-            yield _Null(Costs(copy, costs.columns), rows=order)
+            yield _Null(Pair(copy, pair.other), rows=order)
         else:
-            yield _Null(Costs(costs.rows, copy), columns=order)
+            yield _Null(Pair(pair.reference, copy), columns=order)
     for k in range(from_bank):
         clip = bank[int(rng.integers(len(bank)))] if k >= len(bank) else bank[k]
-        columns = unit_rows(_stretched(clip, costs.shape[1], rng), centre=options.centre)
-        yield _Null(Costs(costs.rows, columns))
+        other = Look(_stretched(clip, pair.shape[1], rng), options.centre)
+        yield _Null(Pair(pair.reference, other))
 
 
 def _counterparts(path: Path, n: int) -> Int64:
@@ -192,6 +219,21 @@ def _usual_distance(columns: Float32) -> float:
     """Median distance of two samples of one recording."""
     part = columns[np.linspace(0, len(columns) - 1, min(len(columns), 200)).astype(np.int64)]
     return float(np.median(1.0 - part @ part.T))
+
+
+def _belongs_by_cost(own: Look, copy: Look) -> bool:
+    return solve_exact(Costs(own.rows, copy.rows)).mean_cost <= _self_like(own.rows)
+
+
+class _BelongsByScore:
+    """The same for a search, which would find the original in a shifted copy: by its score."""
+
+    def __init__(self, solver: Solver) -> None:
+        self._solver = solver
+
+    def __call__(self, own: Look, copy: Look) -> bool:
+        score = self._solver(Pair(own, copy)).score
+        return score is not None and score <= _SELF_SCORE
 
 
 def _self_like(rows: Float32) -> float:
@@ -219,8 +261,7 @@ class _Profile:
         path: Path, shape: tuple[int, int], skip: float, straight: float, times_s: Float64
     ) -> _Profile:
         n, m = shape
-        used_rows = int(path.reference[-1] - path.reference[0]) + 1
-        used_columns = int(path.other[-1] - path.other[0]) + 1
+        used_rows, used_columns = len(np.unique(path.reference)), len(np.unique(path.other))
         left_out = (n - used_rows) + (m - used_columns)
         steps = np.diff(path.reference) + np.diff(path.other)
         charged = path.weights * path.costs
@@ -237,13 +278,6 @@ class _Profile:
         total = np.concatenate([[0.0], np.cumsum(sums)])
         count = np.concatenate([[0.0], np.cumsum(weights)])
         return _Profile(whole, (total[high] - total[low]) / (count[high] - count[low]))
-
-
-def _pooled_times(times_s: Float64, factor: int, count: int) -> Float64:
-    """Middle times of pools of ``factor`` samples."""
-    starts = np.minimum(np.arange(count) * factor, len(times_s) - 1)
-    ends = np.minimum(starts + factor - 1, len(times_s) - 1)
-    return np.asarray(0.5 * (times_s[starts] + times_s[ends]))
 
 
 def _shifted(m: int, rng: np.random.Generator) -> Int64:

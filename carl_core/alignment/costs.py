@@ -22,11 +22,14 @@ class Costs:
     rows : float32 (N, D), samples of the reference, unit or zero rows
     columns : float32 (M, D), samples of the other
     forbidden : rectangles of pairs that must not be matched (cost infinity)
+    are_units : whether rows and columns have unit norm (or are zero); else only 1 - their product
+        has a meaning, and neighbours are averaged as they are
     """
 
     rows: Float32
     columns: Float32
     forbidden: tuple[Rectangle, ...] = ()
+    are_units: bool = True
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "rows", read_only(np.asarray(self.rows, np.float32)))
@@ -62,10 +65,23 @@ class Costs:
         moved = tuple((a0 - r0, a1 - r0, b0 - c0, b1 - c0) for a0, a1, b0, b1 in self.forbidden)
         n, m = r1 - r0, c1 - c0
         kept = tuple(f for f in moved if f[1] > 0 and f[3] > 0 and f[0] < n and f[2] < m)
-        return Costs(self.rows[r0:r1], self.columns[c0:c1], kept)
+        return Costs(self.rows[r0:r1], self.columns[c0:c1], kept, self.are_units)
+
+    def typical(self) -> tuple[float, float]:
+        """Return the typical cost of a best match and of any pair, from at most 512 x 512 samples.
+
+        Masks do not count.
+        """
+        n, m = self.shape
+        rows = np.unique(np.linspace(0, n - 1, min(n, 512)).astype(np.int64))
+        columns = np.unique(np.linspace(0, m - 1, min(m, 512)).astype(np.int64))
+        part = Costs(self.rows[rows], self.columns[columns], are_units=self.are_units)
+        block = part.block(0, len(rows), 0, len(columns))
+        best = max(np.median(block.min(axis=0)), np.median(block.min(axis=1)))
+        return float(best), float(np.median(block))
 
     def halved(self, *, rows: bool = True, columns: bool = True) -> Costs:
-        """Return costs at half the resolution: neighbours are averaged and scaled to unit norm.
+        """Return costs at half the resolution: neighbours are averaged (units: to unit norm again).
 
         A coarse pair is forbidden only if all its fine pairs are, so nothing possible is lost.
         """
@@ -79,14 +95,17 @@ class Costs:
             r0, c0 = max(-(-a0 // fr), 0), max(-(-b0 // fc), 0)
             if r0 < r1 and c0 < c1:
                 forbidden.append((r0, r1, c0, c1))
-        return Costs(_pool(self.rows, fr), _pool(self.columns, fc), tuple(forbidden))
+        pooled = (
+            _pool(v, f, are_units=self.are_units) for v, f in ((self.rows, fr), (self.columns, fc))
+        )
+        return Costs(*pooled, tuple(forbidden), self.are_units)
 
 
-def _pool(vectors: Float32, factor: int) -> Float32:
+def _pool(vectors: Float32, factor: int, *, are_units: bool) -> Float32:
     if factor == 1:
         return vectors
     whole = len(vectors) // factor * factor
     pooled = vectors[:whole].reshape(-1, factor, vectors.shape[1]).mean(axis=1)
     if whole < len(vectors):
         pooled = np.concatenate([pooled, vectors[whole:].mean(axis=0, keepdims=True)])
-    return unit_rows(pooled, centre=False)
+    return unit_rows(pooled, centre=False) if are_units else pooled

@@ -70,7 +70,8 @@ class Path:
 
     Attributes
     ----------
-    reference, other : int64 (P,), sample indices; every step is (1, 1), (1, 0) or (0, 1)
+    reference, other : int64 (P,), sample indices; every step is (1, 1), (1, 0) or (0, 1). Only a
+        path with gaps (``gaps``) has longer ones: what they pass over has no counterpart
     costs : float64 (P,), cost of each pair
     weights : float64 (P,), weight of each pair
     total : sum of weights times costs, plus the price of the samples left out
@@ -155,6 +156,19 @@ def solve_exact(
     return path
 
 
+def step_prices(pattern: StepPattern) -> tuple[float, float, float]:
+    """Return the weights of the diagonal, the step in the reference and the step in the other."""
+    return _WEIGHTS[pattern]
+
+
+def step_weights(reference: Int64, other: Int64, pattern: StepPattern) -> Float64:
+    """Weight of each pair of a path: of the diagonal for the first one and where both go on."""
+    diagonal, reference_step, other_step = _WEIGHTS[pattern]
+    ours = np.diff(reference, prepend=reference[0] - 1) > 0
+    theirs = np.diff(other, prepend=other[0] - 1) > 0
+    return np.where(ours & theirs, diagonal, np.where(ours, reference_step, other_step))
+
+
 def warm_up() -> None:
     """Compile (or load from the cache) every kernel; call it on a background thread."""
     rows = unit_rows(np.eye(4, dtype=np.float32), centre=False)
@@ -199,9 +213,8 @@ def _solve_band(
         return None
     cells = kernels.trace(back, low, offsets, end_i, end_j)
     reference, other = np.ascontiguousarray(cells[:, 0]), np.ascontiguousarray(cells[:, 1])
-    steps = 2 * np.diff(reference, prepend=reference[0] - 1) + np.diff(other, prepend=other[0] - 1)
-    step_weights = np.asarray([0.0, weights[2], weights[1], weights[0]])[steps]
-    return Path(reference, other, costs.at(reference, other), step_weights, float(best))
+    found_weights = step_weights(reference, other, pattern)
+    return Path(reference, other, costs.at(reference, other), found_weights, float(best))
 
 
 def _refine(

@@ -198,3 +198,90 @@ def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     for k in range(n - 2, -1, -1):
         above[k] = max(above[k], above[k + 1] - slope * (x[k + 1] - x[k]))
     return 0.5 * (below + above)
+
+
+@njit(
+    "Tuple((float64, int64, int64))(float32[:, ::1], int64, int64, int64, float64[::1],"
+    " float64[::1], uint8[:, ::1], float64[::1], float64[::1], float64, float64)",
+    **_OPTIONS,
+)
+def advance_gaps(costs, i0, n, m, matched, dropped, back, weights, prices, each, opening):  # type: ignore[no-untyped-def]
+    """Advance the recursion with gaps over the rows of one block; return the best end in it.
+
+    costs (R, M) belong to rows i0..; ``matched`` and ``dropped`` (M,) hold the two states of row
+    i0 - 1 and are overwritten with those of the block's last row. back (N, M): bits 0 and 1 say how
+    the matched state came about (as in ``advance``), bit 2 that its diagonal came out of a gap,
+    bits 3 and 4 how the gap came about (0 = opened here, 1 = drops row i, 2 = drops column j).
+    weights and prices as in ``advance``; ``each`` per dropped sample, ``opening`` per gap.
+    """
+    infinity = np.inf
+    w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
+    best, best_i, best_j = infinity, -1, -1
+    for r in range(costs.shape[0]):
+        i = i0 + r
+        skipped_rows = 0.0 if i == 0 else prices[0] * i
+        rows_left = n - 1 - i
+        unended_rows = 0.0 if rows_left == 0 else prices[2] * rows_left
+        corner_matched = corner_dropped = infinity  # of the row above, one column before
+        left_matched = left_dropped = infinity
+        for j in range(m):
+            above_matched, above_dropped = matched[j], dropped[j]
+            c = np.float64(costs[r, j])
+            skipped = skipped_rows if j == 0 else skipped_rows + prices[1] * j
+            value, pointer = skipped + w_diagonal * c, 3
+            candidate = corner_matched + w_diagonal * c
+            if candidate <= value:
+                value, pointer = candidate, 0
+            candidate = above_matched + w_reference * c + straight
+            if candidate < value:
+                value, pointer = candidate, 1
+            candidate = left_matched + w_other * c + straight
+            if candidate < value:
+                value, pointer = candidate, 2
+            candidate = corner_dropped + w_diagonal * c
+            if candidate < value:
+                value, pointer = candidate, 4
+            gap, gap_pointer = value + opening, 0
+            if above_dropped + each < gap:
+                gap, gap_pointer = above_dropped + each, 8
+            if left_dropped + each < gap:
+                gap, gap_pointer = left_dropped + each, 16
+            back[i, j] = pointer + gap_pointer
+            corner_matched, corner_dropped = above_matched, above_dropped
+            left_matched, left_dropped = value, gap
+            matched[j], dropped[j] = value, gap
+            columns_left = m - 1 - j
+            end = value + unended_rows
+            if columns_left > 0:
+                end += prices[3] * columns_left
+            if end < best:
+                best, best_i, best_j = end, i, j
+    return best, best_i, best_j
+
+
+@njit("int64[:, ::1](uint8[:, ::1], int64, int64)", **_OPTIONS)
+def trace_gaps(back, i, j):  # type: ignore[no-untyped-def]
+    """Follow the back-pointers from the matched pair (i, j): int64 (P, 2), in order of time."""
+    path = np.empty((i + j + 1, 2), np.int64)
+    count = 0
+    while True:
+        path[count, 0] = i
+        path[count, 1] = j
+        count += 1
+        pointer = back[i, j] & 7
+        if pointer == 3:
+            break
+        if pointer == 0 or pointer == 4:
+            i -= 1
+            j -= 1
+        elif pointer == 1:
+            i -= 1
+        else:
+            j -= 1
+        if pointer == 4:
+            while back[i, j] >= 8:
+                if back[i, j] >= 16:
+                    j -= 1
+                else:
+                    i -= 1
+    return path[:count][::-1].copy()

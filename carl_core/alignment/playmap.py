@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from carl_core.alignment import kernels
+from carl_core.alignment.dtw import Path
+from carl_core.alignment.gaps import runs_of
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
 
     from carl_core.alignment.alignment import Anchor
     from carl_core.alignment.costs import Costs
-    from carl_core.alignment.dtw import Path
     from carl_core.alignment.options import AlignOptions
     from carl_core.arrays import Float64
 
@@ -42,6 +43,8 @@ def playing_map(
 ) -> Float64:
     """Return seconds of the other per reference sample, NaN outside the path: float64 (N,).
 
+    Where the path has gaps, each run between them is a map of its own.
+
     Parameters
     ----------
     reference_s, other_s : float64 (N,) and (M,), times of the samples
@@ -49,6 +52,21 @@ def playing_map(
     costs : of the pairs, for the position between samples
     anchors : in order of time; the map goes through them exactly
     """
+    runs = runs_of(path.reference, path.other)
+    if len(runs) > 1:
+        found = np.full(len(reference_s), np.nan)
+        for run in runs:
+            part = Path(
+                *(
+                    np.ascontiguousarray(values[run])
+                    for values in (path.reference, path.other, path.costs, path.weights)
+                ),
+                path.total,
+            )
+            alone = playing_map(reference_s, other_s, part, costs, anchors=anchors, options=options)
+            low, high = other_s[part.other[[0, -1]]]
+            found = np.where(np.isfinite(alone), np.clip(alone, low, high), found)
+        return found
     found = np.full(len(reference_s), np.nan)
     first, last = int(path.reference[0]), int(path.reference[-1])
     x = reference_s[path.reference]

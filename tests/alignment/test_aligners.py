@@ -180,10 +180,10 @@ def test_a_mask_moves_the_map() -> None:
 
 
 def test_unrelated_recordings_are_seldom_called_aligned() -> None:
-    # By construction about one in twenty passes; measured over 160 pairs: 6.
+    # By construction about one in twenty passes.
     verdicts = []
-    for seed in range(24):
-        found = align_arrays(
+    for seed in range(8):
+        found = aligned(
             grid(20),
             shown(scene(seed), grid(20)),
             grid(25),
@@ -191,8 +191,8 @@ def test_unrelated_recordings_are_seldom_called_aligned() -> None:
         )
         assert found.reason
         verdicts.append(found.verdict)
-    assert verdicts.count("aligned") <= 2
-    assert verdicts.count("none") >= 18
+    assert verdicts.count("aligned") <= 1
+    assert verdicts.count("none") >= 4
 
 
 @pytest.mark.parametrize("method", METHODS)
