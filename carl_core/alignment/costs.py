@@ -95,10 +95,9 @@ class Costs:
             r0, c0 = max(-(-a0 // fr), 0), max(-(-b0 // fc), 0)
             if r0 < r1 and c0 < c1:
                 forbidden.append((r0, r1, c0, c1))
-        pooled = (
-            _pool(v, f, are_units=self.are_units) for v, f in ((self.rows, fr), (self.columns, fc))
-        )
-        return Costs(*pooled, tuple(forbidden), self.are_units)
+        rows_pooled = _pool(self.rows, fr, are_units=self.are_units)
+        columns_pooled = _pool(self.columns, fc, are_units=self.are_units)
+        return Costs(rows_pooled, columns_pooled, tuple(forbidden), self.are_units)
 
 
 def _pool(vectors: Float32, factor: int, *, are_units: bool) -> Float32:

@@ -57,10 +57,10 @@ def playing_map(
         found = np.full(len(reference_s), np.nan)
         for run in runs:
             part = Path(
-                *(
-                    np.ascontiguousarray(values[run])
-                    for values in (path.reference, path.other, path.costs, path.weights)
-                ),
+                path.reference[run],
+                path.other[run],
+                path.costs[run],
+                np.ascontiguousarray(path.weights[run]),
                 path.total,
             )
             alone = playing_map(reference_s, other_s, part, costs, anchors=anchors, options=options)

@@ -64,11 +64,16 @@ def test_a_repetition_is_no_null() -> None:
     assert found.verdict == "aligned"
     strange = [
         align_arrays(
-            times, first, times, shown(scene(seed), times, noise=0.4, seed=seed), bank=bank
+            times,
+            first,
+            times,
+            shown(scene(seed), times, noise=0.4, seed=seed),
+            bank=bank,
+            options=AlignOptions(null_maps=30),
         ).verdict
-        for seed in range(100, 130)
+        for seed in range(100, 105)
     ]
-    assert strange.count("aligned") <= 3  # one in twenty by construction
+    assert strange.count("aligned") <= 1  # one in twenty by construction
 
 
 def test_no_null_maps_means_no_evidence() -> None:
