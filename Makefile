@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test lint types layers pytest no-torch bench compare screenshots system-libraries
+.PHONY: demo test lint types layers pytest no-torch bench compare encoder encoder-inputs screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -44,6 +44,39 @@ bench:
 compare:
 	@$(UV) sync --quiet --inexact --extra train
 	OMP_NUM_THREADS=1 $(RUN) python -m training.compare $(if $(POOL),--pool $(POOL)) $(if $(DATA),--data $(DATA)) -o runs/compare
+
+# The encoder in assets/ from free clips and pictures, simulated figures and two teachers, and its model card
+# (docs/training.md). Every stage goes on where it stopped; a finished one is skipped. SCORES, COMPARE, NOTES: files
+# for the card. RECIPE and ENCODER: another configuration of the trunk, another folder.
+RECIPE = training/configs/distill/trunk.toml
+ENCODER = runs/encoder
+CARD = $(if $(SCORES),--scores "$(SCORES)") $(if $(COMPARE),--compare "$(COMPARE)") $(if $(NOTES),--notes "$(NOTES)")
+
+encoder: encoder-inputs $(ENCODER)/head/encoder.onnx
+	@cp $(ENCODER)/head/encoder.onnx $(ENCODER)/head/encoder.head.safetensors $(ENCODER)/
+	$(RUN) python -m training.card --trunk $(ENCODER)/trunk --head $(ENCODER)/head --pool "$(POOL)" $(CARD) -o $(ENCODER)/encoder.md
+	@echo "To measure it: python -m benchmarks.alignment --model $(ENCODER)/encoder.onnx --json scores.json,"
+	@echo "then make encoder again with SCORES=scores.json. To make it the bundled one:"
+	@echo "  cp $(ENCODER)/encoder.onnx $(ENCODER)/encoder.head.safetensors $(ENCODER)/encoder.md assets/"
+	@echo "  python -m benchmarks.make_null_bank"
+
+$(ENCODER)/trunk/trunk.onnx: $(RECIPE) | encoder-inputs
+	$(RUN) python -m training.distill --config $(RECIPE) --set run.dir=$(ENCODER)/trunk \
+		--set "views.pool=$(POOL)" --set "views.teachers=$(TEACHERS)"
+
+$(ENCODER)/head/encoder.onnx: $(ENCODER)/trunk/trunk.onnx training/configs/bundled.toml | encoder-inputs
+	$(RUN) python -m training.train --config training/configs/bundled.toml --set run.dir=$(ENCODER)/head \
+		--set model.weights=$(ENCODER)/trunk/trunk.onnx --set "data.root=$(POOL)/videos" \
+		--set "data.manifest=$(POOL)/manifest.csv" --set "data.backgrounds=$(POOL)/images"
+
+encoder-inputs:
+	@if [ ! -f "$(POOL)/manifest.csv" ] || [ ! -d "$(TEACHERS)" ]; then \
+		echo "Use: make encoder POOL=FOLDER TEACHERS=FOLDER"; \
+		echo "POOL holds videos/, images/*.tar and manifest.csv, which names the source and licence of every file;"; \
+		echo "TEACHERS holds tf2_mobilenet_v2_1.0_224_ptq.tflite and movenet_single_pose_lightning_ptq.tflite"; \
+		echo "(Apache-2.0, github.com/google-coral/test_data). See docs/training.md, The bundled encoder."; \
+		exit 2; fi >&2
+	@$(UV) sync --quiet --inexact --extra train
 
 # The README's picture, from the real program on the bundled recordings.
 screenshots:

@@ -74,14 +74,14 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
         monitor=Monitor(progress_lines(console)),
     )  # fmt: skip
     shards = [load_shard(looks, name) for name in names]
-    held_back = [shard for shard in shards if _is_held_back(shard.name)] or shards[:1]
-    feed = Feed([shard for shard in shards if not _is_held_back(shard.name)] or shards)
+    held_back = [shard for shard in shards if is_held_back(shard.name)] or shards[:1]
+    feed = Feed([shard for shard in shards if not is_held_back(shard.name)] or shards)
     torch.manual_seed(run.seed)
     student = Student(settings.student)
     mean, deviation = feed.statistics()
     student.place_mean.copy_(torch.from_numpy(mean))
     student.place_std.copy_(torch.from_numpy(deviation))
-    student.to(device=device, memory_format=torch.channels_last)
+    student.to(device).to(memory_format=torch.channels_last)
     optimizer = _optimizer(student, run)
     done = _resume(folder, settings, student, optimizer)
     (folder / "config.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
@@ -124,6 +124,11 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
         journal.write(Finished(journal.now(), done, complete=True))
         console.print(f"{path}, {time.monotonic() - began:.0f} s", highlight=False)
     return path
+
+
+def is_held_back(name: str) -> bool:
+    """Whether the source of this name is only evaluated on: one clip in 25, by its name."""
+    return name.startswith("clip-") and xxhash.xxh32_intdigest(name.encode()) % _HELD_BACK == 0
 
 
 @torch.no_grad()
@@ -244,10 +249,6 @@ def _rate(step: int, run: RunSettings) -> float:
         return run.rate * (step + 1) / run.warmup_steps
     share = (step - run.warmup_steps) / max(1, run.steps - run.warmup_steps)
     return run.rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * share)))
-
-
-def _is_held_back(name: str) -> bool:
-    return name.startswith("clip-") and xxhash.xxh32_intdigest(name.encode()) % _HELD_BACK == 0
 
 
 def _save(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from training.config import ConfigError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
 
@@ -163,6 +164,20 @@ def load_settings(path: Path | None, overrides: list[str]) -> DistillSettings:
     settings = DistillSettings(**built)
     _check(settings)
     return settings
+
+
+def settings_of(config: Mapping[str, Any]) -> DistillSettings:
+    """Return the settings a run folder's ``config.json`` holds.
+
+    Raises
+    ------
+    ConfigError
+        Names the key or value that makes no sense.
+    """
+    for section in config:
+        if section not in _SECTIONS:
+            raise ConfigError(f"There is no section [{section}] in the settings of a distillation.")
+    return DistillSettings(**{name: _section(name, dict(config[name])) for name in config})
 
 
 def _section(section: str, values: dict[str, Any]) -> Any:
