@@ -329,9 +329,7 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         self._jobs.submit(
-            lambda job: self._engine.get().align(
-                first, second, method=method, monitor=job.monitor
-            ),
+            lambda job: self._engine.get().align(first, second, method=method, monitor=job.monitor),
             key=f"align:{recording_id}",
             title=self.tr("Aligning {name}").format(name=second.name),
             done=done,
