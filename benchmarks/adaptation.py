@@ -34,7 +34,7 @@ from carl_core.video.recording import open_recording
 from training.adapt.run import Settings, adapt
 from training.evaluation.cases import MOMENT_GROUPS
 from training.evaluation.moments import cases, labels_of
-from training.evaluation.tracks import sampled_at
+from training.evaluation.tracks import sampled_as_usual
 
 if TYPE_CHECKING:
     from carl_core.alignment.alignment import Alignment
@@ -91,7 +91,7 @@ class Media:
                     pixels = np.stack([frame.pixels for frame in shown])
                     parts.append(to_stored(self._encoder.features(pixels)))
             self._features[clip.file] = np.concatenate(parts)
-        chosen = sampled_at(clip.times_s, self._encoder.spec.sample_fps)
+        chosen = sampled_as_usual(clip.times_s, self._encoder.spec.sample_fps)
         return clip.times_s[chosen], self._features[clip.file][clip.frames[chosen]]
 
 

@@ -25,8 +25,9 @@ Then AP@5 of key moments (``benchmarks.alignment_search`` defines it), how often
 "aligned" of pairs that match and of pairs that do not, speed beside MobileNetV2, and verdicts. The
 best single baseline is the one with the least mean over groups, "carl align" not among its DTWs.
 
-All methods sample at the encoder's rate. Nothing is written but the JSON. CARL as published is
-trained on the stored features of the bundled trunk, in minutes, by
+All methods sample as the engine does: at the encoder's rate, short recordings faster. Nothing is
+written but the JSON. CARL as published is trained on the stored features of the bundled trunk, in
+minutes, by
 
     python -m training.compare --methods faithful_scl --seeds 1 --simulated 1 --pool POOL \
         -o runs/faithful --set run.export=true --set export.name=faithful-carl
@@ -62,6 +63,7 @@ from benchmarks.alignment_tables import Report, to_json, to_markdown
 from carl_core.alignment.aligners import AlignOptions, align_arrays
 from carl_core.alignment.nullbank import bank_for
 from carl_core.encoder.providers import usable_cores
+from carl_core.encoder.sampling import FEWEST_SAMPLES
 from carl_core.errors import CarlError
 from carl_core.pipeline import Engine
 from training.evaluation.moments import cases, labels_of, negatives, tolerances_of, whole
@@ -227,7 +229,7 @@ def run(chosen: argparse.Namespace, data: Path, teachers: Path) -> Report:
         report.speed = measure(encoder.path, chosen.threads)
     report.facts = {
         "encoder": f"{encoder.spec.name} ({encoder.model_id})",
-        "sampling": f"{encoder.spec.sample_fps:g} samples/s",
+        "sampling": f"{encoder.spec.sample_fps:g} samples/s, at least {FEWEST_SAMPLES} a recording",
         "pairs": ", ".join(f"{group} {len(pairs)}" for group, pairs in found.items()),
         "speed": f"{chosen.threads} threads, 64 pictures at a time",
         "time": f"{time.perf_counter() - started:.0f} s",

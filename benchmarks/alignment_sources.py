@@ -19,7 +19,7 @@ from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError, ModelError
 from carl_core.similarity.matrix import unit_rows
 from carl_core.video.reader import FrameReader
-from training.evaluation.tracks import sampled_at
+from training.evaluation.tracks import sampled_as_usual
 from training.teachers import IMAGE_FILE, POSE_FILE, ImageTeacher, PoseTeacher
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Media:
 
     def needed(self, file: str, fps: float) -> np.ndarray:
         """Frames of a file that some clip samples, ascending."""
-        parts = [clip.frames[sampled_at(clip.times_s, fps)] for clip in self._clips[file]]
+        parts = [clip.frames[sampled_as_usual(clip.times_s, fps)] for clip in self._clips[file]]
         return np.unique(np.concatenate(parts))
 
     def is_whole(self, clip: Clip) -> bool:
@@ -132,7 +132,7 @@ class Look:
 
     def __call__(self, clip: Clip) -> Vectors:
         """Return the clip's samples."""
-        chosen = sampled_at(clip.times_s, self._fps)
+        chosen = sampled_as_usual(clip.times_s, self._fps)
         frames, rows = self._of(clip.file)
         return clip.times_s[chosen], rows[np.searchsorted(frames, clip.frames[chosen])]
 

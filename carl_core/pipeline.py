@@ -26,10 +26,9 @@ from carl_core.encoder.embed import (
     embed_recording,
     embed_stills,
     encode_images,
-    normal_sampling,
-    sampled_frames,
 )
 from carl_core.encoder.onnx import load_encoder
+from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import AlignmentError, CarlError, StoreError
 from carl_core.progress import Monitor
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
@@ -198,7 +197,8 @@ class Engine:
 
     def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
         """Return the frames (T,) that embedding takes from a recording, without embedding it."""
-        return sampled_frames(recording.index, normal_sampling(sampling, self.encoder))
+        spelled = sampling_of(recording.index, sampling, self.encoder.spec)
+        return sampled_frames(recording.index, spelled)
 
     def search(
         self,
@@ -253,7 +253,7 @@ class Engine:
 
     def _key(self, recording: Recording, sampling: str | None) -> EmbeddingKey:
         encoder = self.encoder
-        spelled = normal_sampling(sampling, encoder)
+        spelled = sampling_of(recording.index, sampling, encoder.spec)
         return EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
 
     def _query_vectors(

@@ -69,7 +69,6 @@ CONTROLS = ("untrained head", "untrained faithful head", "raw trunk", "position 
 # well as linear time.)
 _PATTERN: StepPattern = "2-1-1"
 _WINDOW, _OVERLAP = 64, 32  # samples a head sees at a time, as the engine does
-_LEAST_SAMPLES = 64  # of a labelled recording, where it has as many frames
 _COPIED = ("signs_retrieval", "long_and_periodic", "golf_dtl", "squat_people", "pullup_reps")
 _PER_CLIP = 2
 
@@ -219,9 +218,7 @@ def cases_of(
             folder, split="train", size=(side, side), fit="squash", cache=cache, monitor=monitor
         )
         cases += feature_cases_from_copies(clips, encoder, _PER_CLIP, budget.draw, monitor=monitor)
-    cases += feature_cases_from_moments(
-        data, encoder, least=_LEAST_SAMPLES, seed=budget.draw, monitor=monitor
-    )
+    cases += feature_cases_from_moments(data, encoder, seed=budget.draw, monitor=monitor)
     return cases
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import logging
 import time
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.entry import to_stored
+from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import StoreError
 from carl_core.progress import Monitor
 from carl_core.video.image import resize_image
@@ -30,13 +30,11 @@ if TYPE_CHECKING:
     from carl_core.embeddings.entry import EntryWriter
     from carl_core.embeddings.store import EmbeddingStore
     from carl_core.encoder.onnx import Encoder
-    from carl_core.timebase import FrameIndex
     from carl_core.video.display import Fit
     from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.embed")
 
-NATIVE = "native"
 # A chunk is stored when it is this large, or after this time: little is lost to a crash, and a
 # fast machine does not rewrite meta.json all the time.
 _CHUNK_FRAMES = 1024
@@ -63,7 +61,8 @@ def embed_recording(
     ----------
     recording : what to embed
     encoder : with what
-    sampling : "native" = every frame, "10/1" = ten per second, None = the encoder's own rate
+    sampling : "native" = every frame, "10/1" = ten per second, None = the encoder's own
+        rate, faster for a short recording (``sampling.usual_rate``)
     store : where to look first and what to fill, None = nowhere
     monitor : progress in frames, and cancellation
     batch : frames per trunk call, changes nothing but speed
@@ -82,7 +81,7 @@ def embed_recording(
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     monitor = monitor or Monitor()
-    sampling = normal_sampling(sampling, encoder)
+    sampling = sampling_of(recording.index, sampling, encoder.spec)
     key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
     frames = sampled_frames(recording.index, sampling)
     times_s = recording.index.times_s[frames]
@@ -123,7 +122,7 @@ def embed_stills(
         As ``embed_recording``.
     """
     monitor = monitor or Monitor()
-    sampling = normal_sampling(sampling, encoder)
+    sampling = sampling_of(recording.index, sampling, encoder.spec)
     key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
     frames = sampled_frames(recording.index, sampling)
     features: npt.NDArray[Any] | None = store.load_features(key) if store is not None else None
@@ -163,51 +162,6 @@ def encode_images(encoder: Encoder, images: Sequence[UInt8]) -> Float32:
         features = to_stored(encoder.features(pixels[None]))
         vectors[row] = encoder.embed_features(features, np.zeros(1))[0]
     return vectors
-
-
-def normal_sampling(sampling: str | None, encoder: Encoder) -> str:
-    """Return the one spelling of a sampling: "native" or a fraction in lowest terms, "10/1".
-
-    Raises
-    ------
-    ValueError
-        When it is neither "native" nor a positive number.
-    """
-    if sampling == NATIVE:
-        return NATIVE
-    try:
-        rate = Fraction(sampling) if sampling is not None else Fraction(encoder.spec.sample_fps)
-    except (ValueError, ZeroDivisionError) as exc:
-        raise ValueError(
-            f'sampling must be "native" or frames per second, got {sampling!r}'
-        ) from exc
-    rate = rate.limit_denominator(1001)
-    if rate <= 0:
-        raise ValueError(f"sampling must be positive, got {sampling!r}")
-    return f"{rate.numerator}/{rate.denominator}"
-
-
-def sampled_frames(index: FrameIndex, sampling: str) -> Int64:
-    """Return the frames to embed: the nearest presented frame to each sample instant, each once.
-
-    Instants are 0, 1/rate, 2/rate, ... up to the last frame. A rate above the recording's own gives
-    every frame once.
-    """
-    if sampling == NATIVE:
-        return np.arange(len(index), dtype=np.int64)
-    rate = Fraction(sampling)
-    last_s = float(index.times_s[-1])
-    # Half a sample's rounding must not lose the instant that falls on the last frame.
-    count = int(np.floor(last_s * float(rate) + 1e-6)) + 1
-    if count <= 4 * len(index):
-        numbers = np.arange(count, dtype=np.float64)
-    else:
-        # A frame is nearest to some instant exactly if it is nearest to the first instant after the
-        # middle between it and the frame before: a few candidates per frame are all that count.
-        middles = (index.times_s[1:] + index.times_s[:-1]) / 2 * float(rate)
-        around = [np.floor(middles) + step for step in (-1, 0, 1, 2)]
-        numbers = np.unique(np.clip(np.concatenate([[0.0], *around]), 0, count - 1))
-    return np.unique(index.nearest_frames(numbers * rate.denominator / rate.numerator))
 
 
 def _embed(

@@ -5,13 +5,10 @@ from __future__ import annotations
 import logging
 import shutil
 import threading
-from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from carl_core.embeddings.entry import to_stored
 from carl_core.embeddings.store import EmbeddingStore
@@ -20,13 +17,11 @@ from carl_core.encoder.embed import (
     embed_recording,
     embed_stills,
     encode_images,
-    normal_sampling,
-    sampled_frames,
 )
 from carl_core.encoder.onnx import Encoder, load_encoder
+from carl_core.encoder.sampling import sampled_frames
 from carl_core.errors import Cancelled, StoreError
 from carl_core.progress import Monitor, Progress
-from carl_core.timebase import FrameIndex
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from tests.helpers.encoders import make_tiny_encoder
@@ -72,11 +67,6 @@ def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(embed, "_CHUNK_S", 1e9)
 
 
-def index_of(pts: npt.ArrayLike) -> FrameIndex:
-    ticks = np.asarray(pts)
-    return FrameIndex(ticks, int(ticks[-1]) + 1, np.ones(len(ticks), bool), Fraction(1, 1000))
-
-
 class CancelAfter(Monitor):
     """Cancels itself once so many frames are done."""
 
@@ -89,38 +79,6 @@ class CancelAfter(Monitor):
         if self._left <= 0:
             self.cancel()
         super().advance(amount)
-
-
-def test_the_nearest_frame_to_each_instant_is_taken() -> None:
-    index = index_of([0, 40, 90, 120, 160, 195, 240])
-    assert sampled_frames(index, "10/1").tolist() == [0, 2, 5]  # 0, 100 and 200 ms
-    assert sampled_frames(index, "25/1").tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert sampled_frames(index, "native").tolist() == [0, 1, 2, 3, 4, 5, 6]
-    assert sampled_frames(index_of([7]), "10/1").tolist() == [0]
-
-
-@given(
-    st.lists(st.integers(1, 3000), min_size=0, max_size=40),
-    st.sampled_from(["10/1", "1/2", "30000/1001", "60/1", "500/1"]),
-)
-def test_sampling_is_nearest_and_never_above_native(steps: list[int], sampling: str) -> None:
-    index = index_of(np.cumsum([0, *steps]))
-    rate = Fraction(sampling)
-    count = int(np.floor(index.times_s[-1] * float(rate) + 1e-6)) + 1
-    nearest = index.nearest_frames(np.arange(count) * rate.denominator / rate.numerator)
-    frames = sampled_frames(index, sampling)
-    assert frames.tolist() == sorted(set(nearest.tolist()))
-
-
-def test_samplings_have_one_spelling(encoder: Encoder) -> None:
-    assert normal_sampling(None, encoder) == "10/1"
-    assert normal_sampling("20/2", encoder) == "10/1"
-    assert normal_sampling("12.5", encoder) == "25/2"
-    assert normal_sampling("29.97", encoder) == "2997/100"
-    assert normal_sampling("native", encoder) == "native"
-    for wrong in ("fast", "0", "-3", "1/0", ""):
-        with pytest.raises(ValueError, match="sampling"):
-            normal_sampling(wrong, encoder)
 
 
 def test_vectors_are_those_of_the_frames(recording: Recording, encoder: Encoder) -> None:

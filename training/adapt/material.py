@@ -17,7 +17,7 @@ import torch.nn.functional as F
 import xxhash
 
 from carl_core.embeddings.entry import to_stored
-from carl_core.encoder.embed import normal_sampling, sampled_frames
+from carl_core.encoder.sampling import normal_sampling, sampled_frames
 from carl_core.video.reader import FrameReader
 from training.augment import apply_look, draw_look
 from training.bank import cached_size
@@ -181,7 +181,7 @@ class _Plan:
 
     Attributes
     ----------
-    sampled : int64, the frames the engine embeds
+    sampled : int64, the frames at the encoder's rate
     runs : frames of each run that is learned from
     learned : all of them
     held : frames of each held-back stretch, denser than the samples
@@ -193,7 +193,8 @@ class _Plan:
         self.name = recording.name
         self.times_s = recording.index.times_s
         self.key = xxhash.xxh32_intdigest(recording.fingerprint.encode())
-        self.sampled = sampled_frames(recording.index, normal_sampling(None, encoder))
+        fps = encoder.spec.sample_fps
+        self.sampled = sampled_frames(recording.index, normal_sampling(str(fps)))
         rng = generator_for(seed, self.key)
         is_used, stretches = split_of(len(self.sampled), rng, most=most)
         edges = np.flatnonzero(np.diff(np.pad(is_used.astype(np.int8), 1)))
@@ -203,8 +204,8 @@ class _Plan:
             if end - begin >= _LEAST_RUN
         ]
         self.learned = np.concatenate([_NOWHERE, *self.runs])
-        finer = normal_sampling(str(DENSER * encoder.spec.sample_fps), encoder)
-        dense = np.union1d(self.sampled, sampled_frames(recording.index, finer))
+        finer = sampled_frames(recording.index, normal_sampling(str(DENSER * fps)))
+        dense = np.union1d(self.sampled, finer)
         ends = [(self.sampled[s.start], self.sampled[s.stop - 1]) for s in stretches]
         self.held: list[Int64] = [dense[(dense >= a) & (dense <= b)] for a, b in ends]
         self.all_held = np.concatenate([_NOWHERE, *self.held])

@@ -27,6 +27,7 @@ from training.evaluation.tracks import (
     FeatureEncoder,
     Track,
     features_of_recording,
+    sampled_as_usual,
     sampled_at,
     track_of_pictures,
 )
@@ -211,14 +212,12 @@ def feature_cases_from_moments(
     encoder: FeatureEncoder,
     groups: Iterable[str] | None = None,
     *,
-    least: int = 0,
     seed: int = 0,
     monitor: Monitor | None = None,
 ) -> list[FeatureCase]:
     """Every labelled pair of a folder with ``labels.json``; synchronous cameras only re-timed.
 
-    Recordings are sampled at the encoder's rate, shorter ones faster, so that they have ``least``
-    samples where they have as many frames. Each file is decoded once. ``seed`` draws the
+    Recordings are sampled as the engine does. Each file is decoded once. ``seed`` draws the
     re-timing; 0 is what ``benchmarks.alignment`` uses.
 
     Raises
@@ -246,8 +245,7 @@ def feature_cases_from_moments(
     shown: dict[str, set[int]] = defaultdict(set)
     samples: dict[int, Int64] = {}
     for clip in (clip for case in found for clip in (case.reference, case.other)):
-        fps = max(encoder.spec.sample_fps, least / max(float(np.ptp(clip.times_s)), 1e-9))
-        samples[id(clip)] = sampled_at(clip.times_s, fps)
+        samples[id(clip)] = sampled_as_usual(clip.times_s, encoder.spec.sample_fps)
         shown[clip.file].update(clip.frames[samples[id(clip)]].tolist())
     monitor = monitor or Monitor()
     monitor.start("reading recordings", len(shown), "recordings")

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 import numpy as np
 
 from carl_core.embeddings.entry import to_stored
+from carl_core.encoder.sampling import usual_rate
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ def features_of_recording(
 def sampled_at(times_s: Float64, fps: float | None) -> Int64:
     """Frames nearest to the instants 0, 1/fps, 2/fps, ... up to the last frame, each once.
 
-    As the engine samples a recording. None = every frame. int64 (K,)
+    None = every frame. int64 (K,)
     """
     if fps is None or len(times_s) < 2:
         return np.arange(len(times_s), dtype=np.int64)
@@ -156,6 +157,11 @@ def sampled_at(times_s: Float64, fps: float | None) -> Int64:
     after = np.clip(np.searchsorted(times_s, grid), 1, len(times_s) - 1)
     nearer = grid - times_s[after - 1] <= times_s[after] - grid
     return np.unique(np.where(nearer, after - 1, after)).astype(np.int64)
+
+
+def sampled_as_usual(times_s: Float64, fps: float) -> Int64:
+    """Frames that the engine takes of a recording unless told otherwise, by an encoder's rate."""
+    return sampled_at(times_s, float(usual_rate(float(times_s[-1] - times_s[0]), fps)))
 
 
 def raw_vectors(pictures: UInt8) -> Float32:

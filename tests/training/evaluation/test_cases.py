@@ -237,7 +237,7 @@ def test_labels_that_cannot_be_used_are_refused(tmp_path: Path, labels: object, 
         feature_cases_from_moments(tmp_path, GreyEncoder())
 
 
-def test_labelled_videos_give_cases_at_the_encoders_rate(tmp_path: Path) -> None:
+def test_labelled_videos_are_sampled_as_the_engine_does(tmp_path: Path) -> None:
     (tmp_path / "g").mkdir()
     for name, frames in (("a.mp4", 50), ("b.mp4", 75)):
         make_video(tmp_path / "g" / name, frames=frames, fps=25, size=(64, 48))
@@ -245,7 +245,7 @@ def test_labelled_videos_give_cases_at_the_encoders_rate(tmp_path: Path) -> None
     (tmp_path / "labels.json").write_text(json.dumps(labels))
     encoder = GreyEncoder()
     forward, back = feature_cases_from_moments(tmp_path, encoder)
-    assert encoder.frames == 20 + 30  # each file once, ten of its 25 frames a second
+    assert encoder.frames == 50 + 65  # each file once: every frame of 2 s, 64 or more of 3 s
     assert forward.reference is back.other
     assert forward.name == "g/a.mp4 = g/b.mp4"
     (truth,) = forward.truths
