@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -19,10 +19,11 @@ from carl_core.alignment.playmap import playing_map
 from carl_core.alignment.repetitions import describe, period_of
 from carl_core.alignment.search import (
     COARSE,
+    LOOSE,
     NULL_LONGEST,
     NULL_ROUNDS,
+    refined,
     search,
-    solve_at,
     to_samples,
 )
 from carl_core.errors import AlignmentError
@@ -117,21 +118,28 @@ class Problem:
         return self.options.straight_price * max(usual - best, 0.0)
 
     @property
-    def skip(self) -> float:
-        """Price of a sample without counterpart."""
+    def loose_straight(self) -> float:
+        """The same where open ends or gaps are asked for by name."""
         best, usual = self.pair.typical
-        return best + self.options.skip_price * max(usual - best, 0.0)
+        return min(self.options.straight_price, LOOSE[0]) * max(usual - best, 0.0)
+
+    @property
+    def skip(self) -> float:
+        """Price of a sample without counterpart where open ends or gaps are asked for by name."""
+        best, usual = self.pair.typical
+        return best + min(self.options.skip_price, LOOSE[1]) * max(usual - best, 0.0)
 
 
 def warped(problem: Problem, method: str, ends: Ends) -> Candidate:
     """Dynamic time warping with these ends."""
     options = problem.options
+    straight = problem.straight if ends == Ends() else problem.loose_straight
     path = solve_between(
         problem.costs,
         problem.pins,
         pattern=options.step_pattern,
         ends=ends,
-        straight=problem.straight,
+        straight=straight,
         monitor=problem.monitor,
     )
     other_s = playing_map(
@@ -142,7 +150,6 @@ def warped(problem: Problem, method: str, ends: Ends) -> Candidate:
         anchors=problem.anchors,
         options=options,
     )
-    straight = problem.straight
 
     def solver(pair: Pair) -> Solved:
         return Solved(
@@ -158,21 +165,13 @@ def searched(problem: Problem) -> Candidate:
     options, pair = problem.options, problem.pair
     n, m = pair.shape
     found = search(pair, options, monitor=problem.monitor)
-    pace, open_ends = found.pace, found.open_ends
     path = to_samples(found.path, found.size, pair.costs)
     ours = path.reference[-1] - path.reference[0] + 1
     theirs = path.other[-1] - path.other[0] + 1
-    open_ends = open_ends and ours + theirs < (1.0 - _WHOLE_ENOUGH) * (n + m)
+    open_ends = found.open_ends and ours + theirs < (1.0 - _WHOLE_ENOUGH) * (n + m)
     if max(n, m) > COARSE or open_ends != found.open_ends:
-        fine = solve_at(
-            pair,
-            pace,
-            options,
-            open_ends=open_ends,
-            guess=(path.reference, path.other),
-            monitor=problem.monitor,
-        )
-        path = to_samples(fine.path, fine.size, pair.costs)
+        found = replace(found, open_ends=open_ends)
+        path = refined(pair, found, options, monitor=problem.monitor)
 
     def solver(null: Pair) -> Solved:
         # The whole search, not only the pace that suited the real pair: that would be no fair null.
@@ -205,7 +204,7 @@ def gapped(problem: Problem) -> Candidate:
             "The method 'gaps' takes no anchors: a gap could leave one out. Remove them, or choose "
             "'auto' or 'open-end'; a mask keeps a stretch from being matched."
         )
-    options, straight = problem.options, problem.straight
+    options, straight = problem.options, problem.loose_straight
     ends = every_end_open(problem)
     each = problem.skip
 
@@ -253,7 +252,7 @@ def copied(problem: Problem) -> Candidate | None:
         problem.costs,
         pattern="2-1-1",
         ends=every_end_open(problem),
-        straight=problem.straight,
+        straight=problem.loose_straight,
         monitor=problem.monitor,
     )
     line = find_copy(

@@ -107,6 +107,18 @@ class Pair:
         """Typical cost of a best match and of any pair."""
         return self.costs.typical()
 
+    def part(
+        self,
+        *,
+        start: tuple[int, int] = (0, 0),
+        stop: tuple[int | None, int | None] = (None, None),
+    ) -> Pair:
+        """Return a stretch of either recording, samples ``start`` to before ``stop``."""
+        return Pair(
+            Look(self.reference.vectors[start[0] : stop[0]], self.reference.centre),
+            Look(self.other.vectors[start[1] : stop[1]], self.other.centre),
+        )
+
     def pooled(self, n: int, m: int) -> Pair:
         """Return both at no more than ``n`` and ``m`` samples."""
         if n >= len(self.reference) and m >= len(self.other):

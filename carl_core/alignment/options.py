@@ -23,7 +23,9 @@ class AlignOptions:
         between a typical best match and a typical pair; keeps noise from making the map stutter.
         0 = the plain step pattern
     skip_price : charge for every sample left without counterpart at an open end, on the same scale
-        (0 = as cheap as a typical best match, 1 = as dear as a typical pair)
+        (0 = as cheap as a typical best match, 1 = as dear as a typical pair). Where a gap or open
+        ends are asked for by name, or repetitions tell that most of a recording is left over, 1 at
+        most
     min_rate, max_rate : slowest and fastest rate of the map (seconds of the other per second of the
         reference). Holds (rate 0) stay allowed. Where the recordings as a whole run at another
         pace, the limits widen to half and twice that pace.
@@ -35,8 +37,8 @@ class AlignOptions:
     """
 
     step_pattern: StepPattern = "2-1-1"
-    straight_price: float = 0.6
-    skip_price: float = 1.0
+    straight_price: float = 1.5
+    skip_price: float = 2.5
     min_rate: float = 0.2
     max_rate: float = 5.0
     smooth_s: float = 0.15
@@ -51,10 +53,10 @@ class AlignOptions:
             raise ValueError(
                 f"rates must keep 0 < min_rate <= 1 <= max_rate: {self.min_rate}, {self.max_rate}"
             )
-        if self.straight_price < 0 or not 0 <= self.skip_price <= 1:
+        if self.straight_price < 0 or self.skip_price < 0:
             raise ValueError(
-                f"straight_price {self.straight_price} must not be negative, "
-                f"skip_price {self.skip_price} must lie in 0..1"
+                f"prices must not be negative: straight_price {self.straight_price}, "
+                f"skip_price {self.skip_price}"
             )
         if self.smooth_s < 0:
             raise ValueError(f"smooth_s must not be negative: {self.smooth_s}")

@@ -3,12 +3,14 @@
 A recording may show less than the other, more, or the same more slowly; from the numbers of samples
 alone that cannot be told. So several paces are tried. At each, the finer recording is averaged so
 that the diagonal means that pace, and a path with open ends is found on costs that know the
-structure of both recordings (``looks``). The best by ``Found.score`` is taken.
+structure of both recordings (``looks``). The best by ``Found.score`` is taken. Where one recording
+repeats an action more often than the other, the first repetitions that fit are taken.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -38,6 +40,15 @@ _PAIRS = 100  # moments along a path whose distances are compared
 # From 0 to 1 and from 0.3 to 1 they changed little on development recordings.
 _COST_WEIGHT = 0.3
 _SHARE_WEIGHT = 0.3
+# What another pace must gain per octave. On development recordings chance gains less.
+_DOUBT = 0.1
+_DOUBT_LOOSE = 0.2
+# Prices (straight, skip) where much may be left out: whole repetitions, or what a user says.
+LOOSE = (0.6, 1.0)
+# Earlier repetitions are taken when their score is at most this many times the best one's.
+_NEARLY = 1.25
+_SLACK = 0.25  # of a period that their ends may lie off
+_PAD = 2  # coarse samples around a coarse path that is refined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,6 +62,8 @@ class Found:
     size : numbers of samples at which it was solved
     path : in these samples
     score : how badly it fits, 0 = perfectly; comparable between paces of one pair and between pairs
+    is_loose : whether leaving much out was cheap
+    repeats : whether repetitions say that this is the pace
     """
 
     pace: float
@@ -58,6 +71,8 @@ class Found:
     size: tuple[int, int]
     path: Path
     score: float
+    is_loose: bool = False
+    repeats: bool = False
 
 
 def search(
@@ -71,13 +86,111 @@ def search(
     """Return the best path of ``pair``, at no more than ``longest`` samples on either side."""
     coarse = pair.pooled(longest, longest)
     found = [solve_at(coarse, 1.0, options, open_ends=False, rounds=rounds, monitor=monitor)]
-    for pace in (*PACES, *_pace_of_repetitions(coarse)):
-        n, m = _sizes(coarse.shape, pace)
-        if pace == 1.0 or min(n, m) >= _FEWEST:
+    for pace in PACES:
+        if pace == 1.0 or min(_sizes(coarse.shape, pace)) >= _FEWEST:
             found.append(solve_at(coarse, pace, options, rounds=rounds, monitor=monitor))
-    best = min(found, key=lambda one: one.score)
-    at_samples = to_samples(best.path, best.size, coarse.costs)
-    return Found(best.pace, best.open_ends, coarse.shape, at_samples, best.score)
+            one = solve_at(coarse, pace, _loose(options), rounds=rounds, monitor=monitor)
+            found.append(replace(one, is_loose=True))
+    pace_of_repetitions = _pace_of_repetitions(coarse)
+    if pace_of_repetitions is not None:
+        if min(_sizes(coarse.shape, pace_of_repetitions)) >= _FEWEST:
+            one = solve_at(
+                coarse, pace_of_repetitions, _loose(options), rounds=rounds, monitor=monitor
+            )
+            found.append(replace(one, is_loose=True, repeats=True))
+    best = min(found, key=_doubted)
+    best = replace(best, size=coarse.shape, path=to_samples(best.path, best.size, coarse.costs))
+    return _earliest(coarse, best, options, rounds, monitor) if best.repeats else best
+
+
+def _doubted(one: Found) -> float:
+    if one.repeats:
+        return one.score
+    return one.score + _DOUBT * abs(math.log2(one.pace)) + _DOUBT_LOOSE * one.is_loose
+
+
+def _loose(options: AlignOptions) -> AlignOptions:
+    """Return options by which leaving much out is cheap."""
+    straight, skip = LOOSE
+    return replace(
+        options,
+        straight_price=min(options.straight_price, straight),
+        skip_price=min(options.skip_price, skip),
+    )
+
+
+def _earliest(
+    pair: Pair, best: Found, options: AlignOptions, rounds: int, monitor: Monitor | None
+) -> Found:
+    """Of the repetitions that fit nearly as well as the best, return the first.
+
+    Where one recording shows more of them than the other, several parts of it are right. Which
+    of these fits best by a hair is a matter of chance; the first is what people expect.
+    """
+    periods = (period_of(pair.reference), period_of(pair.other))
+    period = min(p for p in periods if p is not None)
+    is_reference = periods[0] == period
+    count = pair.shape[0 if is_reference else 1]
+    at = best.path.reference if is_reference else best.path.other
+    length = period * count
+    for back in range(round(at[0] / length), 0, -1):
+        stop = min(count, round(at[-1] + 1 - (back - _SLACK) * length))
+        part = pair.part(stop=(stop, None) if is_reference else (None, stop))
+        if min(part.shape) < _FEWEST:
+            continue
+        pace = _same_pace(best.pace, pair, part)
+        earlier = solve_at(part, pace, _loose(options), rounds=rounds, monitor=monitor)
+        if earlier.score <= _NEARLY * best.score:
+            path = to_samples(earlier.path, earlier.size, part.costs)
+            return replace(best, path=path, score=earlier.score)
+    return best
+
+
+def refined(
+    pair: Pair, found: Found, options: AlignOptions, *, monitor: Monitor | None = None
+) -> Path:
+    """Solve again at full resolution what ``search`` found at a coarser one.
+
+    Parameters
+    ----------
+    found : its ``open_ends`` may have been taken back
+    """
+    path = to_samples(found.path, found.size, pair.costs)
+    options = _loose(options) if found.is_loose else options
+    if not found.open_ends:
+        fine = solve_at(
+            pair,
+            found.pace,
+            options,
+            open_ends=False,
+            guess=(path.reference, path.other),
+            monitor=monitor,
+        )
+        return to_samples(fine.path, fine.size, pair.costs)
+    # Only around the part that was found: elsewhere something may fit by chance.
+    pads = [-(-_PAD * count // size) for count, size in zip(pair.shape, found.size, strict=True)]
+    starts = [
+        max(0, int(at[0]) - pad) for at, pad in zip((path.reference, path.other), pads, strict=True)
+    ]
+    stops = [
+        int(at[-1]) + 1 + pad for at, pad in zip((path.reference, path.other), pads, strict=True)
+    ]
+    part = pair.part(start=(starts[0], starts[1]), stop=(stops[0], stops[1]))
+    fine = solve_at(
+        part,
+        _same_pace(found.pace, pair, part),
+        options,
+        guess=(path.reference - starts[0], path.other - starts[1]),
+        monitor=monitor,
+    )
+    inside = to_samples(fine.path, fine.size, part.costs)
+    return replace(inside, reference=inside.reference + starts[0], other=inside.other + starts[1])
+
+
+def _same_pace(pace: float, whole: Pair, part: Pair) -> float:
+    """Pace of a part, see ``PACES``, at which its samples run as those of the whole did."""
+    (n, m), (rows, columns) = whole.shape, part.shape
+    return pace * (m / n) * (rows / columns)
 
 
 def solve_at(
@@ -198,15 +311,15 @@ def _curve(at: Int64, size: int, count: int) -> Float64:
     return np.asarray(np.clip(np.maximum.accumulate(found), 0, count - 1))
 
 
-def _pace_of_repetitions(pair: Pair) -> tuple[float, ...]:
+def _pace_of_repetitions(pair: Pair) -> float | None:
     """Return the pace at which one repetition of each lasts equally long, where one repeats.
 
     A recording that does not repeat itself is taken for one repetition.
     """
     ours, theirs = period_of(pair.reference), period_of(pair.other)
     if ours is None and theirs is None:
-        return ()
-    return ((theirs or 1.0) / (ours or 1.0),)
+        return None
+    return (theirs or 1.0) / (ours or 1.0)
 
 
 def _sizes(shape: tuple[int, int], pace: float) -> tuple[int, int]:
