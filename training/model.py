@@ -53,13 +53,13 @@ class CarlModel(nn.Module):
         knows C, and features come stored
     head : features (B, T, C), times_s (B, T), valid bool (B, T) -> (B, T, D) unit rows,
         zero where a frame is not valid
-    dim : D, length of one embedding
+    dim : D, length of one embedding: what is learned, and ``config.plain`` beside it
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        self.dim = config.dim
+        self.dim = config.dim + config.plain
         self.trunk: Trunk | StoredTrunk
         self.trunk = StoredTrunk(config) if config.backbone == "encoder" else Trunk(config)
         self.head = Head(config, self.trunk.channels)
@@ -74,7 +74,7 @@ class CarlModel(nn.Module):
     def embed_and_project(
         self, features: Tensor, times_s: Tensor, valid: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Return embeddings (B, T, D) and what the training loss compares (B, T, P), unit rows.
+        """Return what is learned (B, T, D) and what the loss compares of it (B, T, P), unit rows.
 
         The published projection takes the embeddings as they leave the head, of unit length and
         zero where not valid only afterwards.
@@ -159,7 +159,12 @@ class Trunk(nn.Module):
 
 
 class Head(nn.Module):
-    """Features of one clip to one unit vector per frame."""
+    """Features of one clip to one unit vector per frame.
+
+    What is learned sees the whole clip. Where ``config.plain`` is not 0, a fixed projection of the
+    frame's own features stands beside it: what the frame looks like, whatever the head has made of
+    it. The losses compare what is learned alone.
+    """
 
     def __init__(self, config: ModelConfig, channels: int) -> None:
         super().__init__()
@@ -188,29 +193,28 @@ class Head(nn.Module):
             )
         self.output_norm: nn.Module = nn.Identity() if self.is_published else nn.LayerNorm(width)
         self.output = nn.Linear(width, config.dim)
-        self.skip: nn.Linear | None = None
-        if config.skip:
-            self.skip = nn.Linear(channels, config.dim, bias=False)
-            nn.init.normal_(self.skip.weight, std=config.dim**-0.5)
-            with torch.no_grad():  # what is learned begins as a small addition
-                self.output.weight.mul_(0.1)
-                self.output.bias.zero_()
+        self.learned_weight = config.learned_weight
+        self.plain: Tensor | None
+        self.register_buffer("plain", _fixed_projection(channels, config.plain))
         self.head_width = width // config.heads
 
     def forward(self, features: Tensor, times_s: Tensor, valid: Tensor) -> Tensor:
         """(B, T, C), seconds (B, T), bool (B, T) -> (B, T, D) unit rows, zero where not valid."""
-        return self.unit(self.rows(features, times_s, valid), valid)
+        learned = self.unit(self.rows(features, times_s, valid), valid)
+        if self.plain is None:
+            return learned
+        plain = self.unit(features.float() @ self.plain, valid)
+        return self.unit(torch.cat([plain, self.learned_weight * learned], dim=-1), valid)
 
     def unit(self, rows: Tensor, valid: Tensor) -> Tensor:
         """(B, T, D), bool (B, T) -> rows of unit length, zero where not valid."""
         return torch.where(valid.unsqueeze(-1), F.normalize(rows, dim=-1, eps=1e-6), 0.0)
 
     def rows(self, features: Tensor, times_s: Tensor, valid: Tensor) -> Tensor:
-        """(B, T, C), seconds (B, T), bool (B, T) -> (B, T, D) before the scaling to unit length."""
+        """(B, T, C), (B, T), (B, T) -> what is learned (B, T, ``config.dim``), of any length."""
         x = features.float()
         if self.is_centred:
             x = x - mean_of_valid(x, valid)
-        plain = x
         if not self.is_published:  # there, batch norm sees padded frames as well
             x = self.input_norm(torch.where(valid.unsqueeze(-1), x, 0.0))
         steps = times_in_steps(times_s, valid)  # (B, T), in units of the clip's usual step
@@ -228,9 +232,6 @@ class Head(nn.Module):
         for layer in self.layers:
             tokens = layer(tokens, steps, mask, turn)
         rows: Tensor = self.output(self.output_norm(tokens)).float()
-        if self.skip is not None:
-            energy = mean_of_valid(plain.square().sum(dim=-1, keepdim=True), valid)
-            rows = rows + self.skip(plain / (energy + 1e-6).sqrt())
         return rows
 
     def _turn(self, times_s: Tensor) -> Tensor:
@@ -244,6 +245,14 @@ class Head(nn.Module):
             drawn = torch.empty_like(seconds[:, :1]).uniform_(-reach, reach)
             seconds = seconds * drawn.exp()
         return rotary_angles(seconds, self.head_width // 2)
+
+
+def _fixed_projection(channels: int, size: int) -> Tensor | None:
+    """Return a random projection (C, ``size``), the same for every seed; it keeps distances."""
+    if size == 0:
+        return None
+    generator = torch.Generator().manual_seed(0)
+    return torch.randn(channels, size, generator=generator) * size**-0.5
 
 
 class TemporalLayer(nn.Module):

@@ -37,7 +37,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 SIZE = 32
 
 
-def model_of(position: str, *, skip: bool = False) -> CarlModel:
+def model_of(position: str, *, plain: int = 0) -> CarlModel:
     torch.manual_seed(0)
     config = ModelConfig(
         image_size=SIZE,
@@ -51,8 +51,8 @@ def model_of(position: str, *, skip: bool = False) -> CarlModel:
         projection=12,
         position=position,
         motion=position != "carl",
-        skip=skip,
-        centre=skip,
+        plain=plain,
+        centre=plain > 0,
         norm="batch" if position == "carl" else "layer",
     )
     model = build_model(config)
@@ -203,7 +203,7 @@ def test_positions_in_seconds_export(tmp_path: Path) -> None:
 
 
 def test_a_centred_head_with_a_skip_exports(tmp_path: Path) -> None:
-    model = model_of("relative", skip=True)
+    model = model_of("relative", plain=24)
     path = export_encoder(model, spec_for(model), tmp_path / "skip.onnx")
     assert check_parity(model, path, lengths=(1, 2, 33)) < 1e-5
 

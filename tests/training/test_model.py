@@ -431,15 +431,30 @@ def test_a_centred_head_does_not_see_what_stays_the_same() -> None:
     assert (other - moved_off_its_start(small()).head(features, times_s, valid)).abs().max() > 0.01
 
 
-def test_a_head_with_a_skip_begins_by_keeping_distances_at_any_scale() -> None:
-    head = small(centre=True, skip=True, dim=512).head.eval()
+def test_features_stand_beside_what_is_learned_and_keep_their_distances() -> None:
+    carl = small(centre=True, plain=512, learned_weight=0.5, dim=16)
+    head = carl.head.eval()
     generator = torch.Generator().manual_seed(4)
-    features = torch.randn(1, 40, 32, generator=generator) * torch.logspace(-1, 1, 32)
+    features = 3.0 + torch.randn(1, 40, 32, generator=generator) * torch.logspace(-1, 1, 32)
     times_s = torch.arange(40.0)[None] * 0.1
     valid = torch.ones(1, 40, dtype=torch.bool)
+    valid[0, 37:] = False
     with torch.no_grad():
-        rows = head.rows(features, times_s, valid)[0]
-        larger = head.rows(7.0 * features, times_s, valid)[0]
-    there, here = torch.pdist(features[0]), torch.pdist(rows)
-    assert torch.corrcoef(torch.stack([there, here]))[0, 1] > 0.85
-    torch.testing.assert_close(larger, rows, atol=1e-3, rtol=1e-3)
+        rows = head(features, times_s, valid)[0]
+        larger = head(7.0 * features, times_s, valid)[0]
+        learned = head.unit(head.rows(features, times_s, valid), valid)[0]
+        compared, _ = carl.embed_and_project(features, times_s, valid)
+    assert rows.shape == (40, carl.dim) == (40, 512 + 16)
+    torch.testing.assert_close(rows[:37].norm(dim=-1), torch.ones(37))
+    assert not rows[37:].any()
+    plain, beside = rows[:37, :512], rows[:37, 512:]
+    torch.testing.assert_close(beside / plain.norm(dim=-1, keepdim=True), 0.5 * learned[:37])
+    there = torch.pdist(torch.nn.functional.normalize(features[0, :37], dim=-1))
+    here = torch.pdist(torch.nn.functional.normalize(plain, dim=-1))
+    assert torch.corrcoef(torch.stack([there, here]))[0, 1] > 0.95
+    torch.testing.assert_close(larger[:, :512], rows[:, :512], atol=1e-5, rtol=1e-4)
+    assert compared.shape[-1] == 16  # losses see what is learned alone
+    # Another seed has the same projection: vectors of two heads of one trunk can be compared.
+    torch.manual_seed(99)
+    other = small(centre=True, plain=512, dim=16).head
+    assert torch.equal(other.plain, head.plain)

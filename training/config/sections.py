@@ -45,14 +45,16 @@ class ModelConfig:
     token_dim : channels per token; 0 = the backbone's own channels, without a linear layer
     centre : take each clip's mean off its features: what stays the same all along (place, clothes,
         camera) then cannot act; a single picture has no embedding then
-    skip : add the features themselves to what the head makes of them, each clip at its own scale,
-        through one linear layer that begins as a random projection and so keeps distances
+    plain : dimensions of a fixed random projection of the frame's own features that stands beside
+        what is learned; 0 = none
+    learned_weight : length of what is learned beside the projection, which has length 1. The
+        features of one recording differ little beside what they share, so it is to be small
     motion : give the head the change of the features around each frame as well
     norm : normalisation in frame MLP and projection: "layer", or "batch" = the whole published head
         (also no norm before and after the transformer, layers that start as copies of one, and a
         projection of embeddings before they have unit length)
     layers, width, heads, ffn : temporal transformer
-    dim : size D of the embedding
+    dim : size of what is learned, the embedding but for ``plain``
     projection : hidden and output width of the projection head (training only)
     dropout : everywhere the published model has it
     position : "relative" = bias on time differences in units of the clip's median step,
@@ -74,7 +76,8 @@ class ModelConfig:
     tokens: int = 9
     token_dim: int = 48
     centre: bool = False
-    skip: bool = False
+    plain: int = 0
+    learned_weight: float = 0.15
     motion: bool = True
     norm: str = "layer"
     layers: int = 2
@@ -102,8 +105,13 @@ class ModelConfig:
         for name in ("image_size", "tokens", "width", "heads", "ffn", "dim", "projection"):
             if getattr(self, name) < 1:
                 raise ValueError(f"model.{name} = {getattr(self, name)}: must be at least 1")
-        if min(self.layers, self.token_dim, self.frames_per_batch) < 0 or self.train_frames < 1:
-            raise ValueError("model.layers, token_dim and frames_per_batch must not be negative")
+        counts = (self.layers, self.token_dim, self.frames_per_batch, self.plain)
+        if min(counts) < 0 or self.train_frames < 1:
+            raise ValueError(
+                "model.layers, token_dim, frames_per_batch and plain must not be negative"
+            )
+        if not self.learned_weight > 0:
+            raise ValueError(f"model.learned_weight = {self.learned_weight}: must be positive")
         if self.position_scale < 1:
             raise ValueError(f"model.position_scale = {self.position_scale}: must be at least 1")
         if self.backbone == "encoder" and self.freeze != "all":

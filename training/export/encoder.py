@@ -90,7 +90,7 @@ def spec_of(
         name=name,
         size=trunk.image_size,
         fit=trunk.fit if isinstance(trunk, StoredTrunk) else fit,
-        dim=config.dim,
+        dim=model.dim,
         channels=trunk.channels,
         tokens=trunk.tokens,
         sample_fps=sample_fps,
