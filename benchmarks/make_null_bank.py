@@ -11,16 +11,22 @@ from __future__ import annotations
 import argparse
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.nullbank import BANK_NAME, write_bank
+from carl_core.alignment.nullbank import BANK_NAME, features_id, write_bank
 from carl_core.assets import asset_path, assets_folder
+from carl_core.embeddings.entry import to_stored
 from carl_core.encoder.onnx import load_encoder
 from training.simulate.clip import random_view, render_clip
 from training.simulate.motion import random_action
 
+if TYPE_CHECKING:
+    from carl_core.arrays import Float16, Float32
+
 _SECONDS = (8.0, 14.0)
+_STILLS = 10  # frames a clip kept as raw features: neighbours are alike, and the bank stays small
 
 
 def main() -> int:
@@ -32,7 +38,8 @@ def main() -> int:
     encoder = load_encoder(chosen.model or asset_path("encoder.onnx"))
     spec = encoder.spec
     started = time.perf_counter()
-    clips, stills = [], []
+    clips: list[Float32] = []
+    stills: list[Float16] = []
     for number in range(chosen.clips):
         rng = np.random.default_rng([2026, number])
         action = random_action(rng, duration_s=_SECONDS)
@@ -41,8 +48,9 @@ def main() -> int:
         clip = render_clip(action, view, times_s)
         features = encoder.features(clip.frames)
         clips.append(encoder.embed_features(features, times_s))
-        stills.append(encoder.embed_stills(features))
-    write_bank(chosen.out, {encoder.model_id: clips, f"{encoder.model_id}:stills": stills})
+        spread = np.linspace(0, len(features) - 1, _STILLS).round().astype(np.int64)
+        stills.append(to_stored(features[spread]))
+    write_bank(chosen.out, {encoder.model_id: clips, features_id(encoder.model_id): stills})
     samples = sum(len(clip) for clip in clips)
     print(
         f"{chosen.out}: {len(clips)} clips, {samples} samples, "

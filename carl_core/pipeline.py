@@ -12,7 +12,7 @@ import numpy as np
 from carl_core.alignment.aligners import AlignOptions, align
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
-from carl_core.alignment.nullbank import bank_for
+from carl_core.alignment.nullbank import bank_for, features_id
 from carl_core.alignment.together import (
     TOGETHER_METHODS,
     Samples,
@@ -22,16 +22,13 @@ from carl_core.alignment.together import (
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
-from carl_core.encoder.embed import (
-    embed_recording,
-    embed_stills,
-    encode_images,
-)
+from carl_core.encoder.embed import embed_recording, picture_features, still_features
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import AlignmentError, CarlError, StoreError
 from carl_core.progress import Monitor
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
+from carl_core.retrieval.stills import Stills, centred, common_mean
 from carl_core.video.image import read_image
 from carl_core.video.recording import open_recording
 
@@ -40,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from carl_core.alignment.alignment import Alignment, Mask
-    from carl_core.arrays import Float32, Int64, UInt8
+    from carl_core.arrays import Bool, Float16, Float32, Float64, Int64, UInt8
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.recording import Recording
@@ -91,7 +88,8 @@ class Engine:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._kept: dict[EmbeddingKey, Embeddings] = {}
-        self._kept_stills: dict[EmbeddingKey, Embeddings] = {}
+        # Features the last search by a picture had to decode: without a store, 115 MB an hour.
+        self._kept_stills: dict[EmbeddingKey, Float16] = {}
         self._store_notes: tuple[str, ...] = ()
         if store == "default":
             try:
@@ -212,7 +210,8 @@ class Engine:
     ) -> SearchResult:
         """Find the moments of ``recordings`` that look most like the query.
 
-        One query item may be a range; several items are averaged.
+        One query item may be a range; several items are averaged. With a picture among them, all is
+        compared frame by frame, by what the trunk sees, for a picture has no neighbours.
 
         Raises
         ------
@@ -221,56 +220,82 @@ class Engine:
         if not query or not recordings:
             raise ValueError("a search needs a query and at least one recording")
         monitor = monitor or Monitor()
-        # A picture has no motion and no neighbours: then every frame is compared without them.
-        is_still = any(isinstance(item, ImageQuery) for item in query)
-        vectors = [self._query_vectors(item, sampling, monitor, is_still) for item in query]
+        ranges = [item for item in query if isinstance(item, RangeQuery)]
+        if len(ranges) < len(query):
+            retriever, vectors = self._prepare_stills(query, recordings, sampling, monitor)
+        else:
+            vectors = []
+            for item in ranges:
+                own = self.embed(item.recording, sampling=sampling, monitor=monitor)
+                vectors.append(own.vectors[_inside(item, own.times_s)])
+            searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
+            retriever = Retriever(searched, strangers=bank_for(self.encoder.model_id))
         if len(vectors) > 1:
-            means = np.stack([v.mean(axis=0) for v in vectors]).mean(axis=0)
-            vectors = [(means / max(float(np.linalg.norm(means)), 1e-9))[None].astype(np.float32)]
-        searched = {r.id: self._vectors(r, sampling, monitor, is_still) for r in recordings}
-        model_id = self.encoder.model_id
-        strangers = bank_for(f"{model_id}:stills" if is_still else model_id)
-        retriever = Retriever(searched, strangers=strangers)
+            vectors = [np.stack([v.mean(axis=0) for v in vectors]).mean(axis=0, keepdims=True)]
         return retriever.search(Query(vectors[0]), k=k, min_gap_s=min_gap_s)
 
-    def _vectors(
-        self, recording: Recording, sampling: str | None, monitor: Monitor, is_still: bool
-    ) -> Embeddings:
-        if not is_still:
-            return self.embed(recording, sampling=sampling, monitor=monitor)
-        key = self._key(recording, sampling)
+    def _prepare_stills(
+        self,
+        query: Sequence[RangeQuery | ImageQuery],
+        recordings: Sequence[Recording],
+        sampling: str | None,
+        monitor: Monitor,
+    ) -> tuple[Retriever, list[Float32]]:
+        """Return what to search in, and one row (1, C) per query item."""
+        shown = [*recordings, *(item.recording for item in query if isinstance(item, RangeQuery))]
+        features: dict[EmbeddingKey, Float16] = {}
+        for recording in shown:
+            key = self._key(recording, sampling)
+            if key not in features:
+                features[key] = self._features(key, recording, monitor)
+        with self._lock:
+            self._kept_stills = {
+                # A mapped file is quickly there again, and must not be held open.
+                key: rows
+                for key, rows in features.items()
+                if not isinstance(rows, np.memmap)
+            }
+        searched = [features[self._key(recording, sampling)] for recording in recordings]
+        mean = common_mean(searched)
+        vectors = []
+        for item in query:
+            if isinstance(item, ImageQuery):
+                rows = picture_features(self.encoder, [item.pixels])
+            else:
+                times_s = item.recording.index.times_s[self.frames_of(item.recording, sampling)]
+                rows = features[self._key(item.recording, sampling)][_inside(item, times_s)]
+            vectors.append(centred(rows, mean).mean(axis=0, keepdims=True))
+        stills = {}
+        for recording, rows in zip(recordings, searched, strict=True):
+            frames = self.frames_of(recording, sampling)
+            stills[recording.id] = Stills(frames, recording.index.times_s[frames], rows, mean)
+        strangers = [centred(c, mean) for c in bank_for(features_id(self.encoder.model_id))]
+        return Retriever(stills, strangers=strangers), vectors
+
+    def _features(self, key: EmbeddingKey, recording: Recording, monitor: Monitor) -> Float16:
+        """Return what the trunk sees in each sampled frame (T, C)."""
         with self._lock:
             kept = self._kept_stills.get(key)
-        if kept is None:
-            if self.store is not None:  # leaves the features there, which stills start from
-                self.embed(recording, sampling=sampling, monitor=monitor)
-            kept = embed_stills(
-                recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
-            )
-            with self._lock:
-                self._kept_stills[key] = kept
-        return kept
+        if kept is not None:
+            return kept
+        if self.store is not None:  # leaves the features there
+            self.embed(recording, sampling=key.sampling, monitor=monitor)
+        return still_features(
+            recording, self.encoder, sampling=key.sampling, store=self.store, monitor=monitor
+        )
 
     def _key(self, recording: Recording, sampling: str | None) -> EmbeddingKey:
         encoder = self.encoder
         spelled = sampling_of(recording.index, sampling, encoder.spec)
         return EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
 
-    def _query_vectors(
-        self,
-        item: RangeQuery | ImageQuery,
-        sampling: str | None,
-        monitor: Monitor,
-        is_still: bool,
-    ) -> Float32:
-        if isinstance(item, ImageQuery):
-            return encode_images(self.encoder, [item.pixels])
-        own = self._vectors(item.recording, sampling, monitor, is_still)
-        inside = (own.times_s >= item.start_s) & (own.times_s <= item.end_s)
-        if not inside.any():
-            inside = np.zeros(len(own.times_s), dtype=bool)
-            inside[int(np.argmin(np.abs(own.times_s - item.start_s)))] = True
-        return own.vectors[inside]
+
+def _inside(item: RangeQuery, times_s: Float64) -> Bool:
+    """Which samples lie in the range; where none does, the nearest to its start."""
+    inside: Bool = (times_s >= item.start_s) & (times_s <= item.end_s)
+    if not inside.any():
+        inside[int(np.argmin(np.abs(times_s - item.start_s)))] = True
+    return inside
 
 
 def image_query(path: Path) -> ImageQuery:

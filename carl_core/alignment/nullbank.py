@@ -2,8 +2,8 @@
 
 ``assets/null_bank.npz`` holds, for every model id, an array ``<model_id>/vectors`` float16 (T, D)
 and ``<model_id>/starts`` int64 (K + 1,): clip k is rows starts[k] to starts[k + 1]. It is optional:
-an encoder without a bank is judged by the other null maps alone. The same clips embedded frame by
-frame, without their neighbours, are kept as model id ``<model_id>:stills``: the yardstick for
+an encoder without a bank is judged by the other null maps alone. Some frames of the same clips, as
+the encoder's trunk sees them one by one, are kept as ``<model_id>:features``: the yardstick for
 searching by a picture.
 """
 
@@ -22,21 +22,28 @@ from carl_core.arrays import as_read_only
 from carl_core.assets import assets_folder
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from carl_core.arrays import Float32
+    from carl_core.arrays import Float16, Float32
 
 log = logging.getLogger("carl.align")
 
 BANK_NAME = "null_bank.npz"
 
 
+def features_id(model_id: str) -> str:
+    """Return the id under which a bank keeps raw trunk features, (T, C) a clip, of an encoder."""
+    return f"{model_id}:features"
+
+
 def bank_for(model_id: str, path: Path | None = None) -> tuple[Float32, ...]:
-    """Return the clips of one encoder, float32 (T, D) each; empty when there is no bank for it."""
+    """Return the clips of one encoder or of ``features_id``, float32 (T, D) each; empty: none."""
     return _load(str(path or assets_folder() / BANK_NAME), model_id)
 
 
-def write_bank(path: Path, clips_by_model: dict[str, Sequence[Float32]]) -> None:
+def write_bank(
+    path: Path, clips_by_model: Mapping[str, Sequence[Float16] | Sequence[Float32]]
+) -> None:
     """Write a bank with the clips of some encoders."""
     arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {}
     for model_id, clips in clips_by_model.items():

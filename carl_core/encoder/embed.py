@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 
@@ -102,7 +102,7 @@ def embed_recording(
     return Embeddings(key, frames, times_s, vectors)
 
 
-def embed_stills(
+def still_features(
     recording: Recording,
     encoder: Encoder,
     *,
@@ -110,11 +110,12 @@ def embed_stills(
     store: EmbeddingStore | None = None,
     monitor: Monitor | None = None,
     batch: int = 32,
-) -> Embeddings:
-    """Return the sampled frames embedded one by one, as a single picture is.
+) -> npt.NDArray[np.float16]:
+    """Return what the trunk sees in each sampled frame, without its neighbours: (T, C).
 
-    A frame in its recording knows what comes before and after; a picture does not, so the two
-    cannot be compared. Uses the features that ``embed_recording`` has stored, else decodes.
+    What a single picture can be compared with: the head knows what comes before and after, and may
+    take the mean of a window off, which leaves nothing of a lone frame. Memory mapped from the
+    store where ``embed_recording`` has left the features there, else decoded.
 
     Raises
     ------
@@ -123,23 +124,26 @@ def embed_stills(
     """
     monitor = monitor or Monitor()
     sampling = sampling_of(recording.index, sampling, encoder.spec)
-    key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
     frames = sampled_frames(recording.index, sampling)
-    features: npt.NDArray[Any] | None = store.load_features(key) if store is not None else None
-    if features is None or len(features) != len(frames):
-        monitor.start(f"looking at {recording.name}", len(frames))
-        parts = []
-        for pixels in _decoded(recording, encoder, frames, batch, monitor):
-            parts.append(to_stored(encoder.features(pixels)))
-            monitor.advance(len(pixels))
+    if store is not None:
+        key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
+        stored = store.load_features(key)
+        if stored is not None and len(stored) == len(frames):
+            return stored
+    monitor.start(f"looking at {recording.name}", len(frames), "frames")
+    features = np.empty((len(frames), encoder.spec.channels), dtype=np.float16)
+    done = 0
+    for pixels in _decoded(recording, encoder, frames, batch, monitor):
         monitor.check()
-        features = np.concatenate(parts)
-    vectors = encoder.embed_stills(features)
-    return Embeddings(key, frames, recording.index.times_s[frames], vectors)
+        features[done : done + len(pixels)] = to_stored(encoder.features(pixels))
+        done += len(pixels)
+        monitor.advance(len(pixels))
+    monitor.check()
+    return features
 
 
-def encode_images(encoder: Encoder, images: Sequence[UInt8]) -> Float32:
-    """Embed pictures, each as a recording of one frame.
+def picture_features(encoder: Encoder, images: Sequence[UInt8]) -> npt.NDArray[np.float16]:
+    """Return what the trunk sees in pictures, as ``still_features`` of a recording.
 
     Parameters
     ----------
@@ -148,7 +152,7 @@ def encode_images(encoder: Encoder, images: Sequence[UInt8]) -> Float32:
 
     Returns
     -------
-    float32 (n, D) unit rows
+    float16 (n, C)
 
     Raises
     ------
@@ -156,12 +160,11 @@ def encode_images(encoder: Encoder, images: Sequence[UInt8]) -> Float32:
         When the encoder fails.
     """
     spec = encoder.spec
-    vectors = np.empty((len(images), spec.dim), dtype=np.float32)
+    features = np.empty((len(images), spec.channels), dtype=np.float16)
     for row, image in enumerate(images):
         pixels = resize_image(image, (spec.size, spec.size), cast("Fit", spec.fit))
-        features = to_stored(encoder.features(pixels[None]))
-        vectors[row] = encoder.embed_features(features, np.zeros(1))[0]
-    return vectors
+        features[row] = to_stored(encoder.features(pixels[None]))[0]
+    return features
 
 
 def _embed(

@@ -30,9 +30,6 @@ _TRUNK_BATCH = 64
 _HEAD_BATCH = 8
 
 
-_STILLS = 512  # single frames a head call
-
-
 class Encoder:
     """An encoder file ready to run. Safe from several threads.
 
@@ -128,25 +125,6 @@ class Encoder:
                     rows[start : start + shared], window[:shared]
                 )
                 rows[start + shared : end] = window[shared:]
-        return rows
-
-    def embed_stills(self, features: npt.NDArray[Any]) -> Float32:
-        """Embed each frame as a recording of its own: (N, C) -> (N, D) unit rows.
-
-        What a single picture can be compared with: it has no motion and no neighbours.
-
-        Raises
-        ------
-        ModelError
-            When the model fails.
-        """
-        self._checked(features, np.arange(len(features)))
-        rows = np.empty((len(features), self.spec.dim), dtype=np.float32)
-        for start in range(0, len(features), _STILLS):
-            part = features[start : start + _STILLS, None]  # (n, 1, C)
-            alone = np.zeros(part.shape[:2])
-            valid = np.ones(part.shape[:2], dtype=np.bool_)
-            rows[start : start + _STILLS] = self._embed(part, alone, valid)[:, 0]
         return rows
 
     def encode(self, clip: UInt8, times_s: npt.ArrayLike) -> Float32:

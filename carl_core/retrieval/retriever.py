@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.arrays import Bool, Float32, Float64, Int64, as_read_only
+from carl_core.retrieval.stills import Stills
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -88,7 +89,11 @@ class SearchResult:
 # four directions of two development pairs: accepts 0.67 to 1.0 of matching queries (0.33 to 0.5 in
 # the worst direction) and 0 to 0.33 of unrelated ones.
 _STRANGER_SHARE = 0.8
+# Single frames: more strangers and a larger share, for the features of a trunk hold right and
+# unrelated pictures further apart.
+_STILL_SHARE = 0.95
 _STRANGERS = 64
+_STILL_STRANGERS = 128
 _STRANGER_COST = 2e9  # products per search spent on the yardstick at most
 
 
@@ -97,19 +102,24 @@ class Retriever:
 
     Parameters
     ----------
-    embeddings : by recording id, all by one encoder
-    strangers : float32 (T, D) each, unrelated clips by the same encoder. What queries taken from
-        them find is the yardstick for a convincing hit; without them, a hit must stand out from
-        everything else that was searched.
+    searched : embeddings by recording id, all by one encoder; or, to be searched by a picture,
+        single frames less the same mean
+    strangers : float32 (T, D) unit rows each, unrelated clips by the same encoder (less the same
+        mean). What queries taken from them find is the yardstick for a convincing hit; without
+        them, a hit must stand out from everything else that was searched.
     """
 
     def __init__(
-        self, embeddings: Mapping[str, Embeddings], *, strangers: Sequence[Float32] = ()
+        self,
+        searched: Mapping[str, Embeddings] | Mapping[str, Stills],
+        *,
+        strangers: Sequence[Float32] = (),
     ) -> None:
-        if not embeddings:
+        if not searched:
             raise ValueError("there is nothing to search in")
-        self._embeddings = dict(embeddings)
+        self._searched: dict[str, Embeddings | Stills] = dict(searched)
         self._strangers = tuple(strangers)
+        self._by_stills = any(isinstance(one, Stills) for one in searched.values())
 
     def search(self, query: Query, *, k: int = 10, min_gap_s: float = 1.0) -> SearchResult:
         """Find at most ``k`` moments, no two of one recording closer than ``min_gap_s``.
@@ -120,29 +130,32 @@ class Retriever:
         Raises
         ------
         ValueError
-            When the query comes from another encoder, or k or min_gap_s make no sense.
+            When the query comes from another encoder, k or min_gap_s make no sense, or single
+            frames are searched by a range.
         """
         if k < 1 or min_gap_s < 0:
             raise ValueError(f"k {k} must be positive and min_gap_s {min_gap_s} not negative")
+        if self._by_stills and len(query.vectors) != 1:
+            raise ValueError("single frames are searched by one frame, not by a range")
         curves: dict[str, Float64] = {}
         halves: dict[str, Int64] = {}
         allowed: dict[str, Bool] = {}
-        for name, embeddings in self._embeddings.items():
-            if embeddings.dim != query.vectors.shape[1]:
+        for name, searched in self._searched.items():
+            if searched.dim != query.vectors.shape[1]:
                 raise ValueError(
-                    f"the query has {query.vectors.shape[1]} components, {name} {embeddings.dim}"
+                    f"the query has {query.vectors.shape[1]} components, {name} {searched.dim}"
                 )
-            curves[name], halves[name] = _curve(embeddings.vectors, query.vectors)
-            allowed[name] = _allowed(name, embeddings.times_s, query)
+            curves[name], halves[name] = _curve(searched, query.vectors)
+            allowed[name] = _allowed(name, searched.times_s, query)
         everything = np.concatenate([curves[name][allowed[name]] for name in curves])
         if len(everything) == 0:
             return SearchResult((), False, "Everything searched is excluded by the query.", curves)
         usual = float(np.median(everything))
         hits: list[Hit] = []
         outside: list[Float64] = []
-        for name, embeddings in self._embeddings.items():
+        for name, searched in self._searched.items():
             found, rest = _moments(
-                name, embeddings, curves[name], halves[name], allowed[name], k, min_gap_s, usual
+                name, searched, curves[name], halves[name], allowed[name], k, min_gap_s, usual
             )
             hits += found
             outside.append(rest)
@@ -151,15 +164,29 @@ class Retriever:
         convincing, reason = _judge(
             hits[0], np.concatenate(outside), everything, self._moments(min_gap_s)
         )
-        if not convincing and float(np.ptp(everything)) > _ALL_ALIKE and self._strangers:
-            convincing, reason = _compare(
-                hits[0].score, self._scores_of_strangers(len(query.vectors))
-            )
+        # To stand out is not enough for a single frame: some frame is nearest to anything.
+        is_open = self._by_stills or not convincing
+        if is_open and float(np.ptp(everything)) > _ALL_ALIKE and self._strangers:
+            if self._by_stills:
+                strangers, share = self._scores_of_stills(), _STILL_SHARE
+            else:
+                strangers = self._scores_of_strangers(len(query.vectors))
+                share = _STRANGER_SHARE
+            convincing, reason = _compare(hits[0].score, strangers, share)
         return SearchResult(tuple(hits), convincing, reason, curves)
+
+    def _scores_of_stills(self) -> Float64:
+        """Best score of each of up to 128 single frames from unrelated clips."""
+        frames = np.concatenate(self._strangers)
+        drawn = np.random.default_rng(0).permutation(frames)[:_STILL_STRANGERS]
+        best = np.full(len(drawn), -np.inf)
+        for searched in self._searched.values():
+            best = np.maximum(best, _similar(searched, drawn).max(axis=0))
+        return best
 
     def _scores_of_strangers(self, length: int) -> Float64:
         """Best score of each of up to 64 queries of ``length`` samples from unrelated clips."""
-        samples = sum(len(e) for e in self._embeddings.values())
+        samples = sum(len(searched) for searched in self._searched.values())
         count = int(np.clip(_STRANGER_COST / (samples * length * len(_RATES)), 16, _STRANGERS))
         chance = np.random.default_rng(0)
         best = np.full(count, -np.inf)
@@ -167,20 +194,28 @@ class Retriever:
             clip = self._strangers[int(chance.integers(len(self._strangers)))]
             taken = min(length, len(clip))
             start = int(chance.integers(len(clip) - taken + 1))
-            for embeddings in self._embeddings.values():
-                curve, _ = _curve(embeddings.vectors, clip[start : start + taken])
+            for searched in self._searched.values():
+                curve, _ = _curve(searched, clip[start : start + taken])
                 best[number] = max(best[number], float(curve.max()))
         return best
 
     def _moments(self, min_gap_s: float) -> float:
         """How many independent moments were searched, roughly."""
-        spans = [float(e.times_s[-1] - e.times_s[0]) for e in self._embeddings.values()]
+        spans = [float(e.times_s[-1] - e.times_s[0]) for e in self._searched.values()]
         return sum(max(1.0, span / max(min_gap_s, 0.5)) for span in spans)
 
 
-def _curve(vectors: Float32, query: Float32) -> tuple[Float64, Int64]:
+def _similar(searched: Embeddings | Stills, query: Float32) -> Float32:
+    """Cosine of every sample with every row of the query: (T, Q)."""
+    if isinstance(searched, Stills):
+        return searched.similar_to(query)
+    similar: Float32 = searched.vectors @ query.T
+    return similar
+
+
+def _curve(searched: Embeddings | Stills, query: Float32) -> tuple[Float64, Int64]:
     """Similarity of the query centred at every sample, and half the samples it covers there."""
-    similar = (vectors @ query.T).astype(np.float64)  # (T, Q)
+    similar = _similar(searched, query).astype(np.float64)  # (T, Q)
     count, length = similar.shape
     if length == 1:
         return similar[:, 0], np.zeros(count, dtype=np.int64)
@@ -216,7 +251,7 @@ def _allowed(name: str, times_s: Float64, query: Query) -> Bool:
 
 def _moments(
     name: str,
-    embeddings: Embeddings,
+    searched: Embeddings | Stills,
     curve: Float64,
     halves: Int64,
     allowed: Bool,
@@ -225,7 +260,7 @@ def _moments(
     usual: float,
 ) -> tuple[list[Hit], Float64]:
     """Return the best peaks of one recording, and the curve outside the first one's moment."""
-    times_s = embeddings.times_s
+    times_s = searched.times_s
     free = allowed.copy()
     hits: list[Hit] = []
     background = curve[allowed]
@@ -247,7 +282,7 @@ def _moments(
             span = (first, last)
         span_s = (float(times_s[span[0]]), float(times_s[span[1]]))
         hits.append(
-            Hit(name, int(embeddings.frames[at]), float(times_s[at]), float(curve[at]), span_s)
+            Hit(name, int(searched.frames[at]), float(times_s[at]), float(curve[at]), span_s)
         )
         taken = np.abs(times_s - times_s[at]) < min_gap_s
         taken[first : last + 1] = True
@@ -268,13 +303,13 @@ def _peaks(curve: Float64) -> Int64:
     return np.asarray(((starts + ends) // 2)[is_peak])
 
 
-def _compare(score: float, strangers: Float64) -> tuple[bool, str]:
+def _compare(score: float, strangers: Float64, share: float) -> tuple[bool, str]:
     """Whether a score is higher than what queries from unrelated material reach."""
     worse = float(np.mean(strangers < score))
     text = f"{len(strangers)} queries from unrelated recordings"
-    if worse >= _STRANGER_SHARE:
+    if worse >= share:
         return True, f"The best score {score:.2f} is higher than that of {worse:.0%} of {text}."
-    needed = float(np.quantile(strangers, _STRANGER_SHARE))
+    needed = float(np.quantile(strangers, share))
     return False, (
         f"Nothing stands out: the best score {score:.2f} is higher than that of only {worse:.0%} "
         f"of {text}; {needed:.2f} would convince."

@@ -3,6 +3,8 @@
 One frame's features are the means of the grey picture on a ``grid`` x ``grid`` raster. The head
 subtracts most of their mean, adds a little of the neighbouring frames (so that windows matter) and
 of the motion over time (so that times matter), and normalises. Two frames that look alike lie near.
+A ``centred`` head first subtracts the mean of the features over the window, as trained ones do: a
+lone frame then keeps nothing of itself.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from onnx import TensorProto, helper, numpy_helper
 from carl_core.encoder.spec import EncoderSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 OPSET = 18
@@ -42,7 +45,7 @@ def tiny_spec(*, size: int = 32, grid: int = 8, **changes: object) -> EncoderSpe
     return EncoderSpec(**(fields | changes))  # type: ignore[arg-type]
 
 
-def tiny_model(spec: EncoderSpec) -> onnx.ModelProto:
+def tiny_model(spec: EncoderSpec, *, centred: bool = False) -> onnx.ModelProto:
     """Build the graph for ``tiny_spec(...)``: an ONNX model with metadata, weights inside."""
     grid = round(spec.channels**0.5)
     pool = spec.size // grid
@@ -70,6 +73,7 @@ def tiny_model(spec: EncoderSpec) -> onnx.ModelProto:
         "epsilon": np.array(1e-6, np.float32),
     }
     node = helper.make_node
+    seen = "less_window_mean" if centred else "features"
     trunk = [
         node("Cast", ["frames"], ["pixels"], to=TensorProto.FLOAT),
         node("MatMul", ["pixels", "grey"], ["shades"]),  # (B, T, S, S, 1)
@@ -85,10 +89,11 @@ def tiny_model(spec: EncoderSpec) -> onnx.ModelProto:
     head = [
         node("Cast", ["valid"], ["valid_number"], to=TensorProto.FLOAT),
         node("Unsqueeze", ["valid_number", "last_axis"], ["shown"]),
-        node("ReduceMean", ["features", "last_axis"], ["mean"], keepdims=1),
+        *(_less_window_mean(node) if centred else []),
+        node("ReduceMean", [seen, "last_axis"], ["mean"], keepdims=1),
         # Not quite the whole mean, so that a picture of one colour still has a direction.
         node("Mul", ["mean", "most"], ["most_of_mean"]),
-        node("Sub", ["features", "most_of_mean"], ["nearly_centred"]),
+        node("Sub", [seen, "most_of_mean"], ["nearly_centred"]),
         node("Add", ["nearly_centred", "little"], ["centred"]),
         node("Mul", ["centred", "shown"], ["present"]),
         # Neighbours in time; beyond the ends a frame is its own neighbour.
@@ -139,8 +144,21 @@ def tiny_model(spec: EncoderSpec) -> onnx.ModelProto:
     return model
 
 
-def make_tiny_encoder(path: Path, *, size: int = 32, grid: int = 8, **changes: object) -> Path:
+def _less_window_mean(node: Callable[..., onnx.NodeProto]) -> list[onnx.NodeProto]:
+    """Take the mean over the valid frames of the window off "features", as "less_window_mean"."""
+    return [
+        node("Mul", ["features", "shown"], ["features_shown"]),
+        node("ReduceSum", ["features_shown", "time_axis"], ["features_sum"], keepdims=1),
+        node("ReduceSum", ["shown", "time_axis"], ["frames_shown"], keepdims=1),
+        node("Div", ["features_sum", "frames_shown"], ["window_mean"]),
+        node("Sub", ["features", "window_mean"], ["less_window_mean"]),
+    ]
+
+
+def make_tiny_encoder(
+    path: Path, *, size: int = 32, grid: int = 8, centred: bool = False, **changes: object
+) -> Path:
     """Write the tiny encoder to ``path``; ``changes`` are fields of its ``EncoderSpec``."""
-    model = tiny_model(tiny_spec(size=size, grid=grid, **changes))
+    model = tiny_model(tiny_spec(size=size, grid=grid, **changes), centred=centred)
     path.write_bytes(model.SerializeToString())
     return path
