@@ -14,8 +14,15 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
-SCRIPTS = ("decode", "alignment", "event_loop", "training_data")
-NEED_TORCH = frozenset({"training_data"})
+SCRIPTS = (
+    "decode",
+    "alignment",
+    "sound_offsets",
+    "adaptation",
+    "event_loop",
+    "training_data",
+)
+NEED_TORCH = frozenset({"adaptation", "training_data"})
 
 
 def main() -> int:
