@@ -252,7 +252,8 @@ def _fixed_projection(channels: int, size: int) -> Tensor | None:
     if size == 0:
         return None
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(channels, size, generator=generator) * size**-0.5
+    projection: Tensor = torch.randn(channels, size, generator=generator) * size**-0.5
+    return projection
 
 
 class TemporalLayer(nn.Module):

@@ -37,8 +37,8 @@ class AlignOptions:
     """
 
     step_pattern: StepPattern = "2-1-1"
-    straight_price: float = 1.5
-    skip_price: float = 2.5
+    straight_price: float = 1.2
+    skip_price: float = 2.2
     min_rate: float = 0.2
     max_rate: float = 5.0
     smooth_s: float = 0.15
