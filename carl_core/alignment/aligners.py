@@ -241,12 +241,12 @@ _NAMES = {
 
 
 def _reason(candidate: Candidate, trust: Trust, verdict: Verdict, problem: Problem) -> str:
-    count = problem.options.null_maps
     text = f"{_NAMES[candidate.method]}: {candidate.reason}"
-    if count == 0:
+    if problem.options.null_maps == 0:
         return f"{text}; it was not compared with unrelated material."
-    worse = round(trust.match * count)
-    text += f"; it fits better than {worse} of {count} alignments of material that does not belong"
+    text += (
+        f"; it fits better than {trust.match:.0%} of alignments of what does not belong together"
+    )
     if verdict == "aligned":
         return f"{text}."
     if verdict == "uncertain":
