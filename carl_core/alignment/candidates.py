@@ -187,7 +187,7 @@ def searched(problem: Problem) -> Candidate:
         method = "subsequence"
     else:
         method = "open-end"
-    reason = _extent(problem, path) + _repetitions(pair, path)
+    reason = _extent(problem, path) + _repetitions(pair, path, found.repeats)
     return Candidate(method, other_s, path, solver, problem.straight, reason, NULL_LONGEST)
 
 
@@ -402,9 +402,11 @@ def _diagonals(ours: Float32, theirs: Float32) -> tuple[Float64, Float64]:
     return sums, counts.astype(np.float64)
 
 
-def _repetitions(pair: Pair, path: Path) -> str:
-    """Say which repetitions were matched; empty where nothing repeats."""
+def _repetitions(pair: Pair, path: Path, are_matched: bool) -> str:
+    """Say which repetitions were matched; empty where nothing repeats, or only one seems to."""
     ours, theirs = period_of(pair.reference), period_of(pair.other)
+    if not are_matched and (ours is None or theirs is None):
+        return ""
     reference = (ours or 1.0) < (theirs or 1.0)
     at = path.reference if reference else path.other
     count = pair.shape[0] if reference else pair.shape[1]

@@ -116,5 +116,5 @@ def test_the_trunk_of_an_encoder_file_gives_its_features() -> None:
     settings = dataclasses.replace(config().model, backbone="encoder", weights="bundled")
     trunk, name = encoder_trunk(dataclasses.replace(config(), model=settings))
     pictures = np.random.default_rng(0).integers(0, 255, (2, 112, 112, 3), dtype=np.uint8)
-    assert trunk(pictures).shape == (2, 432)
+    assert trunk(pictures).shape == (2, 1600)
     assert len(name) == 16

@@ -57,10 +57,10 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_bundled_encoder_lends_its_trunk() -> None:
     model = model_on("bundled", size=112)
     assert isinstance(model.trunk, StoredTrunk)
-    assert (model.trunk.channels, model.trunk.tokens) == (432, 9)
+    assert (model.trunk.channels, model.trunk.tokens) == (1600, 5)
     assert not list(model.trunk.parameters())
     assert all(parameter.requires_grad for parameter in model.head.parameters())
-    features = torch.randn(2, 5, 432)
+    features = torch.randn(2, 5, 1600)
     times_s = torch.arange(5.0).repeat(2, 1)
     rows = model.head(features, times_s, torch.ones(2, 5, dtype=torch.bool))
     assert rows.shape == (2, 5, 16)
