@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
+    import torch
+
     from carl_core.alignment.options import StepPattern
     from carl_core.arrays import Float32, Float64, UInt8
     from carl_core.encoder.onnx import Encoder
@@ -219,25 +221,41 @@ def _untrained(media: Media, encoder: Encoder) -> Source:
     """Trunk and head of the encoder's architecture with random weights."""
     import torch
 
-    from training.evaluation.heads import head_config, head_embedder, head_file
+    from training.evaluation.heads import head_config, head_embedder, head_file, untrained_head
     from training.model import build_model
 
     config = head_config(head_file(encoder.path))
-    if config.backbone == "encoder":
-        raise ModelError(
-            "its head was trained on the trunk of an encoder file, whose architecture is not known."
-        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = build_model(replace(config, weights="")).eval()
+        if config.backbone == "encoder":
+            trunk, head = (
+                _untrained_student(encoder),
+                untrained_head(config, encoder.spec.channels, 0),
+            )
+        else:
+            model = build_model(replace(config, weights="")).eval()
+            trunk, head = model.trunk, model.head
 
     def run(pixels: UInt8) -> Float32:
         with torch.inference_mode():
-            return model.trunk(torch.from_numpy(pixels)).numpy()
+            return trunk(torch.from_numpy(pixels)).numpy()
 
     spec = encoder.spec
     look = Look(media, spec.sample_fps, spec.size, spec.fit, run)
-    return _embedding(UNTRAINED_ALL, look, head_embedder(model.head, spec))
+    return _embedding(UNTRAINED_ALL, look, head_embedder(head, spec))
+
+
+def _untrained_student(encoder: Encoder) -> torch.nn.Module:
+    """Return the trunk that distillation begins with, where the encoder's is of its shape."""
+    from training.distill.settings import StudentSettings
+    from training.distill.student import Student
+
+    student = Student(StudentSettings())
+    if (student.channels, student.image_size) != (encoder.spec.channels, encoder.spec.size):
+        raise ModelError(
+            "its head was trained on the trunk of an encoder file, whose architecture is not known."
+        )
+    return student.eval()
 
 
 def dtw_map(one: Vectors, two: Vectors, pattern: StepPattern, *, centre: bool) -> Float64:
