@@ -114,6 +114,24 @@ def test_one_run_of_repetitions_is_matched(ours: int, theirs: int) -> None:
     assert known.mean() == pytest.approx(min(1.0, theirs / ours), abs=0.1)
 
 
+@pytest.mark.parametrize("is_reference", [False, True])
+def test_the_first_repetitions_are_taken_though_a_later_one_fits_a_little_better(
+    is_reference: bool,
+) -> None:
+    few = repeated(2, 3.0, noise=0.1)
+    many = rotated(repeated(8, 2.0, noise=0.1, bend=0.15), 0.6)
+    fifth = slice(80, 120)  # its fifth and sixth repetition are a little more like it
+    many[fifth] = 0.9 * many[fifth] + 0.1 * repeated(2, 2.0, noise=0.0)[:40]
+    pair = [(grid(6), few), (grid(16), many)]
+    one, two = pair[::-1] if is_reference else pair
+    found = align_arrays(*one, *two, options=OPTIONS)
+    known = np.isfinite(found.other_s)
+    at = found.reference_s[known] if is_reference else found.other_s[known]
+    assert at[0] < 1.0
+    assert 3.0 < at[-1] < 5.0
+    assert "the 1st to 2nd of" in found.reason
+
+
 def test_periods_are_found_and_only_where_something_repeats() -> None:
     for count, period_s in ((3.0, 4.0), (8.0, 2.0), (5.0, 3.0)):
         period = period_of(Look(repeated(count, period_s, noise=0.2), True))
