@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment import candidates
+from carl_core.alignment import candidates, fixed
 from carl_core.alignment.alignment import Alignment
 from carl_core.alignment.candidates import Candidate, Problem
 from carl_core.alignment.confidence import measure_trust, verdict_of
@@ -143,7 +143,7 @@ def _choose(problem: Problem) -> Candidate:
     With anchors or masks: the cheapest of global, open ends and both subsequences; every sample
     left out costs the price ``Problem.skip``, so that the totals can be compared.
     """
-    copy = candidates.copied(problem)
+    copy = fixed.copied(problem)
     if copy is not None:
         return copy
     if not problem.anchors and not problem.forbidden:
@@ -181,10 +181,10 @@ def _solve(problem: Problem, method: str) -> Candidate:
     if method == "gaps":
         return candidates.gapped(problem)
     if method == "linear":
-        return candidates.linear(problem)
+        return fixed.linear(problem)
     if method == "offset":
-        return candidates.offset(problem)
-    return candidates.pinned(problem)
+        return fixed.offset(problem)
+    return fixed.pinned(problem)
 
 
 def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> Alignment:
