@@ -10,7 +10,7 @@ import numpy as np
 from carl_core.alignment import candidates, fixed
 from carl_core.alignment.alignment import Alignment
 from carl_core.alignment.candidates import Candidate, Problem
-from carl_core.alignment.confidence import measure_trust, verdict_of
+from carl_core.alignment.confidence import ALIGNED_FROM, measure_trust, verdict_of
 from carl_core.alignment.dtw import Ends
 from carl_core.alignment.nullbank import bank_for
 from carl_core.alignment.options import AlignOptions
@@ -245,13 +245,17 @@ def _reason(candidate: Candidate, trust: Trust, verdict: Verdict, problem: Probl
     if problem.options.null_maps == 0:
         return f"{text}; it was not compared with unrelated material."
     text += (
-        f"; it fits better than {trust.match:.0%} of alignments of what does not belong together"
+        f"; it fits better than {trust.better_than:.0%} of alignments of what does not belong "
+        "together"
     )
+    # The match also knows how closely the path fits, and how alike both look on the average.
+    fits = trust.better_than >= ALIGNED_FROM
     if verdict == "aligned":
-        return f"{text}."
+        return f"{text}." if fits else f"{text}, and both look alike on the whole."
+    because = ", but not closely, or both look too different on the whole:" if fits else ", which"
     if verdict == "uncertain":
-        return f"{text}, which leaves doubt."
-    return f"{text}, which is no evidence that both show the same."
+        return f"{text}{because} leaves doubt." if not fits else f"{text}{because} doubt is left."
+    return f"{text}{because} {'is ' * (not fits)}no evidence that both show the same."
 
 
 def _stillness(problem: Problem) -> str | None:

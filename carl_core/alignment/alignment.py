@@ -58,7 +58,8 @@ class Alignment:
     ----------
     method : the method that made the map (for ``auto``: the one it chose)
     cost : mean cosine distance along the raw path, weighted as the path was solved, 0 to 2
-    match : share of null alignments that are worse as a whole, 0 to 1
+    match : evidence that both show the same, 0 to 1: share of null alignments that are worse as a
+        whole; of a search through a bank, also how well it fits and how alike both look
     verdict : "aligned", "uncertain" or "none"
     reason : one sentence: what was chosen and why, or why not
     reference_s : float64 (N,), times of the reference's samples, strictly ascending

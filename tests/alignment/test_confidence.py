@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from carl_core.alignment.aligners import AlignOptions, align_arrays
-from carl_core.alignment.confidence import verdict_of
+from carl_core.alignment.confidence import Solved, level, measure_trust, verdict_of
+from carl_core.alignment.dtw import Path as WarpingPath
+from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.nullbank import bank_for, write_bank
 from tests.alignment.signals import grid, scene, shown
 
@@ -74,6 +76,57 @@ def test_a_repetition_is_no_null() -> None:
         for seed in range(100, 105)
     ]
     assert strange.count("aligned") <= 1  # one in twenty by construction
+
+
+@pytest.mark.parametrize(
+    ("score", "are_alike", "verdict"),
+    [
+        (0.30, True, "aligned"),
+        (0.30, False, "aligned"),  # what fits that closely needs to look alike no more
+        (0.50, True, "aligned"),
+        (0.50, False, "uncertain"),
+        (0.70, True, "uncertain"),  # both workshops, but not the same work
+        (0.70, False, "none"),
+    ],
+)
+def test_the_evidence_is_the_nulls_the_fit_and_the_likeness(
+    score: float, are_alike: bool, verdict: str
+) -> None:
+    n = 40
+    places = np.eye(48)[[0, 0 if are_alike else 1]]
+    course = shown(scene(3), grid(4))
+    course -= course.mean(axis=0)
+    looks = [Look((course + place).astype(np.float32), centre=True) for place in places]
+    real = Pair(*looks)
+    bank = [clip - clip.mean(axis=0) for clip in (shown(scene(k), grid(12)) for k in range(50, 74))]
+    step = np.arange(n)
+    path = WarpingPath(step, step, np.full(n, 0.1), np.ones(n), total=0.1 * n)
+
+    def solver(given: Pair) -> Solved:
+        return Solved(path, score if given is real else 0.9)  # every null is worse
+
+    trust = measure_trust(
+        real,
+        path,
+        grid(4),
+        solver=solver,
+        straight=0.0,
+        skip=1.0,
+        options=AlignOptions(),
+        bank=bank,
+    )
+    assert trust.better_than == 1.0
+    assert verdict_of(trust.match) == verdict
+
+
+def test_the_level_is_the_cosine_of_the_means_without_what_the_bank_has_in_common() -> None:
+    common = np.array([5.0, 0.0, 0.0])
+    looks = [
+        Look((common + row + 0.1 * np.eye(3)).astype(np.float32), centre=True)
+        for row in ([0.0, 1.0, 0.0], [0.0, 1.0, 1.0])
+    ]
+    bank = [(common + 0.1 / 3 + s * np.eye(3)[:1]).astype(np.float32) for s in (-1, 1)]
+    assert level(Pair(*looks), bank) == pytest.approx(np.sqrt(0.5), abs=1e-5)
 
 
 def test_no_null_maps_means_no_evidence() -> None:
