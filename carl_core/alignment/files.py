@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ import numpy as np
 
 from carl_core.alignment.alignment import VERDICTS, Alignment, Anchor
 from carl_core.arrays import Float64, Int64, as_read_only
+from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, ProjectError
 
 if TYPE_CHECKING:
@@ -161,19 +161,9 @@ def write_alignment(path: Path, file: AlignmentFile) -> Path:
         When it cannot be written.
     """
     text = json.dumps(to_json(file, path.parent), ensure_ascii=True, allow_nan=False)
-    partial: str | None = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text + "\n")
-            out.flush()
-            os.fsync(out.fileno())
-        Path(partial).chmod(0o644)
-        Path(partial).replace(path)
+        write_atomic(path, text + "\n")
     except OSError as error:
-        if partial is not None:
-            Path(partial).unlink(missing_ok=True)
         raise ExportError(
             f"The alignment {path} cannot be written: {error.strerror or error}. "
             "Choose another folder or free some space."

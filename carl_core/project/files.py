@@ -1,0 +1,292 @@
+"""Project files: ``NAME.carl``, JSON, versioned, readable.
+
+Written whole or not at all; the three versions before are kept beside it (``NAME.carl.1`` the
+newest). Work that is not saved goes to a file of its own (``.NAME.carl.autosave``, or the folder
+for unsaved work) and never over the project.
+
+Of every recording the path relative to the project is kept beside the absolute one, so that a
+folder with recordings and project can be moved as a whole.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+
+import msgspec
+
+from carl_core.atomic import write_atomic
+from carl_core.errors import ProjectError
+from carl_core.project.project import FORMAT, VERSION, Media, Project
+
+log = logging.getLogger("carl.project")
+
+SUFFIX = ".carl"
+BACKUPS = 3
+_LARGEST = 64 * 2**20  # bytes
+
+
+class _Stored(msgspec.Struct, frozen=True, kw_only=True):
+    """The document around a project."""
+
+    format: str
+    version: int
+    project: Project
+    relative: dict[str, str] = {}
+    saved_as: str = ""  # of an autosave: the project it belongs to
+    process: int = 0  # of an autosave: who writes it
+
+
+class _Head(msgspec.Struct, frozen=True):
+    format: str = ""
+    version: int = 0
+
+
+class Unsaved(msgspec.Struct, frozen=True, kw_only=True):
+    """Work found in an autosave.
+
+    Attributes
+    ----------
+    path : of the autosave
+    saved_as : the project it belongs to, None = it was never saved
+    process : id of the process that wrote it
+    """
+
+    path: Path
+    project: Project
+    saved_as: Path | None
+    process: int
+
+
+def to_text(project: Project, folder: Path, *, saved_as: str = "", process: int = 0) -> str:
+    """Return the document as it stands in a file of ``folder``."""
+    relative = {}
+    for media in project.recordings:
+        near = _relative(Path(media.path), folder)
+        if near:
+            relative[media.id] = near
+    stored = _Stored(
+        format=FORMAT,
+        version=VERSION,
+        project=project,
+        relative=relative,
+        saved_as=saved_as,
+        process=process,
+    )
+    # Escaped, since a path may hold bytes that are no text.
+    plain = msgspec.to_builtins(stored)
+    return json.dumps(plain, ensure_ascii=True, allow_nan=False, indent=1) + "\n"
+
+
+def read_project(path: Path) -> Project:
+    """Read a project; recordings that lie beside it are found again after a move.
+
+    Raises
+    ------
+    ProjectError
+        When it is missing, too large, no project, of a newer program, or makes no sense; naming the
+        place. The message says where the version before is, if there is one.
+    """
+    return _read(path).project
+
+
+def write_project(path: Path, project: Project) -> None:
+    """Write a project and keep the three versions before.
+
+    Raises
+    ------
+    ProjectError
+        When it cannot be written; the project that was there is still there.
+    """
+    try:
+        text = to_text(project, path.parent.absolute())
+        _rotate(path)
+        write_atomic(path, text)
+    except OSError as error:
+        raise ProjectError(
+            f"The project {path} cannot be saved: {error.strerror or error}. "
+            "Save it in another folder, or free some space."
+        ) from error
+
+
+def autosave_path(project: Path | None, unsaved_folder: Path, process: int | None = None) -> Path:
+    """Where work on a project (None = never saved) is kept until it is saved."""
+    process = os.getpid() if process is None else process
+    if project is None:
+        return unsaved_folder / f"unsaved-{process}{SUFFIX}.autosave"
+    return project.with_name(f".{project.name}.autosave")
+
+
+def write_autosave(path: Path, project: Project, saved_as: Path | None) -> None:
+    """Keep unsaved work.
+
+    Raises
+    ------
+    ProjectError
+        When it cannot be written.
+    """
+    text = to_text(
+        project,
+        path.parent.absolute(),
+        saved_as=str(saved_as.absolute()) if saved_as else "",
+        process=os.getpid(),
+    )
+    try:
+        write_atomic(path, text, mode=0o600)
+    except OSError as error:
+        raise ProjectError(
+            f"Unsaved work cannot be kept in {path}: {error.strerror or error}. Save the project "
+            "now, in a folder you may write to."
+        ) from error
+
+
+def read_autosave(path: Path) -> Unsaved:
+    """Read unsaved work.
+
+    Raises
+    ------
+    ProjectError
+        As ``read_project``.
+    """
+    stored = _read(path)
+    return Unsaved(
+        path=path,
+        project=stored.project,
+        saved_as=Path(stored.saved_as) if stored.saved_as else None,
+        process=stored.process,
+    )
+
+
+def drop_autosave(path: Path) -> None:
+    """Forget unsaved work; nothing happens when there is none."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("the autosave %s stays: %s", path, error)
+
+
+def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, ...]:
+    """Work left by processes that are gone: never saved, or belonging to projects ``beside``.
+
+    Damaged files are set aside (``.damaged``) and logged.
+    """
+    paths = sorted(folder.glob(f"unsaved-*{SUFFIX}.autosave")) if folder.is_dir() else []
+    paths += [path for path in (autosave_path(p, folder) for p in beside) if path.is_file()]
+    found = []
+    for path in paths:
+        try:
+            unsaved = read_autosave(path)
+        except ProjectError as error:
+            log.warning("unsaved work cannot be used: %s", error)
+            try:
+                path.replace(path.with_name(f"{path.name}.damaged"))
+            except OSError as failure:
+                log.warning("it cannot be set aside either: %s", failure)
+            continue
+        if not _is_alive(unsaved.process):
+            found.append(unsaved)
+    return tuple(found)
+
+
+def _read(path: Path) -> _Stored:
+    try:
+        size = path.stat().st_size
+        if size > _LARGEST:
+            raise ProjectError(
+                f"The project {path} has {size / 2**20:.0f} MiB, which no project of this program "
+                "has. Choose another file."
+            )
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ProjectError(
+            f"The project {path} cannot be read: {error.strerror or error}. Check the path."
+            + _hint(path)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ProjectError(
+            f"{path} is no project of this program: it is not text. Choose a {SUFFIX} file."
+        ) from error
+    try:
+        document = json.loads(text, parse_constant=_refuse)
+        head = msgspec.convert(document, _Head)
+        if head.format != FORMAT:
+            raise ProjectError(f"{path} is no project of this program. Choose a {SUFFIX} file.")
+        if head.version > VERSION:
+            raise ProjectError(
+                f"The project {path} was written by a newer program (form {head.version}, this one "
+                f"reads up to {VERSION}). Update the program to open it."
+            )
+        stored = msgspec.convert(document, _Stored)
+    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+        raise ProjectError(
+            f"The project {path} cannot be used: {_readable(error)}." + _hint(path)
+        ) from error
+    return msgspec.structs.replace(stored, project=_found(stored, path.parent.absolute()))
+
+
+def _refuse(name: str) -> float:
+    raise ValueError(f"{name} is no number")
+
+
+def _readable(error: Exception) -> str:
+    text = str(error).strip().rstrip(".")
+    return text or "it is damaged"
+
+
+def _hint(path: Path) -> str:
+    for number in range(1, BACKUPS + 1):
+        backup = path.with_name(f"{path.name}.{number}")
+        if backup.is_file():
+            return f" The version before is in {backup}: rename it to end in {SUFFIX} and open it."
+    return ""
+
+
+def _found(stored: _Stored, folder: Path) -> Project:
+    """Return the project with the paths that exist: beside the project first."""
+    recordings = []
+    for media in stored.project.recordings:
+        near = stored.relative.get(media.id, "")
+        path = Path(os.path.normpath(folder / near)) if near else None
+        if path is not None and path.is_file() and _fits(path, media):
+            media = msgspec.structs.replace(media, path=str(path))
+        recordings.append(media)
+    return msgspec.structs.replace(stored.project, recordings=tuple(recordings))
+
+
+def _fits(path: Path, media: Media) -> bool:
+    """Whether a file may be the recording: of the same size, where that is known."""
+    return not media.size or path.stat().st_size == media.size
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path, folder)).as_posix()
+    except ValueError:  # another drive
+        return ""
+
+
+def _rotate(path: Path) -> None:
+    """Keep what is there as version 1, the one before as 2, and so on."""
+    if not path.is_file():
+        return
+    for number in range(BACKUPS - 1, 0, -1):
+        older = path.with_name(f"{path.name}.{number}")
+        if older.is_file():
+            older.replace(path.with_name(f"{path.name}.{number + 1}"))
+    shutil.copy2(path, path.with_name(f"{path.name}.1"))
+
+
+def _is_alive(process: int) -> bool:
+    if process <= 0 or sys.platform == "win32":  # there, signal 0 would stop the process
+        return process == os.getpid()
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True

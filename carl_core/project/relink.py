@@ -1,0 +1,105 @@
+"""Finding recordings that lie elsewhere now."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from carl_core.video.recording import fingerprint_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from carl_core.progress import Monitor
+    from carl_core.project.project import Media, Project
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where a missing recording was found.
+
+    Attributes
+    ----------
+    is_certain : the content is the same; otherwise only the name (and the size, where known) is
+    """
+
+    media: Media
+    is_certain: bool
+
+
+def missing(project: Project) -> tuple[Media, ...]:
+    """Return the recordings whose files are not where the project says."""
+    return tuple(media for media in project.recordings if not Path(media.path).is_file())
+
+
+def find_in(
+    folder: Path, wanted: Sequence[Media], *, monitor: Monitor | None = None
+) -> dict[str, Found]:
+    """Look for recordings anywhere below ``folder``, by content where it is known, else by name.
+
+    Files of another size are not opened; links to folders are not followed. Folders that may not be
+    read are passed over.
+
+    Returns
+    -------
+    by id, only what was found; the same content wins over the same name
+    """
+    found: dict[str, Found] = {}
+    for path in _files(folder, monitor):
+        open_ones = [m for m in wanted if not (m.id in found and found[m.id].is_certain)]
+        if not open_ones:
+            break
+        try:
+            size = path.stat().st_size
+        except OSError:
+            continue
+        fitting = [
+            m for m in open_ones if (m.size == size if m.size else path.name == Path(m.path).name)
+        ]
+        for media in fitting:
+            is_certain = bool(media.fingerprint) and _is_same(path, size, media)
+            if is_certain or (
+                not media.fingerprint
+                and path.name == Path(media.path).name
+                and media.id not in found
+            ):
+                found[media.id] = Found(replace(media, path=str(path)), is_certain)
+    return found
+
+
+def with_prefix(wanted: Sequence[Media], old: str, new: str) -> dict[str, Found]:
+    """Replace the beginning of paths; only files that exist are returned, not checked further."""
+    found = {}
+    for media in wanted:
+        if not media.path.startswith(old):
+            continue
+        path = Path(new + media.path[len(old) :])
+        if path.is_file():
+            found[media.id] = Found(replace(media, path=str(path)), is_certain=False)
+    return found
+
+
+def media_of(found: Mapping[str, Found]) -> dict[str, Media]:
+    """Return what ``carl_core.project.edits.relink`` takes."""
+    return {recording: one.media for recording, one in found.items()}
+
+
+def _files(folder: Path, monitor: Monitor | None) -> list[Path]:
+    paths: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        if monitor is not None:
+            monitor.check()
+        folders.sort()
+        paths += [Path(root) / name for name in sorted(names)]
+    return paths
+
+
+def _is_same(path: Path, size: int, media: Media) -> bool:
+    try:
+        return fingerprint_of(path, size) == media.fingerprint
+    except OSError:
+        return False
