@@ -9,7 +9,7 @@ As a whole, an alignment is compared with the recordings of something else alone
 any: they tell matching pairs of development recordings from others better than shuffled copies do
 (area under the curve 0.94 against 0.79). Around a sample, both count. A search through a bank also
 asks how well the path fits by itself, and how alike the two recordings are on the average: two
-views of a workbench are, a workbench and a golfer are not. Together 0.96.
+views of a workbench are, a workbench and a golfer are not. Together 0.98.
 
 Four refinements. As a whole, a null counts as worse only by a margin: a seam in a shuffled copy
 costs a little by itself. Where only a part of one recording is used, the other one is shuffled: a
@@ -56,11 +56,12 @@ Solver = Callable[[Pair], Solved]
 # Fixed on development recordings: 2 of 44 unrelated pairs reach 0.90 with a bank, 9 reach 0.75.
 ALIGNED_FROM = 0.90
 UNCERTAIN_FROM = 0.75
-# Evidence: share of worse nulls + level - 5 score. Matching pairs have -2.6 to 1.7 (median -1.0),
-# unrelated ones -4.0 to -1.1 (median -2.7).
-_SCORE_WEIGHT = 5.0
-_ALIGNED_EVIDENCE = -1.46  # is worth ALIGNED_FROM
-_PER_EVIDENCE = 0.25
+# Evidence: share of worse nulls + 0.7 level - 3 score. Matching pairs have -1.3 to 1.3 (median
+# -0.1), unrelated ones -2.4 to -0.2 (median -1.5).
+_LEVEL_WEIGHT = 0.7
+_SCORE_WEIGHT = 3.0
+_ALIGNED_EVIDENCE = -0.4865  # is worth ALIGNED_FROM
+_PER_EVIDENCE = 0.34
 _FEWEST_FOR_LEVEL = 8  # clips of a bank
 NEIGHBOURHOOD_S = 0.5
 # Null alignments are solved at this resolution at most: 60 of them take about a second.
@@ -179,7 +180,8 @@ def measure_trust(
     better_than = worse_whole / max(counted_whole, fewest_whole)
     match = better_than
     if solved.score is not None and len(bank) >= _FEWEST_FOR_LEVEL:
-        evidence = better_than + level(coarse, bank) - _SCORE_WEIGHT * solved.score
+        likeness = _LEVEL_WEIGHT * level(coarse, bank)
+        evidence = better_than + likeness - _SCORE_WEIGHT * solved.score
         match = ALIGNED_FROM + _PER_EVIDENCE * (evidence - _ALIGNED_EVIDENCE)
     return Trust(confidence, min(max(match, 0.0), 1.0), better_than)
 

@@ -85,8 +85,8 @@ def test_a_repetition_is_no_null() -> None:
         (0.30, False, "aligned"),  # what fits that closely needs to look alike no more
         (0.50, True, "aligned"),
         (0.50, False, "uncertain"),
-        (0.70, True, "uncertain"),  # both workshops, but not the same work
-        (0.70, False, "none"),
+        (0.75, True, "uncertain"),  # both workshops, but not the same work
+        (0.75, False, "none"),
     ],
 )
 def test_the_evidence_is_the_nulls_the_fit_and_the_likeness(
