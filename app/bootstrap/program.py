@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import platformdirs
 from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
@@ -22,12 +23,17 @@ from app.frames import FrameService
 from app.jobs import Job, JobRunner
 from app.models.engine import EngineHandle, engine_maker
 from app.models.methods import Method, lacking
+from app.models.project import ProjectModel
+from app.models.recent import RecentProjects
 from app.models.session import SessionModel
 from app.models.viewstate import Lane, PairChoice, Thumbnail, Transport
 from app.presenters.adaptation import AdaptationPresenter
 from app.presenters.heatmap import HeatmapPresenter
-from app.presenters.loading import IMAGE_SUFFIXES, VIDEO_SUFFIXES, EngineState, LoadingPresenter
+from app.presenters.keeper import SessionKeeper
+from app.presenters.loading import EngineState, LoadingPresenter
+from app.presenters.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES, OpeningPresenter
 from app.presenters.playback import SPEEDS, PlaybackPresenter
+from app.presenters.project_files import ProjectFiles
 from app.presenters.search import SearchPresenter
 from app.presenters.status import StatusPresenter
 from app.presenters.tiles import TilesPresenter
@@ -38,9 +44,11 @@ from app.settings import Settings
 from app.trainer import TrainerProcess
 from app.views.keys import KeySheet
 from app.views.main_window import MainWindow
+from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
 from carl_core.playback.schedule import TimeBase
+from carl_core.project import edits
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -48,6 +56,7 @@ if TYPE_CHECKING:
 
     from app.models.engine import Engine
     from carl_core.arrays import UInt8
+    from carl_core.project.project import TimeBaseName
     from carl_core.video.reader import Frame
 
 log = logging.getLogger("carl.window")
@@ -72,6 +81,7 @@ class Program(QObject):
     make_engine : called once, on a worker's thread; None = the bundled encoder
     settings : where window state is kept
     recent : the log kept in memory, for "copy diagnostics"
+    state : folder for recent projects and unsaved work; None = the user's
     """
 
     def __init__(
@@ -81,6 +91,7 @@ class Program(QObject):
         settings: Settings | None = None,
         reporter: Reporter | None = None,
         recent: RecentRecords | None = None,
+        state: Path | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings or Settings()
@@ -89,6 +100,7 @@ class Program(QObject):
         self.collector = MainThreadCollector(self)  # before the first thread of ours
         self.jobs = JobRunner(self)
         self.frames = FrameService(self)
+        self.project = ProjectModel(self)
         self.session = SessionModel(self)
         self.engine = EngineHandle(make_engine or engine_maker())
         self.engine_state: EngineState | None = None
@@ -102,7 +114,27 @@ class Program(QObject):
         self.window = MainWindow(actions, SPEEDS)
         window = self.window
         self.player = PlaybackPresenter(self.session, self.frames, _PlayerView(window), self)
-        self.loading = LoadingPresenter(self.session, self.jobs, self.engine, self.reporter, self)
+        self.opening = OpeningPresenter(self.project, self.jobs, self.engine, self.reporter, self)
+        self.loading = LoadingPresenter(
+            self.session,
+            self.project,
+            self.opening,
+            self.jobs,
+            self.engine,
+            self.reporter,
+            self,
+        )
+        self.keeper = SessionKeeper(self.project, self.session, self.opening, self.loading, self)
+        state = state or platformdirs.user_state_path("carl")
+        self.files = ProjectFiles(
+            self.project,
+            self.jobs,
+            self.reporter,
+            RecentProjects(state),
+            state,
+            ProjectDialogs(window, self.settings),
+            self,
+        )
         self.tiles = TilesPresenter(self.session, window.grid, self)
         self.timeline = TimelinePresenter(
             self.session, self.jobs, self.player, _TimelineView(window), self
@@ -139,7 +171,7 @@ class Program(QObject):
         except CarlError as exc:
             self.reporter.report(describe(exc))
             return
-        self.loading.add_paths(paths)
+        self.opening.add_paths(paths)
 
     def close(self) -> None:
         """Stop all threads; afterwards nothing calls back."""
@@ -167,13 +199,16 @@ class Program(QObject):
         self.actions[ActionId.METHOD_PICTURES].setChecked(True)
         base = self.settings.get(keys.TIME_BASE)
         which = next((i for i, b in _BASES.items() if b.value == base), ActionId.BASE_REFERENCE)
-        self.actions[which].setChecked(True)
-        self.session.set_base(_BASES[which])
+        self.project.put(edits.set_base(self.project.project, _base_name(_BASES[which])))
 
     # Wiring ------------------------------------------------------------------------------------
 
     def _connect(self) -> None:
         window, session = self.window, self.session
+        self.keeper.followed.connect(self._on_project_changed)
+        self.opening.project_offered.connect(self.files.open)
+        self.files.named.connect(self._on_named)
+        self.files.opened.connect(self._on_project_opened)
         self.frames.frame_ready.connect(self.player.on_frame_ready)
         self.frames.failed.connect(self._on_frame_failed)
         self.jobs.faulted.connect(self._on_job_faulted)
@@ -181,12 +216,12 @@ class Program(QObject):
         # Before the player asks for frames of a new recording there must be a decoder for it.
         session.recordings_changed.connect(self._on_recordings_changed)
 
-        self.loading.image_offered.connect(self._on_image_offered)
+        self.opening.image_offered.connect(self._on_image_offered)
         self.loading.engine_ready.connect(self._on_engine_ready)
 
-        window.files_dropped.connect(self.loading.add_paths)
+        window.files_dropped.connect(self.opening.add_paths)
         window.pixels_dropped.connect(self._on_pixels)
-        window.reference_chosen.connect(session.set_reference)
+        window.reference_chosen.connect(self._make_reference)
         window.closing.connect(self.close)
         window.theme_changed.connect(self._on_theme_changed)
         window.empty.open_requested.connect(self._choose_files)
@@ -228,13 +263,13 @@ class Program(QObject):
         return {
             ActionId.OPEN: self._choose_files,
             ActionId.OPEN_DEMO: self.open_demo,
-            ActionId.REMOVE: lambda: self.loading.remove(self.session.active_id),
-            ActionId.CLOSE_ALL: lambda: self.loading.remove_all(),
+            ActionId.REMOVE: self._remove_active,
+            ActionId.CLOSE_ALL: lambda: self.files.new(),
             ActionId.QUIT: lambda: _ignore(self.window.close()),
             ActionId.ALIGN: lambda: self.loading.align_again(),
             ActionId.CANCEL_JOBS: lambda: self.loading.cancel(),
             ActionId.ADAPT: self._show_adaptation,
-            ActionId.MAKE_REFERENCE: lambda: self.session.set_reference(self.session.active_id),
+            ActionId.MAKE_REFERENCE: lambda: self._make_reference(self.session.active_id),
             ActionId.FIND_FRAME: lambda: self.search.find_active_frame(),
             ActionId.FIND_IMAGE: self._choose_image,
             ActionId.FIND_PASTED: self._find_pasted,
@@ -256,9 +291,9 @@ class Program(QObject):
             ActionId.LOOP: lambda: self.player.set_looping(self.actions[ActionId.LOOP].isChecked()),
             ActionId.NEXT_TILE: lambda: self.session.activate_neighbour(1),
             ActionId.PREVIOUS_TILE: lambda: self.session.activate_neighbour(-1),
-            ActionId.METHOD_PICTURES: lambda: self.loading.set_method(Method.PICTURES),
-            ActionId.METHOD_SOUND: lambda: self.loading.set_method(Method.SOUND),
-            ActionId.METHOD_TIMECODE: lambda: self.loading.set_method(Method.TIMECODE),
+            ActionId.METHOD_PICTURES: lambda: self._set_method(Method.PICTURES),
+            ActionId.METHOD_SOUND: lambda: self._set_method(Method.SOUND),
+            ActionId.METHOD_TIMECODE: lambda: self._set_method(Method.TIMECODE),
             ActionId.BASE_REFERENCE: lambda: self._set_base(ActionId.BASE_REFERENCE),
             ActionId.BASE_MEAN: lambda: self._set_base(ActionId.BASE_MEAN),
             ActionId.BASE_NATIVE: lambda: self._set_base(ActionId.BASE_NATIVE),
@@ -280,8 +315,7 @@ class Program(QObject):
         )
         is_any = bool(session.entries)
         self.window.show_recordings(is_any=is_any)
-        names = " – ".join(e.recording.name for e in session.entries)
-        self.window.setWindowTitle(f"{names} – CARL" if names else "CARL")
+        self._on_named()
         needs = (
             ActionId.REMOVE,
             ActionId.CLOSE_ALL,
@@ -294,6 +328,15 @@ class Program(QObject):
         for which in needs:
             self.actions[which].setEnabled(is_any)
         self._offer_methods()
+
+    def _on_named(self) -> None:
+        """Title: the project, or the recordings where it has no name; a star for unsaved work."""
+        name = self.files.name or " – ".join(e.recording.name for e in self.session.entries)
+        self.window.setWindowTitle(f"{name}[*] – CARL" if name else "CARL[*]")
+        self.window.setWindowModified(not self.project.is_saved and bool(self.session.entries))
+
+    def _on_project_opened(self) -> None:
+        self.window.banner.clear()
 
     def _offer_methods(self) -> None:
         """Let only such methods be chosen as all recordings allow, and say which does not."""
@@ -335,7 +378,7 @@ class Program(QObject):
 
     def _on_search_file(self, path: Path) -> None:
         if path.suffix.lower() in VIDEO_SUFFIXES:
-            self.loading.add_paths([path])
+            self.opening.add_paths([path])
         else:
             self.search.find_image_file(path)
 
@@ -356,9 +399,41 @@ class Program(QObject):
             self.window.refresh_icons()
 
     def _set_base(self, which: ActionId) -> None:
-        self.actions[which].setChecked(True)
-        self.session.set_base(_BASES[which])
-        self.settings.set(keys.TIME_BASE, _BASES[which].value)
+        base = _BASES[which]
+        self.files.edit(
+            self.tr("change the time base"),
+            lambda p: edits.set_base(p, _base_name(base)),
+        )
+        self.settings.set(keys.TIME_BASE, base.value)
+
+    def _make_reference(self, recording_id: str) -> None:
+        entry = self.session.entry(recording_id)
+        if entry is not None:
+            self.files.edit(
+                self.tr("make {letter} the reference").format(letter=entry.letter),
+                lambda p: edits.set_reference(p, recording_id),
+            )
+
+    def _remove_active(self) -> None:
+        entry = self.session.entry(self.session.active_id)
+        if entry is not None:
+            self.files.edit(
+                self.tr("remove {name}").format(name=entry.recording.name),
+                lambda p: edits.remove_recording(p, entry.id),
+            )
+
+    def _set_method(self, method: Method) -> None:
+        self.files.edit(self.tr("change the method"), lambda p: edits.set_method(p, method.value))
+
+    def _on_project_changed(self) -> None:
+        """Show what the project says where no presenter does."""
+        project = self.project.project
+        for which, base in _BASES.items():
+            if _base_name(base) == project.base:
+                self.actions[which].setChecked(True)
+        for which, method in _METHODS.items():
+            if method.value == project.method:
+                self.actions[which].setChecked(True)
 
     def _toggle_full_screen(self) -> None:
         if self.window.isFullScreen():
@@ -374,7 +449,7 @@ class Program(QObject):
         self._choose(
             self.tr("Add recordings"),
             [self.tr("Videos ({patterns})").format(patterns=patterns), self.tr("All files (*)")],
-            self.loading.add_paths,
+            self.opening.add_paths,
             is_many=True,
         )
 
@@ -422,7 +497,7 @@ class Program(QObject):
         if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES:
             self.search.find_image_file(paths[0])
         elif paths:
-            self.loading.add_paths(paths)
+            self.opening.add_paths(paths)
         else:
             self.reporter.report(
                 Message(
@@ -509,6 +584,15 @@ def pixels_of(image: QImage) -> UInt8:
     rgb = image.convertToFormat(QImage.Format.Format_RGB888)
     rows = np.frombuffer(rgb.constBits(), dtype=np.uint8).reshape(rgb.height(), rgb.bytesPerLine())
     return rows[:, : rgb.width() * 3].reshape(rgb.height(), rgb.width(), 3).copy()
+
+
+def _base_name(base: TimeBase) -> TimeBaseName:
+    names: dict[TimeBase, TimeBaseName] = {
+        TimeBase.REFERENCE: "reference",
+        TimeBase.MEAN: "mean",
+        TimeBase.NATIVE: "native",
+    }
+    return names[base]
 
 
 def _version(package: str) -> str:

@@ -122,7 +122,7 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
     if start.is_demo:
         program.open_demo()
     if start.files:
-        program.loading.add_paths(start.files)
+        program.opening.add_paths(start.files)
     if start.self_test is None:
         return app.exec()
     test = SelfTest(program, start.files, start.self_test, limit_s=start.limit_s)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
-    from carl_core.alignment.alignment import Alignment
+    from carl_core.alignment.alignment import Alignment, Anchor, Mask
     from carl_core.arrays import UInt8
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Monitor
@@ -73,6 +73,8 @@ class Engine(Protocol):
         other: Recording,
         *,
         method: str = "auto",
+        anchors: Sequence[Anchor] = (),
+        masks: Sequence[Mask] = (),
         monitor: Monitor | None = None,
     ) -> Alignment:
         """Align ``other`` to ``reference``."""

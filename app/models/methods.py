@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class Method(Enum):
-    """What to align by; the values are the engine's names."""
+    """What to align by; the values are the project's names."""
 
-    PICTURES = "auto"
-    SOUND = "audio"
+    PICTURES = "pictures"
+    SOUND = "sound"
     TIMECODE = "timecode"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -13,6 +12,7 @@ from carl_core.project.project import Project, View
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     Edit = Callable[[Project], Project]
 
@@ -54,11 +54,19 @@ class ProjectModel(QObject):
         return self._path
 
     @property
+    def is_in_file(self) -> bool:
+        """Whether the file holds what is here; of an empty project there is nothing to hold."""
+        is_empty = self._path is None and self._project == Project(
+            base=self._project.base, view=self._project.view
+        )
+        return is_empty or (self._path is not None and self.stack.isClean())
+
+    @property
     def is_saved(self) -> bool:
-        """Whether the file holds what is here; an empty project has nothing to save."""
-        if self._path is None and self._project == Project(view=self._project.view):
-            return True
-        return self.stack.isClean() and self._path is not None
+        """Whether nothing would be missed: files that were only opened are opened again quickly."""
+        project = self._project
+        is_handwork = bool(project.anchors or project.masks or project.markers or project.maps)
+        return self.is_in_file or (self._path is None and not is_handwork)
 
     def edit(self, text: str, edit: Edit, *, merge: str = "") -> bool:
         """Change the project as one step of undo; return whether anything changed.
@@ -102,6 +110,11 @@ class ProjectModel(QObject):
         self.put(project)
         if not is_saved:
             self.stack.resetClean()
+        self.saved_changed.emit()
+
+    def set_path(self, path: Path) -> None:
+        """Note where it is saved from now on; there is work that this file does not hold yet."""
+        self._path = path
         self.saved_changed.emit()
 
     def mark_saved(self, path: Path) -> None:

@@ -12,6 +12,8 @@ from app.resources.text import letter_of
 from carl_core.playback.schedule import Schedule, TimeBase
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from carl_core.alignment.alignment import Alignment
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Progress
@@ -165,6 +167,15 @@ class SessionModel(QObject):
             self.set_active(next(iter(self._entries), ""))
         self.recordings_changed.emit()
         self.schedule_changed.emit()
+
+    def set_order(self, recording_ids: Sequence[str]) -> None:
+        """Put the recordings into this order; ids that are not there do not matter."""
+        places = {recording_id: k for k, recording_id in enumerate(recording_ids)}
+        ordered = sorted(self._entries.values(), key=lambda e: places.get(e.id, len(places)))
+        if [e.id for e in ordered] == list(self._entries):
+            return
+        self._entries = {e.id: replace(e, position=k) for k, e in enumerate(ordered)}
+        self.recordings_changed.emit()
 
     def set_reference(self, recording_id: str) -> None:
         """Make another recording the reference; all alignments go."""

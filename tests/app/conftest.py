@@ -71,6 +71,7 @@ def make_program(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Program
         program = Program(
             make_engine=lambda: answering,  # type: ignore[arg-type, return-value]
             settings=Settings(tmp_path / "window.ini"),
+            state=tmp_path / "state",
             **options,  # type: ignore[arg-type]
         )
         program.window.resize(1100, 760)
@@ -90,7 +91,7 @@ def make_program(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Program
 def aligned(make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot) -> Program:
     """A program that shows two aligned recordings."""
     program = make_program()
-    program.loading.add_paths(videos[:2])
+    program.opening.add_paths(videos[:2])
     wait_settled(qtbot, program, 2)
     qtbot.waitUntil(lambda: program.player.is_up_to_date, timeout=60_000)
     return program

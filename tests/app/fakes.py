@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carl_core.alignment.alignment import Alignment
+from carl_core.alignment.alignment import Alignment, Anchor, Mask
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.progress import Monitor
 from carl_core.retrieval.retriever import Hit, SearchResult
@@ -78,6 +78,8 @@ class FakeEngine:
         other: Recording,
         *,
         method: str = "auto",
+        anchors: Sequence[Anchor] = (),
+        masks: Sequence[Mask] = (),
         monitor: Monitor | None = None,
     ) -> Alignment:
         if monitor is not None:
@@ -86,6 +88,10 @@ class FakeEngine:
         share = times / max(float(times[-1]), 1e-9)
         self.aligned.append((reference.name, other.name))
         others = share * other.index.duration_s * 0.98
+        if anchors:
+            knots = [(0.0, 0.0), *((a.reference_s, a.other_s) for a in anchors)]
+            knots.append((float(times[-1]), other.index.duration_s * 0.98))
+            others = np.interp(times, *np.array(knots).T)
         if self.verdict == "none":
             others = np.full_like(others, np.nan)
         else:
@@ -101,7 +107,7 @@ class FakeEngine:
             other_s=others,
             confidence=np.linspace(1.0, 0.4, count),
             gaps=(),
-            anchors=(),
+            anchors=tuple(anchors),
             raw_reference=np.arange(count),
             raw_other=np.arange(count),
         )

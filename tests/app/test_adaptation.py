@@ -343,7 +343,7 @@ def test_another_encoder_embeds_and_aligns_everything_again(
 ) -> None:
     program = make_program(FakeEngine())
     assert not program.actions[ActionId.ADAPT].isEnabled()
-    program.loading.add_paths(videos[:2])
+    program.opening.add_paths(videos[:2])
     wait_settled(qtbot, program, 2)
     program.actions[ActionId.ADAPT].trigger()
     assert program.window.adaptation.isVisible()

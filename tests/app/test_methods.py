@@ -40,7 +40,7 @@ def test_choosing_the_sound_aligns_anew_by_it(
     make_program: Callable[..., Program], cameras: list[Path], qtbot: QtBot
 ) -> None:
     program = make_program()
-    program.loading.add_paths(cameras)
+    program.opening.add_paths(cameras)
 
     def method() -> str:
         found = program.session.others[0].alignment if program.session.others else None
@@ -60,7 +60,7 @@ def test_a_method_that_a_recording_does_not_allow_says_why(
     make_program: Callable[..., Program], cameras: list[Path], qtbot: QtBot
 ) -> None:
     program = make_program()
-    program.loading.add_paths(cameras)
+    program.opening.add_paths(cameras)
     qtbot.waitUntil(lambda: len(program.session.entries) == 2, timeout=60_000)
     action = program.actions[ActionId.METHOD_TIMECODE]
     assert not action.isEnabled()

@@ -165,7 +165,7 @@ def test_removing_and_adding_again_works(
 ) -> None:
     aligned.actions[ActionId.REMOVE].trigger()
     assert [e.recording.name for e in aligned.session.entries] == ["second.mp4"]
-    aligned.loading.add_paths([videos[0]])
+    aligned.opening.add_paths([videos[0]])
     wait_settled(qtbot, aligned, 2)
     assert aligned.session.others[0].stage is Stage.ALIGNED
     aligned.actions[ActionId.CLOSE_ALL].trigger()
@@ -215,7 +215,7 @@ def test_nothing_convincing_is_said(
     make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot
 ) -> None:
     program = make_program(FakeEngine(convincing=False))
-    program.loading.add_paths(videos[:2])
+    program.opening.add_paths(videos[:2])
     wait_settled(qtbot, program, 2)
     qtbot.waitUntil(lambda: bool(program.player.shown), timeout=60_000)
     program.actions[ActionId.FIND_FRAME].trigger()

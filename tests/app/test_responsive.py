@@ -32,7 +32,7 @@ def test_nothing_blocks_while_embedding_aligning_playing_searching_and_closing(
     watchdog = LoopWatchdog()
     watchdog.start()
     try:
-        program.loading.add_paths([first, second])
+        program.opening.add_paths([first, second])
         qtbot.waitUntil(lambda: bool(program.session.entries), timeout=60_000)
         program.player.play()  # while it is embedded
         wait_settled(qtbot, program, 2)

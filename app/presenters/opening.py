@@ -1,0 +1,269 @@
+"""From files to recordings of the project, in the order they were given."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.faults.messages import Message, Reporter, Severity, describe
+from app.resources.text import letter_of
+from carl_core.errors import CarlError, MediaError
+from carl_core.project import edits
+from carl_core.project.files import SUFFIX
+from carl_core.project.project import Media
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from app.jobs import Job, JobRunner
+    from app.models.engine import EngineHandle
+    from app.models.project import ProjectModel
+    from carl_core.video.recording import Recording
+
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
+VIDEO_SUFFIXES = frozenset(
+    {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"}
+    | {".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".gif", ".y4m"}
+)
+MOST_RECORDINGS = 9
+
+
+@dataclass(eq=False)
+class _Opening:
+    path: Path
+    recording: Recording | None = None
+    is_over: bool = False
+
+
+class OpeningPresenter(QObject):
+    """Opens files in the background and adds them to the project, or finds them for it.
+
+    Signals
+    -------
+    image_offered(Path) : a picture came where recordings were expected
+    project_offered(Path) : a project file did
+    found(Recording) : a recording that is part of the project is open
+    changed() : something is opened, or is over
+    """
+
+    image_offered = Signal(object)
+    project_offered = Signal(object)
+    found = Signal(object)
+    changed = Signal()
+
+    def __init__(
+        self,
+        project: ProjectModel,
+        jobs: JobRunner,
+        engine: EngineHandle,
+        reporter: Reporter,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._project = project
+        self._jobs = jobs
+        self._engine = engine
+        self._reporter = reporter
+        self._openings: list[_Opening] = []
+        self._openings_made = 0
+        self._opened: dict[str, Recording] = {}
+        self._looked_for: set[str] = set()
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether something is being opened."""
+        return bool(self._openings or self._looked_for)
+
+    def opened(self, recording_id: str) -> Recording | None:
+        """Return a recording that was opened before; undo asks for it."""
+        return self._opened.get(recording_id)
+
+    def add_paths(self, paths: Iterable[Path]) -> None:
+        """Open files; folders give the recordings in them, pictures are offered as a search."""
+        for path in paths:
+            if path.suffix.lower() in IMAGE_SUFFIXES:
+                self.image_offered.emit(path)
+                continue
+            if path.suffix.lower() == SUFFIX:
+                self.project_offered.emit(path)
+                continue
+            opening = _Opening(path)
+            self._openings.append(opening)
+            self._openings_made += 1
+            self._submit_opening(opening)
+        self.changed.emit()
+
+    def find(self, media: Media) -> None:
+        """Open a recording that is part of the project; ``found`` follows, or a message."""
+        if media.id in self._looked_for:
+            return
+        self._looked_for.add(media.id)
+        path = Path(media.path)
+
+        def done(recording: Recording) -> None:
+            self._looked_for.discard(media.id)
+            if media.fingerprint and recording.fingerprint != media.fingerprint:
+                self._say(
+                    self.tr(
+                        "“{name}” is not the file the project was made with: its content is "
+                        "another. Anchors and markers may point to other moments."
+                    ).format(name=recording.name),
+                    Severity.WARNING,
+                )
+            recording = replace(recording, id=media.id)
+            self._opened[media.id] = recording
+            if self._project.project.media(media.id) is not None:
+                self.found.emit(recording)
+            self.changed.emit()
+
+        def failed(error: Exception) -> None:
+            self._looked_for.discard(media.id)
+            self._report(error)
+            self.changed.emit()
+
+        def cancelled() -> None:
+            self._looked_for.discard(media.id)
+            self.changed.emit()
+
+        self._jobs.submit(
+            lambda job: self._engine.get().open(path, monitor=job.monitor),
+            key=f"find:{media.id}",
+            title=self.tr("Opening {name}").format(name=_name(path)),
+            done=done,
+            failed=failed,
+            cancelled=cancelled,
+        )
+
+    # Opening -----------------------------------------------------------------------------------
+
+    def _submit_opening(self, opening: _Opening) -> None:
+        self._jobs.submit(
+            lambda job: self._open(job, opening.path),
+            key=f"open:{self._openings_made}",
+            title=self.tr("Opening {name}").format(name=_name(opening.path)),
+            done=lambda found: self._on_opened(opening, found),
+            failed=lambda error: self._on_open_failed(opening, error),
+            cancelled=lambda: self._on_open_over(opening),
+        )
+
+    def _open(self, job: Job[list[Recording]], path: Path) -> list[Recording]:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+            if not inside:
+                raise MediaError(
+                    f"“{_name(path)}” is a folder without recordings. "
+                    "Open the video files themselves.",
+                    path=path,
+                )
+            if len(inside) > MOST_RECORDINGS:
+                raise MediaError(
+                    f"“{_name(path)}” is a folder with {len(inside)} recordings, more than the "
+                    f"{MOST_RECORDINGS} that can be compared. Open some of them.",
+                    path=path,
+                )
+            return [self._engine.get().open(p, monitor=job.monitor) for p in inside]
+        return [self._engine.get().open(path, monitor=job.monitor)]
+
+    def _on_opened(self, opening: _Opening, found: list[Recording]) -> None:
+        if len(found) > 1:
+            at = self._openings.index(opening)
+            self._openings[at : at + 1] = [_Opening(r.path, r, is_over=True) for r in found]
+        else:
+            opening.recording = found[0]
+            opening.is_over = True
+        self._add_opened()
+
+    def _on_open_failed(self, opening: _Opening, error: Exception) -> None:
+        self._report(error)
+        self._on_open_over(opening)
+
+    def _on_open_over(self, opening: _Opening) -> None:
+        opening.is_over = True
+        self._add_opened()
+
+    def _add_opened(self) -> None:
+        """Add what is open, in the order the user gave: the first is the reference."""
+        ready: list[Recording] = []
+        while self._openings and self._openings[0].is_over:
+            opening = self._openings.pop(0)
+            if opening.recording is not None and self._is_wanted(opening.recording, ready):
+                ready.append(opening.recording)
+        if ready:
+            self._add(ready)
+        self.changed.emit()
+
+    def _add(self, recordings: Sequence[Recording]) -> None:
+        for recording in recordings:
+            self._opened[recording.id] = recording
+        media = [
+            Media(
+                id=r.id,
+                path=str(r.path.absolute()),
+                fingerprint=r.fingerprint,
+                size=_size(r.path),
+            )
+            for r in recordings
+        ]
+        names = ", ".join(r.name for r in recordings)
+        self._project.edit(
+            self.tr("add {names}").format(names=names), lambda p: edits.add_recordings(p, media)
+        )
+        for recording in recordings:
+            for problem in recording.info.problems:
+                self._say(f"{recording.name}: {problem}", Severity.INFO)
+
+    def _is_wanted(self, recording: Recording, beside: Sequence[Recording]) -> bool:
+        """Whether a recording can be added; says why not."""
+        project = self._project.project
+        known = [(m.path, m.fingerprint) for m in project.recordings]
+        known += [(os.fspath(r.path), r.fingerprint) for r in beside]
+        for number, (path, fingerprint) in enumerate(known):
+            if fingerprint != recording.fingerprint:
+                continue
+            is_same_path = path == os.fspath(recording.path.absolute())
+            text = (
+                self.tr("“{name}” is already open as {letter}. It was not added again.")
+                if is_same_path
+                else self.tr(
+                    "“{name}” holds the same recording as {letter}, “{other}”. It was not added "
+                    "again; open another recording of the action to compare."
+                )
+            )
+            self._say(
+                text.format(name=recording.name, letter=letter_of(number), other=_name(Path(path))),
+                Severity.WARNING,
+            )
+            return False
+        if len(known) >= MOST_RECORDINGS:
+            self._say(
+                self.tr(
+                    "“{name}” was not added: {most} recordings are compared at most. "
+                    "Remove one first."
+                ).format(name=recording.name, most=MOST_RECORDINGS),
+                Severity.WARNING,
+            )
+            return False
+        return True
+
+    def _say(self, text: str, severity: Severity) -> None:
+        self._reporter.report(Message(text, severity, topic=text))
+
+    def _report(self, error: Exception) -> None:
+        topic = f"{type(error).__name__}:{error}" if isinstance(error, CarlError) else ""
+        self._reporter.report(describe(error, topic=topic))
+
+
+def _name(path: Path) -> str:
+    return os.fsencode(path.name or path).decode("utf-8", errors="replace")
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file; 0 = not known (any more)."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
