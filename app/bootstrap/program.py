@@ -163,6 +163,7 @@ class Program(QObject):
         """Show the window and load the encoder behind it."""
         self.window.show()
         QTimer.singleShot(0, self, self.loading.warm_up)
+        QTimer.singleShot(0, self, self.files.look_for_unsaved)
 
     def open_demo(self) -> None:
         """Open the bundled recordings."""
@@ -186,6 +187,7 @@ class Program(QObject):
         self.window.hide()
         self.adaptation.close()
         self.jobs.close()
+        self.files.close()  # after the last autosave
         self.frames.close()
         self.collector.stop()
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     Edit = Callable[[Project], Project]
 
 MOST_STEPS = 500
+_LONGEST_TEXT = 80
 
 
 class ProjectModel(QObject):
@@ -149,6 +150,8 @@ class _Step(QUndoCommand):
         if not isinstance(other, _Step) or other.merge != self.merge:
             return False
         self._after = other._after
+        if other.text() != self.text():
+            self.setText(f"{self.text()}, {other.text()}"[:_LONGEST_TEXT])
         self.setObsolete(self._after == self._before)
         return True
 

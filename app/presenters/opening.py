@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,6 +36,7 @@ MOST_RECORDINGS = 9
 @dataclass(eq=False)
 class _Opening:
     path: Path
+    batch: int
     recording: Recording | None = None
     is_over: bool = False
 
@@ -70,6 +72,7 @@ class OpeningPresenter(QObject):
         self._reporter = reporter
         self._openings: list[_Opening] = []
         self._openings_made = 0
+        self._batches = 0
         self._opened: dict[str, Recording] = {}
         self._looked_for: set[str] = set()
 
@@ -84,6 +87,7 @@ class OpeningPresenter(QObject):
 
     def add_paths(self, paths: Iterable[Path]) -> None:
         """Open files; folders give the recordings in them, pictures are offered as a search."""
+        self._batches += 1
         for path in paths:
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 self.image_offered.emit(path)
@@ -91,7 +95,7 @@ class OpeningPresenter(QObject):
             if path.suffix.lower() == SUFFIX:
                 self.project_offered.emit(path)
                 continue
-            opening = _Opening(path)
+            opening = _Opening(path, self._batches)
             self._openings.append(opening)
             self._openings_made += 1
             self._submit_opening(opening)
@@ -171,7 +175,9 @@ class OpeningPresenter(QObject):
     def _on_opened(self, opening: _Opening, found: list[Recording]) -> None:
         if len(found) > 1:
             at = self._openings.index(opening)
-            self._openings[at : at + 1] = [_Opening(r.path, r, is_over=True) for r in found]
+            self._openings[at : at + 1] = [
+                _Opening(r.path, opening.batch, r, is_over=True) for r in found
+            ]
         else:
             opening.recording = found[0]
             opening.is_over = True
@@ -187,16 +193,17 @@ class OpeningPresenter(QObject):
 
     def _add_opened(self) -> None:
         """Add what is open, in the order the user gave: the first is the reference."""
-        ready: list[Recording] = []
+        ready: list[tuple[int, Recording]] = []
         while self._openings and self._openings[0].is_over:
             opening = self._openings.pop(0)
-            if opening.recording is not None and self._is_wanted(opening.recording, ready):
-                ready.append(opening.recording)
-        if ready:
-            self._add(ready)
+            recording = opening.recording
+            if recording is not None and self._is_wanted(recording, [r for _, r in ready]):
+                ready.append((opening.batch, recording))
+        for batch, group in groupby(ready, key=lambda pair: pair[0]):
+            self._add([recording for _, recording in group], batch)
         self.changed.emit()
 
-    def _add(self, recordings: Sequence[Recording]) -> None:
+    def _add(self, recordings: Sequence[Recording], batch: int) -> None:
         for recording in recordings:
             self._opened[recording.id] = recording
         media = [
@@ -210,7 +217,9 @@ class OpeningPresenter(QObject):
         ]
         names = ", ".join(r.name for r in recordings)
         self._project.edit(
-            self.tr("add {names}").format(names=names), lambda p: edits.add_recordings(p, media)
+            self.tr("add {names}").format(names=names),
+            lambda p: edits.add_recordings(p, media),
+            merge=f"add:{batch}",  # what was dropped together is undone together
         )
         for recording in recordings:
             for problem in recording.info.problems:

@@ -237,6 +237,7 @@ class ProjectFiles(QObject):
     def _on_changed(self, before: Project, after: Project) -> None:
         if before != after and not self._model.is_in_file:
             self._timer.start()
+        self._on_saved_changed()
 
     def _on_saved_changed(self) -> None:
         self.named.emit(self.name, self._model.is_saved)
