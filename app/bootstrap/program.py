@@ -105,6 +105,7 @@ class Program(QObject):
         self.engine = EngineHandle(make_engine or engine_maker())
         self.engine_state: EngineState | None = None
         self._is_closed = False
+        self._is_leaving = False
 
         colours = THEME.colours
         actions = make_actions(
@@ -164,6 +165,7 @@ class Program(QObject):
         self.window.show()
         QTimer.singleShot(0, self, self.loading.warm_up)
         QTimer.singleShot(0, self, self.files.look_for_unsaved)
+        QTimer.singleShot(0, self, self.files.list_recent)
 
     def open_demo(self) -> None:
         """Open the bundled recordings."""
@@ -190,6 +192,18 @@ class Program(QObject):
         self.files.close()  # after the last autosave
         self.frames.close()
         self.collector.stop()
+
+    def _may_close(self) -> bool:
+        """Return whether nothing is unsaved; otherwise ask, and close after the answer."""
+        if self._is_closed or self._is_leaving or self.project.is_saved:
+            return True
+
+        def leave() -> None:
+            self._is_leaving = True
+            self.window.close()
+
+        self.files.when_saved(leave)
+        return False
 
     def _restore(self) -> None:
         geometry = self.settings.get(keys.GEOMETRY)
@@ -228,6 +242,10 @@ class Program(QObject):
         window.theme_changed.connect(self._on_theme_changed)
         window.empty.open_requested.connect(self._choose_files)
         window.empty.demo_requested.connect(self.open_demo)
+        window.empty.project_requested.connect(self.files.open)
+        window.empty.forget_requested.connect(self.files.forget_recent)
+        self.files.recent_listed.connect(window.empty.set_recent)
+        window.may_close = self._may_close
         window.status.cancel_requested.connect(self.loading.cancel)
 
         window.grid.tile_pressed.connect(session.set_active)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import dataclass
 from pathlib import Path
 
 import xxhash
@@ -13,6 +14,21 @@ from carl_core.atomic import write_atomic
 log = logging.getLogger("carl.window")
 
 MOST = 10
+
+
+@dataclass(frozen=True, slots=True)
+class RecentProject:
+    """One line of the list.
+
+    Attributes
+    ----------
+    picture : file of a small picture, None = there is none
+    exists : whether the project is where it was
+    """
+
+    path: Path
+    picture: Path | None
+    exists: bool
 
 
 class RecentProjects:
@@ -38,6 +54,16 @@ class RecentProjects:
                 log.warning("the list of recent projects cannot be read (%s)", error)
                 self._paths = []
         return tuple(self._paths)
+
+    def listed(self) -> tuple[RecentProject, ...]:
+        """Look what is still there; may take long on a disk that is not connected."""
+        found = []
+        for path in self.paths():
+            picture = self.picture_of(path)
+            found.append(
+                RecentProject(path, picture if picture.is_file() else None, path.is_file())
+            )
+        return tuple(found)
 
     def add(self, path: Path) -> None:
         """Put a project first."""

@@ -52,12 +52,12 @@ class ProjectFiles(QObject):
     -------
     named(str, bool) : name of the project ("" = none yet), and whether it is saved
     opened() : another project has begun
-    recent_changed() : the list of recent projects is another one
+    recent_listed(tuple[RecentProject]) : the projects opened last, newest first
     """
 
     named = Signal(str, bool)
     opened = Signal()
-    recent_changed = Signal()
+    recent_listed = Signal(object)
 
     def __init__(
         self,
@@ -136,6 +136,17 @@ class ProjectFiles(QObject):
 
         self._view.ask_unsaved(self.name, answered)
 
+    def list_recent(self) -> None:
+        """Say what was opened last; ``recent_listed`` follows."""
+        self._jobs.submit(
+            lambda job: self._recent.listed(), key="recent", done=self.recent_listed.emit
+        )
+
+    def forget_recent(self, path: Path) -> None:
+        """Take a project off the list of recent ones; the file stays."""
+        self._recent.forget(path)
+        self.list_recent()
+
     def look_for_unsaved(self) -> None:
         """Offer what a window that did not end properly left."""
         paths = tuple(self._recent.paths())
@@ -189,8 +200,7 @@ class ProjectFiles(QObject):
             self._tell_missing(missing)
 
         def failed(error: Exception) -> None:
-            self._recent.forget(path) if not path.exists() else None
-            self.recent_changed.emit()
+            self.list_recent()
             self._reporter.report(describe(error, topic="project"))
 
         self._jobs.submit(
@@ -226,11 +236,11 @@ class ProjectFiles(QObject):
     def _note_recent(self, path: Path) -> None:
         self._recent.add(path)
         QTimer.singleShot(500, self, lambda: self._picture(path))  # when pictures are there
-        self.recent_changed.emit()
+        self.list_recent()
 
     def _picture(self, path: Path) -> None:
         if self._model.path == path and self._view.picture(self._recent.picture_of(path)):
-            self.recent_changed.emit()
+            self.list_recent()
 
     # Unsaved work ------------------------------------------------------------------------------
 

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QRectF, Qt, Signal
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPen
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QPoint, QRectF, QSize, Qt, Signal
+from PySide6.QtGui import (
+    QColor,
+    QIcon,
+    QKeySequence,
+    QPainter,
+    QPaintEvent,
+    QPen,
+    QPixmap,
+    QShortcut,
+)
+from PySide6.QtWidgets import (
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QListView,
+    QListWidget,
+    QListWidgetItem,
+    QMenu,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from app.resources import icons
 from app.resources.theme import THEME
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from app.models.recent import RecentProject
+
+_PICTURE = QSize(144, 90)
+_PATH = Qt.ItemDataRole.UserRole
 
 
 class EmptyPage(QWidget):
@@ -17,10 +47,14 @@ class EmptyPage(QWidget):
     -------
     open_requested() : the user wants to choose files
     demo_requested() : the user wants to see the samples
+    project_requested(Path) : a recent project was chosen
+    forget_requested(Path) : a recent project is not to be listed any more
     """
 
     open_requested = Signal()
     demo_requested = Signal()
+    project_requested = Signal(object)
+    forget_requested = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -64,11 +98,107 @@ class EmptyPage(QWidget):
         layout.addSpacing(4)
         layout.addLayout(row)
         layout.addSpacing(18)
+        self._recent_title = QLabel(self.tr("Recent projects"))
+        self._recent_title.setProperty("role", "dim")
+        self._recent_title.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        layout.addWidget(self._recent_title)
+        self.recent = self._make_recent()
+        self._recent_title.setBuddy(self.recent)
+        layout.addWidget(self.recent, 0, Qt.AlignmentFlag.AlignCenter)
+        self.set_recent(())
         private = QLabel(self.tr("Everything stays on this computer."))
         private.setProperty("role", "dim")
         private.setAlignment(Qt.AlignmentFlag.AlignCenter)
         layout.addWidget(private)
         self.refresh_icons()
+
+    def _make_recent(self) -> QListWidget:
+        recent = QListWidget()
+        recent.setObjectName("recent-projects")
+        recent.setAccessibleName(self.tr("Recent projects"))
+        recent.setViewMode(QListView.ViewMode.IconMode)
+        recent.setMovement(QListView.Movement.Static)
+        recent.setFlow(QListView.Flow.LeftToRight)
+        recent.setWrapping(False)
+        recent.setIconSize(_PICTURE)
+        recent.setSpacing(6)
+        recent.setUniformItemSizes(True)
+        recent.setFrameShape(QFrame.Shape.NoFrame)
+        recent.setTextElideMode(Qt.TextElideMode.ElideMiddle)
+        recent.setVerticalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        recent.setFixedHeight(_PICTURE.height() + 58)
+        recent.itemActivated.connect(self._on_chosen)
+        recent.itemClicked.connect(self._on_chosen)
+        recent.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        recent.customContextMenuRequested.connect(self._on_menu)
+        delete = QShortcut(QKeySequence.StandardKey.Delete, recent)
+        delete.setContext(Qt.ShortcutContext.WidgetShortcut)
+        delete.activated.connect(lambda: self._forget(recent.currentItem()))
+        return recent
+
+    def set_recent(self, projects: tuple[RecentProject, ...]) -> None:
+        """List the projects opened last."""
+        self.recent.clear()
+        for project in projects:
+            item = QListWidgetItem(project.path.stem)
+            item.setData(_PATH, project.path)
+            item.setIcon(self._picture(project.picture))
+            item.setSizeHint(QSize(_PICTURE.width() + 14, _PICTURE.height() + 32))
+            text = str(project.path).encode("utf-8", "replace").decode()
+            if not project.exists:
+                text = self.tr(
+                    "{path}\nNot there at the moment. Delete takes it off the list."
+                ).format(path=text)
+                item.setForeground(QColor(THEME.colours.dim))
+                item.setText(self.tr("{name} (not found)").format(name=project.path.stem))
+            item.setToolTip(text)
+            item.setData(Qt.ItemDataRole.AccessibleDescriptionRole, text)
+            self.recent.addItem(item)
+        for widget in (self.recent, self._recent_title):
+            widget.setVisible(bool(projects))
+        shown = min(len(projects), 5)
+        self.recent.setFixedWidth(max(1, shown * (_PICTURE.width() + 28) + 8))
+
+    def _picture(self, path: Path | None) -> QIcon:
+        pixmap = QPixmap(_PICTURE)
+        pixmap.fill(QColor(THEME.colours.window))
+        painter = QPainter(pixmap)
+        shown = QPixmap(str(path)) if path is not None else QPixmap()
+        if shown.isNull():
+            film = icons.pixmap("film", THEME.colours.dim, 32, ratio=1.0)
+            painter.drawPixmap((_PICTURE.width() - 32) // 2, (_PICTURE.height() - 32) // 2, film)
+        else:
+            shown = shown.scaled(
+                _PICTURE,
+                Qt.AspectRatioMode.KeepAspectRatio,
+                Qt.TransformationMode.SmoothTransformation,
+            )
+            painter.drawPixmap(
+                (_PICTURE.width() - shown.width()) // 2,
+                (_PICTURE.height() - shown.height()) // 2,
+                shown,
+            )
+        painter.end()
+        icon = QIcon(pixmap)
+        icon.addPixmap(pixmap, QIcon.Mode.Selected)
+        return icon
+
+    def _on_chosen(self, item: QListWidgetItem) -> None:
+        self.project_requested.emit(item.data(_PATH))
+
+    def _on_menu(self, at: QPoint) -> None:
+        item = self.recent.itemAt(at)
+        if item is None:
+            return
+        menu = QMenu(self)
+        menu.addAction(self.tr("Open"), lambda: self._on_chosen(item))
+        menu.addAction(self.tr("Take off the list"), lambda: self._forget(item))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.recent.mapToGlobal(at))
+
+    def _forget(self, item: QListWidgetItem | None) -> None:
+        if item is not None:
+            self.forget_requested.emit(item.data(_PATH))
 
     def refresh_icons(self) -> None:
         """Draw icons in the theme's colours."""

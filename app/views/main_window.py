@@ -47,7 +47,7 @@ from app.views.timeline import Timeline
 from app.views.transport import TransportBar
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from app.models.viewstate import Lane, PairChoice
 
@@ -86,6 +86,10 @@ class MainWindow(QMainWindow):
     reference_chosen(str) : another reference was picked
     closing() : the window is about to close
     theme_changed() : the system went dark or light
+
+    Attributes
+    ----------
+    may_close : asked before closing; returns false after it has begun to ask the user
     """
 
     files_dropped = Signal(object)
@@ -96,6 +100,7 @@ class MainWindow(QMainWindow):
 
     def __init__(self, actions: Mapping[ActionId, QAction], speeds: Sequence[float]) -> None:
         super().__init__()
+        self.may_close: Callable[[], bool] = lambda: True
         self.actions_by_id = dict(actions)
         self.setObjectName("main-window")
         self.setWindowTitle(TITLE)
@@ -318,7 +323,10 @@ class MainWindow(QMainWindow):
             self.pixels_dropped.emit(data.imageData())
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        """Tell whoever must stop."""
+        """Tell whoever must stop, unless something has to be asked first."""
+        if not self.may_close():
+            event.ignore()
+            return
         self.closing.emit()
         super().closeEvent(event)
 

@@ -260,7 +260,25 @@ def test_recent_projects_are_listed_with_pictures(
     recent = aligned.files._recent
     assert recent.paths() == (path,)
     qtbot.waitUntil(lambda: recent.picture_of(path).is_file())
+    page = aligned.window.empty
+    qtbot.waitUntil(lambda: page.recent.count() == 1 and recent.listed()[0].picture is not None)
+    assert page.recent.item(0).text() == "mine"
     path.unlink()
     aligned.files.open(path)
-    qtbot.waitUntil(lambda: recent.paths() == ())
+    qtbot.waitUntil(lambda: "cannot be read" in str(aligned.window.banner.messages))
+    qtbot.waitUntil(lambda: page.recent.item(0).text() == "mine (not found)")
+    page.forget_requested.emit(path)
+    qtbot.waitUntil(lambda: page.recent.count() == 0)
     assert not recent.picture_of(path).exists()
+
+
+@pytest.mark.parametrize(("answer", "is_open"), [("Cancel", True), ("Discard", False)])
+def test_closing_asks_about_unsaved_work(
+    aligned: Program, qtbot: QtBot, answer: str, is_open: bool
+) -> None:
+    pin(aligned.project)
+    aligned.window.close()
+    assert aligned.window.isVisible()
+    box = next(b for b in aligned.window.findChildren(QMessageBox) if b.isVisible())
+    box.button(QMessageBox.StandardButton[answer]).click()
+    qtbot.waitUntil(lambda: aligned.window.isVisible() is is_open)
