@@ -15,7 +15,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
 from app import settings as keys
-from app.actions import SPECS, ActionId, make_actions, tooltip
+from app.actions import SPECS, ActionId, make_actions, tooltip, translated
 from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
@@ -28,6 +28,7 @@ from app.models.recent import RecentProjects
 from app.models.session import SessionModel
 from app.models.viewstate import Lane, PairChoice, Thumbnail, Transport
 from app.presenters.adaptation import AdaptationPresenter
+from app.presenters.handwork import HandworkPresenter
 from app.presenters.heatmap import HeatmapPresenter
 from app.presenters.keeper import SessionKeeper
 from app.presenters.loading import EngineState, LoadingPresenter
@@ -65,6 +66,12 @@ _BASES = {
     ActionId.BASE_REFERENCE: TimeBase.REFERENCE,
     ActionId.BASE_MEAN: TimeBase.MEAN,
     ActionId.BASE_NATIVE: TimeBase.NATIVE,
+}
+_MAPS = {
+    ActionId.MAP_AUTO: "auto",
+    ActionId.MAP_OFFSET: "offset",
+    ActionId.MAP_LINEAR: "linear",
+    ActionId.MAP_PINS: "anchors",
 }
 _METHODS = {
     ActionId.METHOD_PICTURES: Method.PICTURES,
@@ -126,6 +133,7 @@ class Program(QObject):
             self,
         )
         self.keeper = SessionKeeper(self.project, self.session, self.opening, self.loading, self)
+        self.dialogs = ProjectDialogs(window, self.settings)
         state = state or platformdirs.user_state_path("carl")
         self.files = ProjectFiles(
             self.project,
@@ -133,8 +141,11 @@ class Program(QObject):
             self.reporter,
             RecentProjects(state),
             state,
-            ProjectDialogs(window, self.settings),
+            self.dialogs,
             self,
+        )
+        self.handwork = HandworkPresenter(
+            self.session, self.player, self.files, lambda: self.project.project, self.reporter, self
         )
         self.tiles = TilesPresenter(self.session, window.grid, self)
         self.timeline = TimelinePresenter(
@@ -213,6 +224,8 @@ class Program(QObject):
         if not layout.isEmpty():
             self.window.restoreState(layout)
         self.actions[ActionId.METHOD_PICTURES].setChecked(True)
+        self.actions[ActionId.SYNC].setChecked(True)
+        self._show_map()
         base = self.settings.get(keys.TIME_BASE)
         which = next((i for i, b in _BASES.items() if b.value == base), ActionId.BASE_REFERENCE)
         self.project.put(edits.set_base(self.project.project, _base_name(_BASES[which])))
@@ -222,6 +235,8 @@ class Program(QObject):
     def _connect(self) -> None:
         window, session = self.window, self.session
         self.keeper.followed.connect(self._on_project_changed)
+        self.project.stack.indexChanged.connect(self._on_step)
+        session.active_changed.connect(lambda _id: self._show_map())
         self.opening.project_offered.connect(self.files.open)
         self.files.named.connect(self._on_named)
         self.files.opened.connect(self._on_project_opened)
@@ -283,13 +298,34 @@ class Program(QObject):
         return {
             ActionId.OPEN: self._choose_files,
             ActionId.OPEN_DEMO: self.open_demo,
+            ActionId.PROJECT_NEW: lambda: self.files.new(),
+            ActionId.PROJECT_OPEN: lambda: self.dialogs.ask_project(self.files.open),
+            ActionId.SAVE: lambda: self.files.save(),
+            ActionId.SAVE_AS: lambda: self.files.save_as(),
+            ActionId.UNDO: lambda: self.project.stack.undo(),
+            ActionId.REDO: lambda: self.project.stack.redo(),
             ActionId.REMOVE: self._remove_active,
-            ActionId.CLOSE_ALL: lambda: self.files.new(),
+            ActionId.CLOSE_ALL: self._remove_all,
             ActionId.QUIT: lambda: _ignore(self.window.close()),
             ActionId.ALIGN: lambda: self.loading.align_again(),
             ActionId.CANCEL_JOBS: lambda: self.loading.cancel(),
             ActionId.ADAPT: self._show_adaptation,
             ActionId.MAKE_REFERENCE: lambda: self._make_reference(self.session.active_id),
+            ActionId.PIN: lambda: self.handwork.pin(),
+            ActionId.UNPIN: lambda: self.handwork.unpin(),
+            ActionId.CLEAR_PINS: lambda: self.handwork.clear(),
+            ActionId.NEAREST_PIN: lambda: self.handwork.jump(),
+            ActionId.SYNC: lambda: self.player.set_synced(self.actions[ActionId.SYNC].isChecked()),
+            ActionId.NUDGE_BACK: lambda: self.handwork.nudge(-1),
+            ActionId.NUDGE_FORWARD: lambda: self.handwork.nudge(1),
+            ActionId.NUDGE_BACK_TEN: lambda: self.handwork.nudge(-10),
+            ActionId.NUDGE_FORWARD_TEN: lambda: self.handwork.nudge(10),
+            ActionId.NUDGE_BACK_HUNDRED: lambda: self.handwork.nudge(-100),
+            ActionId.NUDGE_FORWARD_HUNDRED: lambda: self.handwork.nudge(100),
+            ActionId.MAP_AUTO: lambda: self.handwork.set_map("auto"),
+            ActionId.MAP_OFFSET: lambda: self.handwork.set_map("offset"),
+            ActionId.MAP_LINEAR: lambda: self.handwork.set_map("linear"),
+            ActionId.MAP_PINS: lambda: self.handwork.set_map("anchors"),
             ActionId.FIND_FRAME: lambda: self.search.find_active_frame(),
             ActionId.FIND_IMAGE: self._choose_image,
             ActionId.FIND_PASTED: self._find_pasted,
@@ -301,6 +337,15 @@ class Program(QObject):
             ActionId.FRAME_FORWARD: lambda: self.player.step(1),
             ActionId.FRAMES_BACK: lambda: self.player.step(-10),
             ActionId.FRAMES_FORWARD: lambda: self.player.step(10),
+            ActionId.FRAMES_BACK_HUNDRED: lambda: self.player.step(-100),
+            ActionId.FRAMES_FORWARD_HUNDRED: lambda: self.player.step(100),
+            ActionId.TEN_SECONDS_BACK: lambda: self.player.seek_by(-10.0),
+            ActionId.TEN_SECONDS_FORWARD: lambda: self.player.seek_by(10.0),
+            ActionId.TENTH_BACK: lambda: self.player.seek_by_share(-0.1),
+            ActionId.TENTH_FORWARD: lambda: self.player.seek_by_share(0.1),
+            ActionId.IN: lambda: self.handwork.set_range(is_start=True),
+            ActionId.OUT: lambda: self.handwork.set_range(is_start=False),
+            ActionId.CLEAR_RANGE: lambda: self.handwork.clear_range(),
             ActionId.SECOND_BACK: lambda: self.player.seek_by(-1.0),
             ActionId.SECOND_FORWARD: lambda: self.player.seek_by(1.0),
             ActionId.START: lambda: self.player.seek_end(is_end=False),
@@ -344,6 +389,11 @@ class Program(QObject):
             ActionId.MAKE_REFERENCE,
             ActionId.FIND_FRAME,
             ActionId.PLAY,
+            ActionId.SAVE,
+            ActionId.SAVE_AS,
+            ActionId.PIN,
+            ActionId.IN,
+            ActionId.OUT,
         )
         for which in needs:
             self.actions[which].setEnabled(is_any)
@@ -442,6 +492,9 @@ class Program(QObject):
                 lambda p: edits.remove_recording(p, entry.id),
             )
 
+    def _remove_all(self) -> None:
+        self.files.edit(self.tr("remove all recordings"), edits.clear)
+
     def _set_method(self, method: Method) -> None:
         self.files.edit(self.tr("change the method"), lambda p: edits.set_method(p, method.value))
 
@@ -454,6 +507,27 @@ class Program(QObject):
         for which, method in _METHODS.items():
             if method.value == project.method:
                 self.actions[which].setChecked(True)
+        loop = project.loop
+        self.player.set_range(None if loop is None else (loop.start_s, loop.end_s))
+        self._show_map()
+
+    def _on_step(self, _index: int) -> None:
+        if not self._is_closed:  # a stack says this once more when it goes
+            self._show_map()
+
+    def _show_map(self) -> None:
+        """Check the kind of map of the active recording."""
+        kind = self.project.project.maps.get(self.session.active_id, "auto")
+        for which, name in _MAPS.items():
+            if name == kind:
+                self.actions[which].setChecked(True)
+        for which in (ActionId.UNDO, ActionId.REDO):
+            stack = self.project.stack
+            is_undo = which is ActionId.UNDO
+            text = stack.undoText() if is_undo else stack.redoText()
+            word = translated(SPECS[which].text)
+            self.actions[which].setText(f"{word}: {text}" if text else word)
+            self.actions[which].setEnabled(stack.canUndo() if is_undo else stack.canRedo())
 
     def _toggle_full_screen(self) -> None:
         if self.window.isFullScreen():

@@ -85,9 +85,11 @@ class PlaybackPresenter(QObject):
     Signals
     -------
     time_changed(float) : master seconds, at every tick while playing
+    nudged() : a recording is shown beside its place, or not any more
     """
 
     time_changed = Signal(float)
+    nudged = Signal()
 
     def __init__(
         self,
@@ -107,10 +109,15 @@ class PlaybackPresenter(QObject):
         self._view = view
         self._speed = 1.0
         self._is_looping = False
+        self._range_s: tuple[float, float] | None = None
+        self._played_s = (0.0, 0.0)  # the same in master time
+        self._ticked_s = 0.0
         self._resumes_at: float | None = None
         self.own_times_s: dict[str, float | None] = {}
         self._now = now
         self._free: dict[str, int] = {}
+        self._nudges: dict[str, int] = {}
+        self._is_synced = True
         self._due: dict[str, Int64] = {}
         self._due_from = (0.0, 1.0)
         self._rates: dict[str, tuple[float, float | None]] = {}
@@ -137,7 +144,16 @@ class PlaybackPresenter(QObject):
         if self._session.schedule is None:
             return
         self._free.clear()
+        if not self._is_synced:  # only the active one runs
+            self._free = {
+                i: frame.index for i, frame in self.shown.items() if i != self._session.active_id
+            }
         self.clock.set_rate(self._speed if rate is None else rate)
+        start_s, end_s = self._played_s
+        is_at_out = self.clock.rate > 0 and abs(self.clock.time_s - end_s) < 2e-3
+        if self._range_s is not None and is_at_out:
+            self.clock.seek(start_s)
+        self._ticked_s = self.clock.time_s
         self.clock.play()
         self._timer.start()
         self.refresh()
@@ -175,6 +191,50 @@ class PlaybackPresenter(QObject):
         self._is_looping = is_looping
         self._set_limits()
 
+    @property
+    def is_synced(self) -> bool:
+        """Whether moving the active recording moves the others."""
+        return self._is_synced
+
+    def set_synced(self, is_synced: bool) -> None:
+        """Move all recordings in step, or the active one alone (until it is pinned)."""
+        self._is_synced = is_synced
+        if is_synced:
+            self._free.clear()
+        self.refresh()
+
+    @property
+    def nudges(self) -> dict[str, int]:
+        """Frames by which recordings are shown beside their place, where they are."""
+        return dict(self._nudges)
+
+    def nudge(self, recording_id: str, frames: int) -> None:
+        """Show a recording ``frames`` further beside its place, the others still."""
+        if self._session.entry(recording_id) is None:
+            return
+        if recording_id in self._free:
+            self._step_alone(recording_id, self._free[recording_id], frames)
+            return
+        total = self._nudges.pop(recording_id, 0) + frames
+        if total:
+            self._nudges[recording_id] = total
+        self.refresh()
+        self.nudged.emit()
+
+    def clear_nudge(self, recording_id: str) -> None:
+        """Show a recording in its place again."""
+        if self._nudges.pop(recording_id, 0) or self._free.pop(recording_id, None) is not None:
+            self.refresh()
+            self.nudged.emit()
+
+    def frame_due(self, recording_id: str) -> int | None:
+        """Frame that belongs on the screen now, nudges and lone steps included; None = none."""
+        free = self._free.get(recording_id)
+        if free is not None:
+            return free
+        due = self._due.get(recording_id)
+        return int(due[0]) if due is not None and due[0] >= 0 else None
+
     def begin_scrub(self) -> None:
         """Hold the clock while the user drags the playhead."""
         self._resumes_at = self.clock.rate if self.clock.is_playing else None
@@ -196,6 +256,18 @@ class PlaybackPresenter(QObject):
     def seek_by(self, seconds: float) -> None:
         """Jump by seconds of master time."""
         self.seek(self.clock.time_s + seconds)
+
+    def seek_by_share(self, share: float) -> None:
+        """Jump by a share of the length."""
+        schedule = self._session.schedule
+        if schedule is not None:
+            self.seek_by(share * schedule.duration_s)
+
+    def set_range(self, range_s: tuple[float, float] | None) -> None:
+        """Play only this range, seconds of the reference; None = everything."""
+        if range_s != self._range_s:
+            self._range_s = range_s
+            self._set_limits()
 
     def seek_end(self, *, is_end: bool) -> None:
         """Jump to the beginning or the end."""
@@ -246,9 +318,11 @@ class PlaybackPresenter(QObject):
         now_s = self.clock.time_s
         recording = entry.recording
         if recording.id in self._free:
-            target = min(max(self._free[recording.id] + frames, 0), len(recording.index) - 1)
-            self._free[recording.id] = target
-            self.refresh()
+            self._step_alone(recording.id, self._free[recording.id], frames)
+            return
+        if not self._is_synced:
+            shown = self.frame_due(recording.id)
+            self._step_alone(recording.id, 0 if shown is None else shown, frames)
             return
         current = schedule.frames_at(now_s)[recording.id]
         if current is None:  # no counterpart here: step along the reference
@@ -265,6 +339,13 @@ class PlaybackPresenter(QObject):
                 self.refresh()
             return
         self.seek(self._exact(schedule, recording.id, target, at))
+
+    def _step_alone(self, recording_id: str, frame: int, frames: int) -> None:
+        entry = self._session.entry(recording_id)
+        assert entry is not None
+        self._free[recording_id] = min(max(frame + frames, 0), len(entry.recording.index) - 1)
+        self.refresh()
+        self.nudged.emit()
 
     def _exact(self, schedule: Schedule, recording_id: str, frame: int, at_s: float) -> float:
         """Return a time next to ``at_s`` at which ``frame`` is shown, against rounding in a map."""
@@ -294,10 +375,16 @@ class PlaybackPresenter(QObject):
             entry = self._session.entry(recording_id)
             assert entry is not None
             known = np.isfinite(own_s)
-            shown = entry.recording.index.frames_shown_at(np.where(known, own_s, 0.0))
+            index = entry.recording.index
+            shown = index.frames_shown_at(np.where(known, own_s, 0.0))
+            own_now_s = float(own_s[0]) if known[0] else None
+            nudge = self._nudges.get(recording_id, 0)
+            if nudge:
+                shown = np.clip(shown + nudge, 0, len(index) - 1)
+                own_now_s = index.time_of(int(shown[0])) if known[0] else None
             due = np.where(known, shown, -1)
             self._due[recording_id] = due
-            self.own_times_s[recording_id] = float(own_s[0]) if known[0] else None
+            self.own_times_s[recording_id] = own_now_s
             free = self._free.get(recording_id)
             if free is not None:
                 self.own_times_s[recording_id] = entry.recording.index.time_of(free)
@@ -368,13 +455,22 @@ class PlaybackPresenter(QObject):
     def _on_tick(self) -> None:
         if not self.clock.is_playing:
             self._timer.stop()  # ran into the end
+        else:
+            self._stop_at_out()
         self.refresh()
 
     # Keeping up with the session ---------------------------------------------------------------
 
     def _on_schedule_changed(self) -> None:
         ids = {e.id for e in self._session.entries}
-        for known in (self.shown, self.figures, self._counterparts, self._free, self._rates):
+        for known in (
+            self.shown,
+            self.figures,
+            self._counterparts,
+            self._free,
+            self._rates,
+            self._nudges,
+        ):
             for recording_id in [i for i in known if i not in ids]:
                 del known[recording_id]
         schedule = self._session.schedule
@@ -392,8 +488,35 @@ class PlaybackPresenter(QObject):
         if schedule is None:
             return
         self.clock.set_limits(0.0, schedule.duration_s)
-        if self._is_looping and schedule.duration_s > 0.05:
-            self.clock.set_loop((0.0, schedule.duration_s))
+        self._played_s = self._master_range(schedule)
+        start_s, end_s = self._played_s
+        self.clock.set_loop(
+            (start_s, end_s) if self._is_looping and end_s - start_s > 0.05 else None
+        )
+
+    def _master_range(self, schedule: Schedule) -> tuple[float, float]:
+        """In and out in master time."""
+        if self._range_s is None:
+            return 0.0, schedule.duration_s
+        edges = [schedule.master_time_of(schedule.reference.id, t) for t in self._range_s]
+        start_s, end_s = (0.0 if t is None else t for t in edges)
+        return start_s, min(end_s, schedule.duration_s)
+
+    def _stop_at_out(self) -> None:
+        """Stop where the range ends, unless it was left by hand."""
+        if self._range_s is None or self._is_looping:
+            return
+        start_s, end_s = self._played_s
+        before_s, now_s = self._ticked_s, self.clock.time_s
+        self._ticked_s = now_s
+        if self.clock.rate > 0 and before_s < end_s <= now_s:
+            self._halt(max(start_s, end_s - 1e-3))  # the last frame of the range stays
+        elif self.clock.rate < 0 and now_s < start_s <= before_s:
+            self._halt(start_s)
+
+    def _halt(self, time_s: float) -> None:
+        self.clock.seek(time_s)
+        self.pause()
 
     def _show_transport(self, *, is_urgent: bool = True) -> None:
         now = self._now()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from carl_core.errors import ProjectError
+from carl_core.project.project import Project
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
         Media,
         Method,
         Moment,
-        Project,
         TimeBaseName,
         View,
     )
@@ -69,6 +69,11 @@ def remove_recording(project: Project, recording: str) -> Project:
         maps={key: kind for key, kind in project.maps.items() if key != recording},
         loop=project.loop if reference == project.reference else None,
     )
+
+
+def clear(project: Project) -> Project:
+    """Take all recordings out, with all that belongs to them."""
+    return Project(method=project.method, base=project.base, model=project.model, view=project.view)
 
 
 def set_reference(project: Project, recording: str) -> Project:

@@ -1,0 +1,90 @@
+"""The one table of actions. Menus, toolbar, key sheet and tests are made from it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
+
+from app.actions.align_rows import ALIGN_ROWS
+from app.actions.file_rows import FILE_ROWS
+from app.actions.hand_rows import HAND_ROWS
+from app.actions.look_rows import LOOK_ROWS
+from app.actions.play_rows import PLAY_ROWS
+from app.actions.spec import MENUS, ActionId, ActionSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+__all__ = ["ACTIONS", "MENUS", "SPECS", "ActionId", "ActionSpec", "make_actions"]
+
+ACTIONS: tuple[ActionSpec, ...] = (
+    *FILE_ROWS,
+    *ALIGN_ROWS,
+    *HAND_ROWS,
+    *PLAY_ROWS,
+    *LOOK_ROWS,
+)
+
+SPECS: Mapping[ActionId, ActionSpec] = {spec.id: spec for spec in ACTIONS}
+
+
+def translated(text: str) -> str:
+    """Translate a text of the table."""
+    return QCoreApplication.translate("Actions", text)
+
+
+def plain_text(spec: ActionSpec) -> str:
+    """Return the action's text without mnemonic and dots, for key sheet and buttons."""
+    return translated(spec.text).replace("&", "").rstrip("…")
+
+
+def tooltip(spec: ActionSpec) -> str:
+    """Return the tip with the first key behind it."""
+    tip = translated(spec.tip)
+    if not spec.keys:
+        return tip
+    key = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
+    return f"{tip} ({key})"
+
+
+def make_actions(
+    parent: QObject,
+    handlers: Mapping[ActionId, Callable[[], None]],
+    icon: Callable[[str], QIcon],
+) -> dict[ActionId, QAction]:
+    """Make a ``QAction`` for each row and connect it.
+
+    Raises
+    ------
+    KeyError
+        When an action has no handler.
+    """
+    actions: dict[ActionId, QAction] = {}
+    groups: dict[str, QActionGroup] = {}
+    for spec in ACTIONS:
+        action = QAction(translated(spec.text), parent)
+        action.setObjectName(f"action-{spec.id.value}")
+        action.setShortcuts([QKeySequence(key) for key in spec.keys])
+        action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)
+        action.setToolTip(tooltip(spec))
+        action.setIconText(translated(spec.short) if spec.short else plain_text(spec))
+        action.setAutoRepeat(spec.repeats)
+        action.setCheckable(spec.is_checkable)
+        if spec.icon:
+            action.setIcon(icon(spec.icon))
+        if spec.group:
+            group = groups.setdefault(spec.group, QActionGroup(parent))
+            group.addAction(action)
+        # triggered passes "checked", which no handler wants
+        action.triggered.connect(_without_arguments(handlers[spec.id]))
+        actions[spec.id] = action
+    return actions
+
+
+def _without_arguments(handler: Callable[[], None]) -> Callable[[bool], None]:
+    def call(_checked: bool = False) -> None:
+        handler()
+
+    return call

@@ -1,0 +1,159 @@
+"""Alignment by hand."""
+
+from __future__ import annotations
+
+from app.actions.spec import MENU_ALIGN, QT_TRANSLATE_NOOP, ActionId, ActionSpec
+
+HAND_ROWS: tuple[ActionSpec, ...] = (
+    ActionSpec(
+        ActionId.PIN,
+        QT_TRANSLATE_NOOP("Actions", "&Pin these frames"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "The frames shown now are the same moment; the map goes through them.",
+        ),
+        ("Shift+M",),
+        MENU_ALIGN,
+        starts_section=True,
+    ),
+    ActionSpec(
+        ActionId.UNPIN,
+        QT_TRANSLATE_NOOP("Actions", "&Unpin"),
+        QT_TRANSLATE_NOOP("Actions", "Take out the pin nearest to the playhead."),
+        ("Ctrl+Shift+M",),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.CLEAR_PINS,
+        QT_TRANSLATE_NOOP("Actions", "Remove all pins"),
+        QT_TRANSLATE_NOOP("Actions", "Take out all pins of the active recording."),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.NEAREST_PIN,
+        QT_TRANSLATE_NOOP("Actions", "To the nearest pin"),
+        QT_TRANSLATE_NOOP("Actions", "Jump to the nearest pin of the active recording."),
+        ("F8",),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.SYNC,
+        QT_TRANSLATE_NOOP("Actions", "S&ync lock"),
+        QT_TRANSLATE_NOOP("Actions", "Move all recordings in step; off: the active one alone."),
+        ("S",),
+        MENU_ALIGN,
+        is_checkable=True,
+    ),
+    ActionSpec(
+        ActionId.NUDGE_BACK,
+        QT_TRANSLATE_NOOP("Actions", "Nudge one frame back"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Move the active recording alone by one frame; pin it to keep that.",
+        ),
+        ("Alt+-",),
+        MENU_ALIGN,
+        repeats=True,
+        starts_section=True,
+    ),
+    ActionSpec(
+        ActionId.NUDGE_FORWARD,
+        QT_TRANSLATE_NOOP("Actions", "Nudge one frame forward"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Move the active recording alone by one frame; pin it to keep that.",
+        ),
+        ("Alt+=",),
+        MENU_ALIGN,
+        repeats=True,
+    ),
+    ActionSpec(
+        ActionId.NUDGE_BACK_TEN,
+        QT_TRANSLATE_NOOP("Actions", "Nudge ten frames back"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Move the active recording alone by ten frames; pin it to keep that.",
+        ),
+        ("Ctrl+Alt+-",),
+        MENU_ALIGN,
+        repeats=True,
+    ),
+    ActionSpec(
+        ActionId.NUDGE_FORWARD_TEN,
+        QT_TRANSLATE_NOOP("Actions", "Nudge ten frames forward"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Move the active recording alone by ten frames; pin it to keep that.",
+        ),
+        ("Ctrl+Alt+=",),
+        MENU_ALIGN,
+        repeats=True,
+    ),
+    ActionSpec(
+        ActionId.NUDGE_BACK_HUNDRED,
+        QT_TRANSLATE_NOOP("Actions", "Nudge a hundred frames back"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Move the active recording alone by a hundred frames; pin it to keep that.",
+        ),
+        ("Alt+Shift+-", "Alt+_"),
+        MENU_ALIGN,
+        repeats=True,
+    ),
+    ActionSpec(
+        ActionId.NUDGE_FORWARD_HUNDRED,
+        QT_TRANSLATE_NOOP("Actions", "Nudge a hundred frames forward"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Move the active recording alone by a hundred frames; pin it to keep that.",
+        ),
+        ("Alt+Shift+=", "Alt++"),
+        MENU_ALIGN,
+        repeats=True,
+    ),
+    ActionSpec(
+        ActionId.MAP_AUTO,
+        QT_TRANSLATE_NOOP("Actions", "Map by &itself"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "The map of the active recording follows pictures, sound or timecode."
+        ),
+        (),
+        MENU_ALIGN,
+        group="map",
+        is_checkable=True,
+        starts_section=True,
+    ),
+    ActionSpec(
+        ActionId.MAP_OFFSET,
+        QT_TRANSLATE_NOOP("Actions", "&Constant offset"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Shift the active recording as a whole; a pin decides by how much."
+        ),
+        (),
+        MENU_ALIGN,
+        group="map",
+        is_checkable=True,
+    ),
+    ActionSpec(
+        ActionId.MAP_LINEAR,
+        QT_TRANSLATE_NOOP("Actions", "&Linear map"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Shift and stretch the active recording, through the outer pins.",
+        ),
+        (),
+        MENU_ALIGN,
+        group="map",
+        is_checkable=True,
+    ),
+    ActionSpec(
+        ActionId.MAP_PINS,
+        QT_TRANSLATE_NOOP("Actions", "Pins &only"),
+        QT_TRANSLATE_NOOP("Actions", "Straight from pin to pin."),
+        (),
+        MENU_ALIGN,
+        group="map",
+        is_checkable=True,
+    ),
+)

@@ -1,0 +1,132 @@
+"""What a row of the table of actions says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+
+    def QT_TRANSLATE_NOOP(context: str, text: str) -> str:
+        """Mark a text for translators; the stubs say ``object`` where it is the text itself."""
+
+else:
+    from PySide6.QtCore import QT_TRANSLATE_NOOP
+
+
+class ActionId(Enum):
+    """Every command of the window."""
+
+    OPEN = "open"
+    OPEN_DEMO = "open-demo"
+    REMOVE = "remove"
+    CLOSE_ALL = "close-all"
+    QUIT = "quit"
+    PROJECT_NEW = "project-new"
+    PROJECT_OPEN = "project-open"
+    SAVE = "save"
+    SAVE_AS = "save-as"
+    UNDO = "undo"
+    REDO = "redo"
+    ALIGN = "align"
+    CANCEL_JOBS = "cancel-jobs"
+    ADAPT = "adapt"
+    PIN = "pin"
+    UNPIN = "unpin"
+    CLEAR_PINS = "clear-pins"
+    NEAREST_PIN = "nearest-pin"
+    SYNC = "sync"
+    NUDGE_BACK = "nudge-back"
+    NUDGE_FORWARD = "nudge-forward"
+    NUDGE_BACK_TEN = "nudge-back-ten"
+    NUDGE_FORWARD_TEN = "nudge-forward-ten"
+    NUDGE_BACK_HUNDRED = "nudge-back-hundred"
+    NUDGE_FORWARD_HUNDRED = "nudge-forward-hundred"
+    MAP_AUTO = "map-auto"
+    MAP_OFFSET = "map-offset"
+    MAP_LINEAR = "map-linear"
+    MAP_PINS = "map-pins"
+    MAKE_REFERENCE = "make-reference"
+    FIND_FRAME = "find-frame"
+    FIND_IMAGE = "find-image"
+    FIND_PASTED = "find-pasted"
+    PLAY = "play"
+    SHUTTLE_BACK = "shuttle-back"
+    SHUTTLE_STOP = "shuttle-stop"
+    SHUTTLE_FORWARD = "shuttle-forward"
+    FRAME_BACK = "frame-back"
+    FRAME_FORWARD = "frame-forward"
+    FRAMES_BACK = "frames-back"
+    FRAMES_FORWARD = "frames-forward"
+    SECOND_BACK = "second-back"
+    SECOND_FORWARD = "second-forward"
+    FRAMES_BACK_HUNDRED = "frames-back-hundred"
+    FRAMES_FORWARD_HUNDRED = "frames-forward-hundred"
+    TEN_SECONDS_BACK = "ten-seconds-back"
+    TEN_SECONDS_FORWARD = "ten-seconds-forward"
+    TENTH_BACK = "tenth-back"
+    TENTH_FORWARD = "tenth-forward"
+    IN = "in"
+    OUT = "out"
+    CLEAR_RANGE = "clear-range"
+    START = "start"
+    END = "end"
+    SLOWER = "slower"
+    FASTER = "faster"
+    NORMAL_SPEED = "normal-speed"
+    LOOP = "loop"
+    NEXT_TILE = "next-tile"
+    PREVIOUS_TILE = "previous-tile"
+    METHOD_PICTURES = "method-pictures"
+    METHOD_SOUND = "method-sound"
+    METHOD_TIMECODE = "method-timecode"
+    BASE_REFERENCE = "base-reference"
+    BASE_MEAN = "base-mean"
+    BASE_NATIVE = "base-native"
+    FULL_SCREEN = "full-screen"
+    RESET_LAYOUT = "reset-layout"
+    KEYS = "keys"
+    DIAGNOSTICS = "diagnostics"
+    ABOUT = "about"
+
+
+MENU_FILE = QT_TRANSLATE_NOOP("Actions", "&File")
+MENU_EDIT = QT_TRANSLATE_NOOP("Actions", "&Edit")
+MENU_ALIGN = QT_TRANSLATE_NOOP("Actions", "&Align")
+MENU_PLAY = QT_TRANSLATE_NOOP("Actions", "&Play")
+MENU_SEARCH = QT_TRANSLATE_NOOP("Actions", "&Search")
+MENU_VIEW = QT_TRANSLATE_NOOP("Actions", "&View")
+MENU_HELP = QT_TRANSLATE_NOOP("Actions", "&Help")
+MENUS = (MENU_FILE, MENU_EDIT, MENU_ALIGN, MENU_PLAY, MENU_SEARCH, MENU_VIEW, MENU_HELP)
+
+
+@dataclass(frozen=True, slots=True)
+class ActionSpec:
+    """One row of the table.
+
+    Attributes
+    ----------
+    text : as in a menu, with mnemonic
+    tip : a sentence on what it does
+    keys : shortcuts, the first is shown
+    menu : one of ``MENUS``
+    icon : name in ``app.resources.icons``, "" = none
+    group : actions of one group exclude each other; "" = none
+    is_checkable : whether it holds a state
+    repeats : whether holding the key repeats it
+    starts_section : whether a line stands above it in the menu
+    short : text on a toolbar button, "" = ``text`` without mnemonic
+    """
+
+    id: ActionId
+    text: str
+    tip: str
+    keys: tuple[str, ...]
+    menu: str
+    icon: str = ""
+    group: str = ""
+    is_checkable: bool = False
+    repeats: bool = False
+    starts_section: bool = False
+    short: str = ""
