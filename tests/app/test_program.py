@@ -13,7 +13,7 @@ from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QLabel
 
 from app.actions import ActionId
-from app.bootstrap.program import pixels_of
+from app.bootstrap.finding import pixels_of
 from app.models.engine import engine_maker
 from app.models.session import Stage
 from carl_core.errors import ModelError
@@ -459,5 +459,5 @@ def test_a_tiny_encoder_aligns_a_recording_with_its_trimmed_copy(
         ]
         assert abs(numbers[0] - numbers[1]) <= 2
     assert program.engine_state is not None
-    assert "CPU" in program.diagnostics()
+    assert "CPU" in program.help.diagnostics()
     assert pixels_of(program.window.grab().toImage()).shape[2] == 3
