@@ -156,11 +156,13 @@ class Program(QObject):
             lambda: self.engine_state.provider if self.engine_state else "not loaded",
             self.recent.text,
         )
+        self.aligning = AligningFeature(parts, self)
+        self.finding = FindingFeature(parts, self)
         self.features = (
             PlayingFeature(parts, self),
-            AligningFeature(parts, self),
+            self.aligning,
             HandFeature(parts, self),
-            FindingFeature(parts, self),
+            self.finding,
             AdaptingFeature(parts, self),
             self.help,
         )
