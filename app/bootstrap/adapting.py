@@ -40,6 +40,10 @@ class AdaptingFeature(Feature):
         """Return the one command."""
         return {ActionId.ADAPT: self._show}
 
+    def working(self) -> str:
+        """Return that an adaptation runs."""
+        return self.tr("Adapting the encoder") if self.adaptation.state.stage.is_running else ""
+
     def close(self) -> None:
         """Stop the trainer."""
         self.adaptation.close()

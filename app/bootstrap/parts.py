@@ -74,5 +74,9 @@ class Feature(QObject):
     def on_theme(self) -> None:
         """Draw in the colours of a new theme what style sheets do not reach."""
 
+    def working(self) -> str:
+        """Return what runs besides jobs and would be stopped by closing; "" = nothing."""
+        return ""
+
     def close(self) -> None:
         """Stop whatever runs; called once, before jobs and frames end."""

@@ -17,6 +17,7 @@ from app.bootstrap.choosing import choose_files
 from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
+from app.bootstrap.leaving import Leaving
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
 from app.faults.collector import MainThreadCollector
@@ -97,7 +98,6 @@ class Program(QObject):
         self.engine = EngineHandle(make_engine or engine_maker())
         self.engine_state: EngineState | None = None
         self._is_closed = False
-        self._is_leaving = False
         self.features: tuple[Feature, ...] = ()
 
         colours = THEME.colours
@@ -133,6 +133,14 @@ class Program(QObject):
             self.session, self.jobs, self.player, _TimelineView(window), self
         )
         self.status = StatusPresenter(self.jobs, window.status, self)
+        self._leaving = Leaving(
+            window,
+            self.jobs,
+            self.project,
+            self.files,
+            lambda: [text for feature in self.features if (text := feature.working())],
+            self,
+        )
         self._connect()
         parts = Parts(
             window=window,
@@ -206,18 +214,6 @@ class Program(QObject):
         self.frames.close()
         self.collector.stop()
 
-    def _may_close(self) -> bool:
-        """Return whether nothing is unsaved; otherwise ask, and close after the answer."""
-        if self._is_closed or self._is_leaving or self.project.is_saved:
-            return True
-
-        def leave() -> None:
-            self._is_leaving = True
-            self.window.close()
-
-        self.files.when_saved(leave)
-        return False
-
     def _restore(self) -> None:
         geometry = self.settings.get(keys.GEOMETRY)
         if not geometry.isEmpty():
@@ -255,8 +251,10 @@ class Program(QObject):
         window.empty.project_requested.connect(self.files.open)
         window.empty.forget_requested.connect(self.files.forget_recent)
         self.files.recent_listed.connect(window.empty.set_recent)
-        window.may_close = self._may_close
+        window.may_close = lambda: self._is_closed or self._leaving.may_close()
 
+        window.status.job_cancelled.connect(self.status.cancel)
+        window.status.job_paused.connect(self.status.pause)
         window.grid.tile_pressed.connect(session.set_active)
         window.grid.menu_requested.connect(self._on_tile_menu)
         window.grid.add_requested.connect(self._choose_files)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QMessageBox
 
 from app.actions import ActionId
 from app.bootstrap.finding import pixels_of
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
+    from app.jobs import Job
 
 
 def messages(program: Program) -> str:
@@ -419,10 +421,63 @@ def test_closing_while_busy_leaves_nothing_behind(
     qtbot.waitUntil(lambda: len(program.session.entries) == 3, timeout=60_000)
     program.player.play()
     program.window.close()
+    assert program.window.isVisible()  # asks first
+    press(program, "Cancel")
+    assert program.window.isVisible()
+    program.window.close()
+    press(program, "Stop and close")
     qtbot.waitUntil(
         lambda: not [t for t in threading.enumerate() if t.name.startswith("carl-")],
         timeout=10_000,
     )
+
+
+def press(program: Program, text: str) -> None:
+    box = next(b for b in program.window.findChildren(QMessageBox, "ask-running") if b.isVisible())
+    next(b for b in box.buttons() if b.text().replace("&", "") == text).click()
+
+
+def test_closing_when_done_closes_when_the_last_job_is_over(
+    make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot
+) -> None:
+    engine = FakeEngine(is_gated=True)
+    program = make_program(engine)
+    drop(program, *videos)
+    qtbot.waitUntil(lambda: len(program.session.entries) == 3, timeout=60_000)
+    program.window.close()
+    press(program, "Close when done")
+    assert program.window.isVisible()
+    engine.gate.set()
+    qtbot.waitUntil(lambda: not program.window.isVisible(), timeout=60_000)
+
+
+def test_a_paused_job_waits_and_goes_on(make_program: Callable[..., Program], qtbot: QtBot) -> None:
+    program = make_program()
+    seen: list[int] = []
+    done: list[int] = []
+
+    def work(job: Job[int]) -> int:
+        job.monitor.start("counting", 1000)
+        for number in range(1000):
+            job.monitor.advance()
+            seen.append(number)
+            time.sleep(0.001)
+        return len(seen)
+
+    program.jobs.submit(work, key="count", title="Counting", done=done.append)
+    qtbot.waitUntil(lambda: len(seen) > 5)
+    program.status.pause("count", True)
+    qtbot.wait(20)
+    count = len(seen)
+    qtbot.wait(60)
+    assert len(seen) == count
+    assert "paused" in program.window.status._text.text()
+    program.status.pause("count", False)
+    qtbot.waitUntil(lambda: len(seen) > count)
+    program.status.pause("count", True)
+    program.status.cancel("count")
+    qtbot.waitUntil(lambda: not program.jobs.is_active("count"))
+    assert not done
 
 
 def test_the_window_remembers_its_size_and_time_base(
