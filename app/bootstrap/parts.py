@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from pathlib import Path
 
     from PySide6.QtGui import QAction
 
@@ -26,13 +27,19 @@ if TYPE_CHECKING:
     from app.presenters.timeline import TimelinePresenter
     from app.settings import Settings
     from app.views.main_window import MainWindow
+    from app.views.project_dialogs import ProjectDialogs
 
     Handlers = Mapping[ActionId, Callable[[], None]]
 
 
 @dataclass(frozen=True)
 class Parts:
-    """The window and what stands behind all of it; made once by ``Program``."""
+    """The window and what stands behind all of it; made once by ``Program``.
+
+    Attributes
+    ----------
+    state : folder for what the program keeps for itself
+    """
 
     window: MainWindow
     actions: Mapping[ActionId, QAction]
@@ -46,6 +53,8 @@ class Parts:
     opening: OpeningPresenter
     loading: LoadingPresenter
     files: ProjectFiles
+    dialogs: ProjectDialogs
+    state: Path
     player: PlaybackPresenter
     timeline: TimelinePresenter
 

@@ -155,6 +155,8 @@ class Program(QObject):
             opening=self.opening,
             loading=self.loading,
             files=self.files,
+            dialogs=self.dialogs,
+            state=state,
             player=self.player,
             timeline=self.timeline,
         )
