@@ -20,6 +20,7 @@ from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
+from app.bootstrap.viewing import ViewingFeature
 from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
 from app.faults.messages import Reporter, describe
@@ -128,7 +129,14 @@ class Program(QObject):
             self.dialogs,
             self,
         )
-        self.tiles = TilesPresenter(self.session, window.grid, self)
+        self.tiles = TilesPresenter(
+            self.session,
+            window.stage,
+            self,
+            nudges=lambda: self.player.nudges,
+            maps=lambda: self.project.project.maps,
+        )
+        self.player.nudged.connect(self.tiles.refresh)
         self.timeline = TimelinePresenter(
             self.session, self.jobs, self.player, _TimelineView(window), self
         )
@@ -171,6 +179,7 @@ class Program(QObject):
         self.features = (
             PlayingFeature(parts, self),
             self.aligning,
+            ViewingFeature(parts, self),
             HandFeature(parts, self),
             self.finding,
             AdaptingFeature(parts, self),
@@ -338,6 +347,7 @@ class Program(QObject):
         self.files.edit(self.tr("remove all recordings"), edits.clear)
 
     def _on_project_changed(self) -> None:
+        self.tiles.refresh()
         for feature in self.features:
             feature.on_project()
 
@@ -384,13 +394,13 @@ class _PlayerView:
         self._window = window
 
     def show_frame(self, recording_id: str, frame: Frame, rate: float | None) -> None:
-        self._window.grid.show_frame(recording_id, frame, rate)
+        self._window.stage.show_frame(recording_id, frame, rate)
 
     def set_counterpart(self, recording_id: str, has_counterpart: bool) -> None:
-        self._window.grid.set_counterpart(recording_id, has_counterpart)
+        self._window.stage.set_counterpart(recording_id, has_counterpart)
 
     def picture_size(self, recording_id: str) -> tuple[int, int]:
-        return self._window.grid.picture_size(recording_id)
+        return self._window.stage.picture_size(recording_id)
 
     def set_transport(self, transport: Transport) -> None:
         self._window.transport.set_transport(transport)

@@ -36,6 +36,10 @@ _SHAPES = {
         + _circle(8.5, 9.5, 1.6)
         + _path("M4 17l5-4.5 4 3.2 3-2.7 4.5 4"),
     ),
+    "view-grid": (_LINE, _frame(3, 5, 8, 14, 1.5) + _frame(13, 5, 8, 14, 1.5)),
+    "view-overlay": (_LINE, _frame(3, 4, 13, 11, 1.5) + _frame(8, 9, 13, 11, 1.5)),
+    "view-difference": (_LINE, _circle(9, 12, 6) + _circle(15, 12, 6)),
+    "view-wipe": (_LINE, _frame(3, 5, 18, 14, 1.5) + _path("M12 3v18M15 9l3 3-3 3M9 9l-3 3 3 3")),
     "play": (_FILL, _path("M7 4.5v15l12.5-7.5z")),
     "pause": (_FILL, _frame(6, 4.5, 4.2, 15, 1) + _frame(13.8, 4.5, 4.2, 15, 1)),
     "reverse": (_FILL, _path("M17 4.5v15L4.5 12z")),
