@@ -12,7 +12,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numba import njit
 
 if TYPE_CHECKING:
     from carl_core.arrays import Float32
@@ -45,6 +44,10 @@ class TimeStretcher:
     def __init__(self, fill: Fill, *, rate: int, channels: int = 2) -> None:
         if rate < 1000 or channels < 1:
             raise ValueError(f"need 1000 samples a second and a channel, got {rate}, {channels}")
+        # Here, because numba takes its time: not for those who only import this module.
+        from carl_core.playback.kernels import most_alike
+
+        self._most_alike = most_alike
         self._fill = fill
         self._segment = round(SEGMENT_S * rate)
         self._fade = round(_FADE_S * rate)
@@ -109,7 +112,7 @@ class TimeStretcher:
         else:
             self._fill(self._next, self._template)
             self._fill(wanted - self._reach, self._region)
-            at = _most_alike(
+            at = self._most_alike(
                 self._template.reshape(-1),
                 self._region[: 2 * self._reach + self._fade].reshape(-1),
                 self._template.shape[1],
@@ -139,39 +142,3 @@ def stretch(samples: Float32, speed: float, *, rate: int) -> Float32:
     result = np.empty((round(len(samples) / speed), samples.shape[1]), dtype=np.float32)
     TimeStretcher(fill, rate=rate, channels=samples.shape[1]).read(result, speed)
     return result
-
-
-# NOTE: keeps the interpreter lock on purpose: for 0.1 ms, to give it away and wait for it again
-# costs a sound callback more than it gives the others.
-@njit("int64(float32[::1], float32[::1], int64, float64)", cache=True, fastmath=True)
-def _most_alike(template, region, channels, off_centre):  # type: ignore[no-untyped-def]
-    """Return the offset, in samples, at which ``region`` is most like ``template``.
-
-    Both interleaved; by correlation normalised for loudness. Silence is most alike in the centre.
-    """
-    length = template.shape[0]
-    offsets = (region.shape[0] - length) // channels + 1
-    centre = (offsets - 1) // 2
-    loudness = np.float32(0.0)
-    for k in range(length):
-        loudness += template[k] * template[k]
-    energy = 0.0
-    for k in range(length):
-        energy += float(region[k]) * float(region[k])
-    best, best_score = centre, -np.inf
-    for offset in range(offsets):
-        first = offset * channels
-        dot = np.float32(0.0)
-        for k in range(length):
-            dot += template[k] * region[first + k]
-        score = float(dot) / np.sqrt(float(loudness) * max(energy, 0.0) + 1e-9)
-        away = (offset - centre) / max(centre, 1)
-        score -= off_centre * away * away
-        if score > best_score:
-            best, best_score = offset, score
-        if offset + 1 < offsets:
-            for c in range(channels):
-                gone = float(region[first + c])
-                come = float(region[first + length + c])
-                energy += come * come - gone * gone
-    return best
