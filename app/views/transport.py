@@ -114,10 +114,15 @@ class TransportBar(QFrame):
         right_layout.addWidget(self._speed)
         right_layout.addStretch(1)
         right_layout.addWidget(self._frame)
+        self._right = right_layout
         right.setMinimumWidth(side)
         layout.addWidget(right, 1)
         self._show_rate(self._state.rate)
         self.set_transport(Transport())
+
+    def add_control(self, control: QWidget) -> None:
+        """Put something beside the speed."""
+        self._right.insertWidget(self._right.indexOf(self._speed) + 1, control)
 
     def set_transport(self, transport: Transport) -> None:
         """Show time, speed and whether it plays."""

@@ -1,0 +1,158 @@
+"""Mute, volume, and which recording is heard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup, QKeyEvent
+from PySide6.QtWidgets import QHBoxLayout, QMenu, QSlider, QToolButton, QWidget
+
+from app.models.sound import REFERENCE, SoundState
+from app.resources import icons
+from app.resources.theme import THEME
+
+if TYPE_CHECKING:
+    from PySide6.QtGui import QAction
+
+SLIDER_WIDTH = 84
+
+_SLIDER_KEYS = frozenset(
+    {
+        Qt.Key.Key_Left,
+        Qt.Key.Key_Right,
+        Qt.Key.Key_Up,
+        Qt.Key.Key_Down,
+        Qt.Key.Key_PageUp,
+        Qt.Key.Key_PageDown,
+        Qt.Key.Key_Home,
+        Qt.Key.Key_End,
+    }
+)
+
+
+class VolumeSlider(QSlider):
+    """A slider whose keys are its own while it has the focus."""
+
+    def event(self, event: QEvent) -> bool:
+        """Take the keys that move it before the window's shortcuts do."""
+        if (
+            event.type() == QEvent.Type.ShortcutOverride
+            and isinstance(event, QKeyEvent)
+            and event.modifiers() == Qt.KeyboardModifier.NoModifier
+            and event.key() in _SLIDER_KEYS
+        ):
+            event.accept()
+            return True
+        return super().event(event)
+
+
+class VolumeControl(QWidget):
+    """A button that mutes, a slider, and a menu of what can be heard.
+
+    Signals
+    -------
+    mute_toggled() : the speaker was pressed
+    volume_chosen(int) : the slider was moved, 0 to 100
+    source_chosen(str) : id of a recording, ``REFERENCE`` = whichever is the reference
+    """
+
+    mute_toggled = Signal()
+    volume_chosen = Signal(int)
+    source_chosen = Signal(str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._state = SoundState()
+        self.setObjectName("volume-control")
+        self.setAccessibleName(self.tr("Sound"))
+        layout = QHBoxLayout(self)
+        layout.setContentsMargins(8, 0, 0, 0)
+        layout.setSpacing(2)
+        self._mute = QToolButton()
+        self._mute.setObjectName("mute")
+        self._mute.setIconSize(QSize(18, 18))
+        self._mute.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._mute.clicked.connect(self.mute_toggled)
+        layout.addWidget(self._mute)
+        self._slider = VolumeSlider(Qt.Orientation.Horizontal)
+        self._slider.setObjectName("volume")
+        self._slider.setAccessibleName(self.tr("Volume"))
+        self._slider.setRange(0, 100)
+        self._slider.setSingleStep(5)
+        self._slider.setPageStep(20)
+        self._slider.setFixedWidth(SLIDER_WIDTH)
+        self._slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._slider.valueChanged.connect(self.volume_chosen)
+        layout.addWidget(self._slider)
+        self._source = QToolButton()
+        self._source.setObjectName("sound-source")
+        self._source.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._source.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._menu = QMenu(self)
+        self._menu.setAccessibleName(self.tr("Recording that is heard"))
+        self._group: QActionGroup | None = None
+        self._source.setMenu(self._menu)
+        layout.addWidget(self._source)
+        self.setTabOrder(self._mute, self._slider)
+        self.setTabOrder(self._slider, self._source)
+        self.set_sound(self._state)
+
+    def set_sound(self, state: SoundState) -> None:
+        """Show volume, what is heard and what can be."""
+        before, self._state = self._state, state
+        with QSignalBlocker(self._slider):
+            self._slider.setValue(state.volume)
+        self._slider.setToolTip(self.tr("Volume: {volume} %").format(volume=state.volume))
+        if (before.choices, before.chosen, before.note) != (
+            state.choices,
+            state.chosen,
+            state.note,
+        ) or self._group is None:
+            self._fill_menu()
+        self._source.setText(state.letter or "–")
+        self._source.setToolTip(self.tr("Which recording is heard"))
+        self._source.setAccessibleName(
+            self.tr("Recording that is heard: {letter}").format(letter=state.letter or "–")
+        )
+        action = self.tr("Sound on") if state.is_muted else self.tr("Mute")
+        self._mute.setToolTip(f"{action}\n{state.note}" if state.note else action)
+        self._mute.setAccessibleName(action)
+        self._mute.setAccessibleDescription(state.note)
+        self.setEnabled(bool(state.choices))
+        self.refresh_icons()
+
+    def refresh_icons(self) -> None:
+        """Draw the speaker anew, e.g. in the colours of another theme."""
+        state, colours = self._state, THEME.colours
+        name = "speaker" if state.volume > 50 else "speaker-low"
+        if state.is_muted:
+            name = "speaker-off"
+        elif state.note:
+            name = "speaker-none"
+        self._mute.setIcon(icons.icon(name, colours.text, colours.line))
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        if self._group is not None:
+            self._group.deleteLater()
+        self._group = QActionGroup(self)
+        if self._state.note:
+            self._menu.addAction(self._state.note).setEnabled(False)
+            self._menu.addSeparator()
+        for choice in self._state.choices:
+            text = choice.text.replace("&", "&&")
+            if not choice.has_sound:
+                text = self.tr("{recording} – no sound").format(recording=text)
+            action = self._menu.addAction(text)
+            action.setCheckable(True)
+            action.setChecked(choice.recording_id == self._state.chosen)
+            action.setEnabled(choice.has_sound or choice.recording_id == REFERENCE)
+            action.setData(choice.recording_id)
+            self._group.addAction(action)
+            if choice.recording_id == REFERENCE:
+                self._menu.addSeparator()
+        self._group.triggered.connect(self._on_chosen)
+
+    def _on_chosen(self, action: QAction) -> None:
+        self.source_chosen.emit(str(action.data()))
