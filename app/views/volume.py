@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
 from PySide6.QtGui import QActionGroup, QKeyEvent
-from PySide6.QtWidgets import QHBoxLayout, QMenu, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QHBoxLayout,
+    QLabel,
+    QMenu,
+    QSlider,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+    QWidgetAction,
+)
 
 from app.models.sound import REFERENCE, SoundState
 from app.resources import icons
@@ -16,6 +25,7 @@ if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
 SLIDER_WIDTH = 84
+MENU_WIDTH = 260
 
 _SLIDER_KEYS = frozenset(
     {
@@ -75,15 +85,8 @@ class VolumeControl(QWidget):
         self._mute.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self._mute.clicked.connect(self.mute_toggled)
         layout.addWidget(self._mute)
-        self._slider = VolumeSlider(Qt.Orientation.Horizontal)
-        self._slider.setObjectName("volume")
-        self._slider.setAccessibleName(self.tr("Volume"))
-        self._slider.setRange(0, 100)
-        self._slider.setSingleStep(5)
-        self._slider.setPageStep(20)
+        self._slider = self._make_slider("volume")
         self._slider.setFixedWidth(SLIDER_WIDTH)
-        self._slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-        self._slider.valueChanged.connect(self.volume_chosen)
         layout.addWidget(self._slider)
         self._source = QToolButton()
         self._source.setObjectName("sound-source")
@@ -92,23 +95,36 @@ class VolumeControl(QWidget):
         self._menu = QMenu(self)
         self._menu.setAccessibleName(self.tr("Recording that is heard"))
         self._group: QActionGroup | None = None
+        self._in_menu = self._make_slider("volume-in-menu")
+        self._percent = QLabel()
+        self._percent.setProperty("role", "dim")
+        self._note = QLabel()
+        self._note.setObjectName("sound-note")
+        self._note.setWordWrap(True)
+        self._head = QWidgetAction(self)
+        self._head.setDefaultWidget(self._make_head())
         self._source.setMenu(self._menu)
         layout.addWidget(self._source)
         self.setTabOrder(self._mute, self._slider)
         self.setTabOrder(self._slider, self._source)
         self.set_sound(self._state)
 
+    def set_compact(self, is_compact: bool) -> None:
+        """Leave the slider to the menu, where there is no room for it."""
+        self._slider.setVisible(not is_compact)
+
     def set_sound(self, state: SoundState) -> None:
         """Show volume, what is heard and what can be."""
         before, self._state = self._state, state
-        with QSignalBlocker(self._slider):
-            self._slider.setValue(state.volume)
-        self._slider.setToolTip(self.tr("Volume: {volume} %").format(volume=state.volume))
-        if (before.choices, before.chosen, before.note) != (
-            state.choices,
-            state.chosen,
-            state.note,
-        ) or self._group is None:
+        for slider in (self._slider, self._in_menu):
+            with QSignalBlocker(slider):
+                slider.setValue(state.volume)
+            slider.setToolTip(self.tr("Volume: {volume} %").format(volume=state.volume))
+        self._percent.setText(f"{state.volume} %")
+        self._note.setText(state.note)
+        self._note.setVisible(bool(state.note))
+        is_same = (before.choices, before.chosen) == (state.choices, state.chosen)
+        if not is_same or self._group is None:
             self._fill_menu()
         self._source.setText(state.letter or "–")
         self._source.setToolTip(self.tr("Which recording is heard"))
@@ -132,14 +148,42 @@ class VolumeControl(QWidget):
             name = "speaker-none"
         self._mute.setIcon(icons.icon(name, colours.text, colours.line))
 
+    def _make_slider(self, name: str) -> QSlider:
+        slider = VolumeSlider(Qt.Orientation.Horizontal)
+        slider.setObjectName(name)
+        slider.setAccessibleName(self.tr("Volume"))
+        slider.setRange(0, 100)
+        slider.setSingleStep(5)
+        slider.setPageStep(20)
+        slider.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        slider.valueChanged.connect(self.volume_chosen)
+        return slider
+
+    def _make_head(self) -> QWidget:
+        """Why it is silent, and the slider, for the top of the menu."""
+        head = QWidget()
+        head.setFixedWidth(MENU_WIDTH)
+        column = QVBoxLayout(head)
+        column.setContentsMargins(12, 6, 12, 6)
+        column.addWidget(self._note)
+        row = QHBoxLayout()
+        label = QLabel(self.tr("Volume"))
+        label.setBuddy(self._in_menu)
+        row.addWidget(label)
+        row.addWidget(self._in_menu, 1)
+        self._percent.setMinimumWidth(self._percent.fontMetrics().horizontalAdvance("100 %"))
+        self._percent.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        row.addWidget(self._percent)
+        column.addLayout(row)
+        return head
+
     def _fill_menu(self) -> None:
         self._menu.clear()
         if self._group is not None:
             self._group.deleteLater()
         self._group = QActionGroup(self)
-        if self._state.note:
-            self._menu.addAction(self._state.note).setEnabled(False)
-            self._menu.addSeparator()
+        self._menu.addAction(self._head)
+        self._menu.addSeparator()
         for choice in self._state.choices:
             text = choice.text.replace("&", "&&")
             if not choice.has_sound:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QKeySequence, QShortcut
-from PySide6.QtWidgets import QMenu, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QSlider, QToolButton, QWidget, QWidgetAction
 
 from app import settings as keys
 from app.audio.output import Trouble
@@ -311,7 +311,28 @@ def test_why_it_is_silent_can_be_read(control: VolumeControl) -> None:
     mute = part(control, QToolButton, "mute")
     assert "No device." in mute.toolTip()
     assert mute.accessibleDescription() == "No device."
-    assert control.findChild(QMenu).actions()[0].text() == "No device."
+    note = part(control, QLabel, "sound-note")
+    assert isinstance(note, QLabel)
+    assert note.text() == "No device."
+
+
+def test_both_sliders_show_the_volume_and_one_is_always_there(
+    control: VolumeControl, qtbot: QtBot
+) -> None:
+    control.set_compact(True)
+    assert part(control, QSlider, "volume").isHidden()
+    in_menu = next(
+        slider
+        for action in control.findChild(QMenu).actions()
+        if isinstance(action, QWidgetAction)
+        for slider in action.defaultWidget().findChildren(QSlider)
+    )
+    assert in_menu.value() == 60
+    with qtbot.waitSignal(control.volume_chosen) as told:
+        in_menu.setValue(20)
+    assert told.args == [20]
+    control.set_compact(False)
+    assert not part(control, QSlider, "volume").isHidden()
 
 
 def test_with_the_focus_its_keys_are_its_own(qtbot: QtBot) -> None:
