@@ -126,7 +126,7 @@ class VolumeControl(QWidget):
         is_same = (before.choices, before.chosen) == (state.choices, state.chosen)
         if not is_same or self._group is None:
             self._fill_menu()
-        self._source.setText(state.letter or "–")
+        self._source.setText(f"{state.letter or '–'} ▾")
         self._source.setToolTip(self.tr("Which recording is heard"))
         self._source.setAccessibleName(
             self.tr("Recording that is heard: {letter}").format(letter=state.letter or "–")
