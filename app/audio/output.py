@@ -119,6 +119,7 @@ class PortAudioOutput:
     ) -> OutputStream:
         """Start the default device; see `Output`."""
         self.check()
+        self._is_stale = True  # by the next time, another may be plugged in
         library = _library()
         rates = [RATE]
         own = round(float(library.query_devices(kind="output")["default_samplerate"]))
@@ -130,7 +131,6 @@ class PortAudioOutput:
             except library.PortAudioError as exc:
                 log.info("the sound device cannot be opened at %d Hz: %s", rate, exc)
                 reason = exc
-        self._is_stale = True
         raise SoundUnavailable(Trouble.REFUSED, str(reason)) from reason
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from app.audio.output import PortAudioOutput, SoundUnavailable, Trouble
+from app.audio.output import RATE, PortAudioOutput, SoundUnavailable, Trouble
 from carl_core.playback.clock import Course
 from carl_core.playback.sound import HIGHEST_RATE, LOWEST_RATE, SoundPlan, SoundSource, SyncedSound
 from carl_core.video.sound_ahead import SoundAhead
@@ -295,6 +295,7 @@ class AudioPlayer(QObject):
             log.info("no sound: %s (%s)", exc.trouble.value, exc)
             self._fail(wish, exc.trouble)
         else:
+            SyncedSound(rate=RATE)  # what it imports is there when the user plays
             self._find(is_known=True, trouble=None)
 
     def _open_stream(self, wish: _Wish) -> None:

@@ -230,6 +230,7 @@ class Library:
     """What we use of ``sounddevice``."""
 
     rates: tuple[int, ...] = (48000,)
+    default_rate: int = 48000
     has_device: bool = True
     starts: int = 0
     streams: list[Any] = field(default_factory=list)
@@ -260,7 +261,7 @@ class Library:
         def query_devices(kind: str) -> dict[str, float]:
             if not library.has_device:
                 raise PortAudioError("Error querying device -1")
-            return {"default_samplerate": float(library.rates[0])}
+            return {"default_samplerate": float(library.default_rate)}
 
         module = types.ModuleType("sounddevice")
         vars(module).update(
@@ -303,6 +304,7 @@ def test_when_it_is_heard_comes_from_the_device(library: Library) -> None:
 
 def test_a_device_of_another_rate_is_used_at_its_own(library: Library) -> None:
     library.rates = (44100,)
+    library.default_rate = 44100
     assert PortAudioOutput().open(lambda out, s: None, lambda: None).rate == 44100
 
 
@@ -317,6 +319,22 @@ def test_devices_are_listed_anew_after_there_was_none(library: Library) -> None:
     output.check()
     output.check()
     assert library.calls == ["terminate", "initialize"] * 2
+
+
+def test_each_time_it_is_opened_the_present_device_is_used(library: Library) -> None:
+    output = PortAudioOutput()
+    for _ in range(2):
+        output.open(lambda out, s: None, lambda: None).close()
+    opened = ["start", "abort", "close"]
+    assert library.calls == [*opened, "terminate", "initialize", *opened]
+
+
+def test_a_device_that_refuses_is_a_reason(library: Library) -> None:
+    library.rates = ()
+    library.default_rate = 44100
+    with pytest.raises(SoundUnavailable, match="Invalid sample rate") as caught:
+        PortAudioOutput().open(lambda out, s: None, lambda: None)
+    assert caught.value.trouble is Trouble.REFUSED
 
 
 @pytest.mark.parametrize(
