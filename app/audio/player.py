@@ -125,7 +125,7 @@ class AudioPlayer(QObject):
         parent: QObject | None = None,
         *,
         output: Output | None = None,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.perf_counter,
         open_source: Callable[[Recording, int], Source] = open_sound_ahead,
     ) -> None:
         super().__init__(parent)

@@ -98,7 +98,7 @@ class PlaybackPresenter(QObject):
         view: PlayerView,
         parent: QObject | None = None,
         *,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         super().__init__(parent)
         self.clock = PlaybackClock(now=now)

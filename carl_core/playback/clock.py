@@ -64,10 +64,11 @@ class PlaybackClock:
 
     Parameters
     ----------
-    now : seconds of a monotone clock, replaceable in tests
+    now : seconds of a monotone clock, replaceable in tests. Not ``time.monotonic``: on Windows
+        it moves in steps of 16 ms before Python 3.13
     """
 
-    def __init__(self, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, *, now: Callable[[], float] = time.perf_counter) -> None:
         self._now = now
         self._start_s = 0.0
         self._end_s = 0.0

@@ -42,8 +42,8 @@ _MARGIN_S = 0.1  # of decoded sound; with less it fades out while there is somet
 class SoundSource(Protocol):
     """What is needed of ``carl_core.video.sound_ahead.SoundAhead``; nothing here may wait."""
 
-    def want(self, sample: int) -> None:
-        """Have the sound from here on made ready."""
+    def want(self, sample: int, then: int | None = None) -> None:
+        """Have the sound from here on made ready, and that from ``then`` on for a jump there."""
         ...
 
     def has(self, first: int, count: int) -> bool:
@@ -99,6 +99,8 @@ class SyncedSound:
         self._error_s = 0.0  # smoothed
         self._is_trimming = False
         self._expected: tuple[float, float] = (0.0, 0.0)  # (heard at, own time there)
+        self._looked_at: SoundPlan | None = None
+        self._loop_sample: int | None = None
         self._fills = 0
         self._far_since: int | None = None
 
@@ -151,8 +153,17 @@ class SyncedSound:
         speed = course.rate
         if len(known) > 1:
             speed *= (known[-1][1] - known[0][1]) / (known[-1][0] - known[0][0])
-        plan.source.want(round(own_s * self.rate))
+        plan.source.want(round(own_s * self.rate), self._loop_start(plan))
         return (own_s, speed) if SLOWEST <= speed <= FASTEST else None
+
+    def _loop_start(self, plan: SoundPlan) -> int | None:
+        """Sample at which a loop begins again; worked out once for a plan."""
+        if plan is not self._looked_at:
+            loop_s = plan.course.loop_s
+            start_s = None if loop_s is None else plan.own_time(loop_s[0])
+            self._loop_sample = None if start_s is None else round(start_s * self.rate)
+            self._looked_at = plan
+        return self._loop_sample
 
     def _is_ready(self, own_s: float, speed: float) -> bool:
         assert self._source is not None

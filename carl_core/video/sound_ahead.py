@@ -15,7 +15,7 @@ from carl_core.errors import MediaError
 from carl_core.video.audio import audio_pieces
 
 if TYPE_CHECKING:
-    from collections.abc import Generator
+    from collections.abc import Generator, Iterator
 
     from carl_core.arrays import Float32
     from carl_core.video.recording import Recording
@@ -29,6 +29,7 @@ CHANNELS = 2
 
 _AHEAD = 6
 _BEHIND = 2
+_THEN = 3  # where a loop begins again
 _NICENESS = 1  # before the pictures' decoders: a gap in sound is noticed first
 
 
@@ -85,6 +86,7 @@ class SoundAhead:
         self._chunks: dict[int, Float32] = {}
         self._silent_from: int | None = None  # chunk number from which on there is no sound
         self._wanted = 0
+        self._then: int | None = None
         self._is_closed = False
         self._moved = threading.Event()
         self._thread = threading.Thread(
@@ -92,11 +94,17 @@ class SoundAhead:
         )
         self._thread.start()
 
-    def want(self, sample: int) -> None:
-        """Have the sound from ``sample`` on decoded. Any thread; does not wait."""
+    def want(self, sample: int, then: int | None = None) -> None:
+        """Have the sound from ``sample`` on decoded. Any thread; does not wait.
+
+        Parameters
+        ----------
+        then : a sample that will be jumped to, so that the beginning there is kept ready as well
+        """
         chunk = max(0, sample // CHUNK)
-        if chunk != self._wanted:
-            self._wanted = chunk
+        next_chunk = None if then is None else max(0, then // CHUNK)
+        if chunk != self._wanted or next_chunk != self._then:
+            self._wanted, self._then = chunk, next_chunk
             self._moved.set()
 
     def has(self, first: int, count: int) -> bool:
@@ -166,14 +174,21 @@ class SoundAhead:
                 chunks.close()
 
     def _missing(self) -> int | None:
-        wanted = self._wanted
-        for number in range(wanted, wanted + _AHEAD):
+        for number in self._kept(0):
             if number not in self._chunks and not self._is_silent(number):
                 return number
         return None
 
     def _forget(self) -> None:
-        wanted = self._wanted
+        kept = set(self._kept(_BEHIND))
         for number in list(self._chunks):
-            if not wanted - _BEHIND <= number < wanted + _AHEAD:
+            if number not in kept:
                 del self._chunks[number]
+
+    def _kept(self, behind: int) -> Iterator[int]:
+        """Chunks to have, most urgent first, with some that are already past."""
+        wanted, then = self._wanted, self._then
+        yield from range(wanted, wanted + _AHEAD)
+        yield from range(wanted - behind, wanted)
+        if then is not None:
+            yield from range(then, then + _THEN)

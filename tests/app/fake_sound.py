@@ -74,7 +74,7 @@ class FakeSource:
         self.is_closed = False
         self.is_broken = False
 
-    def want(self, sample: int) -> None:
+    def want(self, sample: int, then: int | None = None) -> None:
         pass
 
     def has(self, first: int, count: int) -> bool:

@@ -25,9 +25,11 @@ class Ramp:
     def __init__(self) -> None:
         self.missing: Callable[[int, int], bool] = lambda first, count: False
         self.wanted: list[int] = []
+        self.then: int | None = None
 
-    def want(self, sample: int) -> None:
+    def want(self, sample: int, then: int | None = None) -> None:
         self.wanted.append(sample)
+        self.then = then
 
     def has(self, first: int, count: int) -> bool:
         return not self.missing(first, count)
@@ -244,6 +246,18 @@ def test_sound_that_is_not_decoded_yet_is_a_gap_and_comes_back_in_step(device: D
     silent = np.isnan(errors) & (times > 1001)
     assert 0.9 < silent.sum() * 0.005 < 1.5
     assert ramp.wanted[-1] > 4 * RATE
+
+
+def test_where_a_loop_begins_is_made_ready_in_time(device: Device) -> None:
+    clock = clock_of(device)
+    clock.seek(21.0)
+    ramp = Ramp()
+    sound = SyncedSound(rate=RATE)
+    events = [(0.0, clock.play), (0.5, lambda: clock.set_loop((20.0, 22.0)))]
+    device.run(sound, clock, events, 1.0, own_time=lambda time_s: time_s + 3, source=ramp)
+    assert ramp.then == 23 * RATE
+    device.run(sound, clock, [(0.1, lambda: clock.set_loop(None))], 1.0, source=ramp)
+    assert ramp.then is None
 
 
 def test_one_wrong_report_of_the_device_makes_no_jump(device: Device) -> None:

@@ -118,6 +118,19 @@ def test_memory_is_bounded_and_what_is_wanted_comes_first(tmp_path: Path) -> Non
         assert not sound.has(20 * RATE, 100)
 
 
+def test_the_place_jumped_to_next_is_kept_ready(tmp_path: Path) -> None:
+    path = make_sound_video(tmp_path / "a.mkv", clicks(30.0), seconds=30.0, codec="pcm_s16le")
+    with closing(SoundAhead(open_recording(path))) as sound:
+        for at_s in (20, 22, 24):
+            sound.want(at_s * RATE, 2 * RATE)
+            wait_until(lambda at_s=at_s: sound.has(at_s * RATE, 4 * CHUNK))
+            wait_until(lambda: sound.has(2 * RATE, 2 * CHUNK))
+        sound.want(24 * RATE)
+        sound.want(25 * RATE)
+        wait_until(lambda: sound.has(25 * RATE, 5 * CHUNK))
+        assert not sound.has(2 * RATE, CHUNK)
+
+
 def test_a_recording_without_sound_is_silent_throughout(tmp_path: Path) -> None:
     path = make_sound_video(tmp_path / "a.mp4", None, seconds=1.0)
     with closing(SoundAhead(open_recording(path))) as sound:
