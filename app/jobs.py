@@ -57,13 +57,22 @@ class Job(Generic[Result]):
     ----------
     key : jobs with the same key replace each other
     title : shown in the status bar; empty = not worth showing
+    holds_window : whether closing the window asks first
     monitor : progress out of, cancellation into the work
     state, progress : as last delivered; main thread only
     """
 
-    def __init__(self, key: str, title: str, send: Callable[[Job[Result], Any], None]) -> None:
+    def __init__(
+        self,
+        key: str,
+        title: str,
+        send: Callable[[Job[Result], Any], None],
+        *,
+        holds_window: bool = False,
+    ) -> None:
         self.key = key
         self.title = title
+        self.holds_window = holds_window
         self.state = JobState.WAITING
         self.progress: Progress | None = None
         self.is_superseded = False
@@ -78,6 +87,11 @@ class Job(Generic[Result]):
     def cancel(self) -> None:
         """Ask the work to stop. Safe from any thread."""
         self.monitor.cancel()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether it waits to be resumed."""
+        return self.monitor.is_paused
 
     def _on_progress(self, progress: Progress) -> None:
         self._send(self, ("progress", progress))
@@ -146,13 +160,14 @@ class JobRunner(QObject):
         progress: Callable[[Progress], None] | None = None,
         received: Callable[[Any], None] | None = None,
         title: str = "",
+        holds_window: bool = False,
     ) -> Job[Result]:
         """Run ``work(job)`` on the pool. Main thread only.
 
         Exactly one of ``done``, ``failed`` and ``cancelled`` is called, unless a newer job of the
         same key took the place of this one: then none is.
         """
-        job: Job[Result] = Job(key, title, self._post)
+        job: Job[Result] = Job(key, title, self._post, holds_window=holds_window)
         if self._is_closed:
             job.cancel()
             job.state = JobState.CANCELLED
@@ -174,6 +189,20 @@ class JobRunner(QObject):
         if job is not None:
             job.cancel()
             self._set_state(job, JobState.CANCELLING)
+
+    def pause(self, key: str, *, is_paused: bool) -> None:
+        """Hold the newest job of ``key`` at its next step, or let it go on.
+
+        A held job keeps its thread: a pool full of held jobs runs nothing else.
+        """
+        job = self._newest.get(key)
+        if job is None or job.is_paused == is_paused:
+            return
+        if is_paused:
+            job.monitor.pause()
+        else:
+            job.monitor.resume()
+        self.changed.emit(job)
 
     def cancel_all(self) -> None:
         """Ask every job to stop."""

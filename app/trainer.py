@@ -1,7 +1,7 @@
-"""An adaptation as a child process: it needs torch, and its crash must not take the window along.
+"""Learning as a child process: it needs torch, and its crash must not take the window along.
 
-The child says what it does as JSON lines on its standard output (``carl_core.runs``), and listens
-for a line "stop" on its standard input.
+An adaptation says what it does as JSON lines on its standard output (``carl_core.runs``), a
+training in the ``events.jsonl`` of its folder. Both listen for a line "stop" on standard input.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib.util
 import logging
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QProcess, Signal
@@ -18,15 +19,22 @@ from carl_core.runs import event_from_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 log = logging.getLogger("carl.train")
 
 INSTALL_COMMAND = "uv sync --inexact --extra train"
 CRASHED = -1
-_MODULE = "training.adapt"
+ADAPT, TRAIN = "training.adapt", "training.train"
 _KILL_MS = 3000
 _TAIL = 4000  # characters of what the child says on its standard error
+
+
+def training_config(name: str) -> Path | None:
+    """Return a configuration that comes with the training part; None where it is not installed."""
+    spec = importlib.util.find_spec("training")
+    places = spec.submodule_search_locations if spec is not None else None
+    path = Path(next(iter(places))) / "configs" / f"{name}.toml" if places else None
+    return path if path is not None and path.is_file() else None
 
 
 def has_training() -> bool:
@@ -46,13 +54,20 @@ class TrainerProcess(QObject):
     event_received = Signal(object)
     ended = Signal(int, str)
 
-    def __init__(self, parent: QObject | None = None, *, program: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        parent: QObject | None = None,
+        *,
+        module: str = ADAPT,
+        program: Sequence[str] = (),
+    ) -> None:
         super().__init__(parent)
         # -P: the current folder may hold anything, also a file called torch.py.
-        self._program = list(program) or [sys.executable, "-P", "-m", _MODULE]
+        self._program = list(program) or [sys.executable, "-P", "-m", module]
         self._process: QProcess | None = None
         self._waiting = b""
         self._said = ""
+        self._says_events = module == ADAPT
 
     @property
     def is_running(self) -> bool:
@@ -61,17 +76,21 @@ class TrainerProcess(QObject):
 
     def start(self, files: Sequence[Path], model: Path, output: Path) -> None:
         """Adapt ``model`` to ``files``; the better encoder is to lie at ``output``."""
+        arguments = ["--json", "--model", str(model), "-o", str(output), "--"]
+        self.run([*arguments, *(str(file) for file in files)])
+
+    def run(self, arguments: Sequence[str]) -> None:
+        """Start the child with these arguments."""
         if self._process is not None:
-            raise RuntimeError("an adaptation is running already")
+            raise RuntimeError("a child is at work already")
         process = QProcess(self)
         self._process, self._waiting, self._said = process, b"", ""
         process.readyReadStandardOutput.connect(self._on_output)
         process.readyReadStandardError.connect(self._on_error_output)
         process.finished.connect(self._on_finished)
         process.errorOccurred.connect(self._on_error)
-        command, *arguments = self._program
-        arguments += ["--json", "--model", str(model), "-o", str(output), "--"]
-        process.start(command, arguments + [str(file) for file in files])
+        command, *first = self._program
+        process.start(command, [*first, *arguments])
 
     def stop(self) -> None:
         """Ask the child to end learning and to judge and keep the best so far."""
@@ -93,7 +112,8 @@ class TrainerProcess(QObject):
             return
         self._waiting += bytes(self._process.readAllStandardOutput().data())
         whole, _, self._waiting = self._waiting.rpartition(b"\n")
-        for line in whole.decode("utf-8", errors="replace").splitlines():
+        lines = whole.decode("utf-8", errors="replace").splitlines()
+        for line in lines if self._says_events else ():
             try:
                 event = event_from_json(line)
             except StoreError as error:

@@ -42,7 +42,7 @@ ProgressCallback = Callable[[Progress], None]
 class Monitor:
     """Carries progress out of, and cancellation into, a long job.
 
-    ``advance`` and ``check`` belong to the working thread, ``cancel`` to any thread.
+    ``advance`` and ``check`` belong to the working thread, all other calls to any thread.
 
     Parameters
     ----------
@@ -62,6 +62,8 @@ class Monitor:
         self._interval_s = interval_s
         self._now = now
         self._cancelled = threading.Event()
+        self._going = threading.Event()
+        self._going.set()
         self._stage = ""
         self._unit = ""
         self._total: float | None = None
@@ -92,13 +94,32 @@ class Monitor:
         self._report(force=self._total is not None and self._done >= self._total)
 
     def check(self) -> None:
-        """Raise ``Cancelled`` when ``cancel`` was called."""
+        """Wait while paused; raise ``Cancelled`` when ``cancel`` was called."""
+        if not self._going.is_set():
+            self._going.wait()
+            self._samples.clear()  # the pause is no part of the rate
+            self._samples.append((self._now(), self._done))
         if self._cancelled.is_set():
             raise Cancelled
 
     def cancel(self) -> None:
-        """Ask the work to stop at its next check. Safe from any thread."""
+        """Ask the work to stop at its next check, also when paused. Safe from any thread."""
         self._cancelled.set()
+        self._going.set()
+
+    def pause(self) -> None:
+        """Hold the work at its next check. Safe from any thread."""
+        if not self._cancelled.is_set():
+            self._going.clear()
+
+    def resume(self) -> None:
+        """Let paused work go on. Safe from any thread."""
+        self._going.set()
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether ``pause`` was called and ``resume`` was not."""
+        return not self._going.is_set()
 
     @property
     def is_cancelled(self) -> bool:

@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from training.config import ConfigError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
 
 # A process that waits longer than this for another one gives up; an evaluation must fit in.
@@ -313,6 +313,23 @@ class StopWish:
             raise KeyboardInterrupt
         self._asked_s = self._asked_s if self.is_asked else time.monotonic()
         self.is_asked = True
+
+
+def listen_for_stop(heard: Callable[[], None]) -> None:
+    """Call ``heard`` on a thread of its own when standard input says a line "stop".
+
+    For a parent that cannot send signals. Not through ``sys.stdin``, whose lock the exit needs.
+    """
+
+    def listen() -> None:
+        text = b""
+        while piece := os.read(0, 256):
+            text += piece
+            if b"stop" in text.splitlines():
+                heard()
+                return
+
+    threading.Thread(target=listen, name="stop-listener", daemon=True).start()
 
 
 class _Gather(torch.autograd.Function):

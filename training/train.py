@@ -12,6 +12,7 @@ long as ``loss.gather`` is on.
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import dataclasses
 import json
@@ -165,6 +166,9 @@ def train(
         journal.write(Started(journal.now(), done, steps, config.to_json(), str(device)))
         meter = Meter()
         try:
+            if processes.is_first and pairs and config.run.evaluate_every and not done:
+                scores = known_warp_scores(_embedder(learner.carl, config), pairs)
+                journal.write(Evaluated(journal.now(), 0, scores))
             model.train()
             for step in range(done, steps):
                 rate = learning_rate(step, config, epoch_steps)
@@ -242,8 +246,8 @@ def train(
     return Outcome(encoder if config.run.export else None, done, tuple(losses), is_complete=True)
 
 
-def export_latest(config: TrainConfig) -> Path:
-    """Export what a run that is not finished has learned so far.
+def export_checkpoint(config: TrainConfig, name: str = "") -> Path:
+    """Export what a run has learned up to a checkpoint of its folder; "" = the latest.
 
     Raises
     ------
@@ -251,9 +255,10 @@ def export_latest(config: TrainConfig) -> Path:
         When the run folder holds no checkpoint, or one of another model.
     """
     folder = Path(config.run.dir)
-    path = latest_checkpoint(folder)
-    if path is None:
-        raise ConfigError(f"{folder} holds no checkpoint to export. Name it with run.dir.")
+    path = folder / name if name else latest_checkpoint(folder)
+    if path is None or not path.is_file():
+        which = f"no checkpoint {name}" if name else "no checkpoint"
+        raise ConfigError(f"{folder} holds {which} to export. Name the folder with run.dir.")
     model = build_model(config.model)
     load_checkpoint(path, modules=model, part="carl.")
     return _export(model, config, folder / ENCODER_NAME)
@@ -359,6 +364,12 @@ def run_cli(arguments: list[str] | None = None) -> int:
         "--export-only", action="store_true", help="export the run's last checkpoint and stop"
     )
     parser.add_argument(
+        "--checkpoint", default="", metavar="NAME", help="with --export-only: not the last but this"
+    )
+    parser.add_argument(
+        "--listen", action="store_true", help="stop, as on Ctrl-C, when stdin says a line 'stop'"
+    )
+    parser.add_argument(
         "--dry-run", action="store_true", help="say what the run would do and cost, write nothing"
     )
     options = parser.parse_args(arguments)
@@ -373,8 +384,10 @@ def run_cli(arguments: list[str] | None = None) -> int:
             print(forecast(*with_steps(config, recordings), phases))
             return 0
         if options.export_only:
-            print(export_latest(config))
+            print(export_checkpoint(config, options.checkpoint))
             return 0
+        if options.listen:
+            parallel.listen_for_stop(_thread.interrupt_main)  # as Ctrl-C does
         outcome = main(config, console=console)
     except ConfigError as error:
         console.print(f"error: {error}", highlight=False, markup=False, soft_wrap=True)

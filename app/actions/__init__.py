@@ -15,9 +15,9 @@ from app.actions.play_rows import PLAY_ROWS
 from app.actions.spec import MENUS, ActionId, ActionSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["ACTIONS", "MENUS", "SPECS", "ActionId", "ActionSpec", "make_actions"]
+__all__ = ["ACTIONS", "MENUS", "SPECS", "ActionId", "ActionSpec", "bind", "make_actions"]
 
 ACTIONS: tuple[ActionSpec, ...] = (
     *FILE_ROWS,
@@ -49,18 +49,8 @@ def tooltip(spec: ActionSpec) -> str:
     return f"{tip} ({key})"
 
 
-def make_actions(
-    parent: QObject,
-    handlers: Mapping[ActionId, Callable[[], None]],
-    icon: Callable[[str], QIcon],
-) -> dict[ActionId, QAction]:
-    """Make a ``QAction`` for each row and connect it.
-
-    Raises
-    ------
-    KeyError
-        When an action has no handler.
-    """
+def make_actions(parent: QObject, icon: Callable[[str], QIcon]) -> dict[ActionId, QAction]:
+    """Make a ``QAction`` for each row; ``bind`` connects them."""
     actions: dict[ActionId, QAction] = {}
     groups: dict[str, QActionGroup] = {}
     for spec in ACTIONS:
@@ -77,10 +67,33 @@ def make_actions(
         if spec.group:
             group = groups.setdefault(spec.group, QActionGroup(parent))
             group.addAction(action)
-        # triggered passes "checked", which no handler wants
-        action.triggered.connect(_without_arguments(handlers[spec.id]))
         actions[spec.id] = action
     return actions
+
+
+def bind(
+    actions: Mapping[ActionId, QAction],
+    handlers: Iterable[Mapping[ActionId, Callable[[], None]]],
+) -> None:
+    """Connect every action to its one handler.
+
+    Raises
+    ------
+    ValueError
+        When an action has no handler, or two.
+    """
+    found: dict[ActionId, Callable[[], None]] = {}
+    for some in handlers:
+        twice = found.keys() & some.keys()
+        if twice:
+            raise ValueError(f"two handlers for {', '.join(sorted(t.value for t in twice))}")
+        found.update(some)
+    missing = actions.keys() - found.keys()
+    if missing:
+        raise ValueError(f"no handler for {', '.join(sorted(m.value for m in missing))}")
+    for which, action in actions.items():
+        # triggered passes "checked", which no handler wants
+        action.triggered.connect(_without_arguments(found[which]))
 
 
 def _without_arguments(handler: Callable[[], None]) -> Callable[[bool], None]:

@@ -40,6 +40,15 @@ ALIGN_ROWS: tuple[ActionSpec, ...] = (
         starts_section=True,
     ),
     ActionSpec(
+        ActionId.TRAIN,
+        QT_TRANSLATE_NOOP("Actions", "&Train an encoder…"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Let a new encoder learn from a folder of videos, in the background."
+        ),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
         ActionId.METHOD_PICTURES,
         QT_TRANSLATE_NOOP("Actions", "Align by the &pictures"),
         QT_TRANSLATE_NOOP("Actions", "Find in the pictures which moments belong together."),

@@ -32,6 +32,7 @@ class ActionId(Enum):
     ALIGN = "align"
     CANCEL_JOBS = "cancel-jobs"
     ADAPT = "adapt"
+    TRAIN = "train"
     PIN = "pin"
     UNPIN = "unpin"
     CLEAR_PINS = "clear-pins"

@@ -109,6 +109,11 @@ class EngineHandle:
             self._make = make
             self._engine = None
 
+    def release(self) -> None:
+        """Let go of the engine, and with it of the GPU's memory; the next ``get`` makes it anew."""
+        with self._lock:
+            self._engine = None
+
     def get(self) -> Engine:
         """Return the engine; the first call makes it."""
         with self._lock:

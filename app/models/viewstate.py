@@ -139,14 +139,19 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class JobLine:
-    """The job shown in the status bar.
+    """One job as the status bar and the list of jobs show it.
 
     Attributes
     ----------
+    key : names the job to whoever pauses or cancels it
+    text : what it does
+    detail : share, rate and time left, or that it waits, is paused or is being cancelled
     fraction : 0 to 1, None when unknown
     """
 
+    key: str
     text: str
+    detail: str
     fraction: float | None
-    others: int
-    is_cancelling: bool
+    is_cancelling: bool = False
+    is_paused: bool = False

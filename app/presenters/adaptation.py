@@ -160,7 +160,9 @@ class AdaptationPresenter(QObject):
         while target.exists():
             number += 1
             target = folder / f"adapted-{stem}-{number}.onnx"
-        return Path(self._engine.get().encoder.path), target
+        path = Path(self._engine.get().encoder.path)
+        self._engine.release()  # the child needs the GPU's memory
+        return path, target
 
     def _launch(self, places: tuple[Path, Path]) -> None:
         self._model, output = places

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 class StatusView(Protocol):
     """The status bar, as this presenter sees it."""
 
-    def set_job(self, line: JobLine | None) -> None:
-        """Show the running job, or that there is none."""
+    def set_jobs(self, lines: tuple[JobLine, ...]) -> None:
+        """Show what runs, the most telling first; nothing runs when empty."""
         ...
 
     def set_engine(self, text: str, tip: str) -> None:
@@ -28,7 +28,7 @@ class StatusView(Protocol):
 
 
 class StatusPresenter(QObject):
-    """Shows the oldest running job and how many others there are."""
+    """Shows all jobs that have a title, running ones first, and pauses and cancels them."""
 
     def __init__(self, jobs: JobRunner, view: StatusView, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -42,21 +42,36 @@ class StatusPresenter(QObject):
         name = state.provider.removesuffix("ExecutionProvider")
         self._view.set_engine(name or state.provider, "\n".join(state.notes))
 
+    def cancel(self, key: str) -> None:
+        """Stop one job; what it has computed is kept."""
+        self._jobs.cancel(key)
+
+    def pause(self, key: str, is_paused: bool) -> None:
+        """Hold one job, or let it go on."""
+        self._jobs.pause(key, is_paused=is_paused)
+
     def _on_changed(self, _job: Job[Any]) -> None:
         shown = [j for j in self._jobs.active if j.title and not j.state.is_over]
-        if not shown:
-            self._view.set_job(None)
-            return
         running = [j for j in shown if j.state is not JobState.WAITING]
-        job = (running or shown)[0]
-        progress = job.progress
+        waiting = [j for j in shown if j.state is JobState.WAITING]
+        self._view.set_jobs(tuple(self._line(job) for job in running + waiting))
+
+    def _line(self, job: Job[Any]) -> JobLine:
+        progress, fraction = job.progress, None
         is_cancelling = job.state is JobState.CANCELLING
-        parts = [job.title if not is_cancelling else self.tr("Cancelling…")]
-        fraction = None
-        if progress is not None and not is_cancelling:
-            fraction = progress.done / progress.total if progress.total else None
-            parts += describe_progress(progress)
-        self._view.set_job(JobLine("  ·  ".join(parts), fraction, len(shown) - 1, is_cancelling))
+        if progress is not None and progress.total and not is_cancelling:
+            fraction = progress.done / progress.total
+        if is_cancelling:
+            said = [self.tr("cancelling…")]
+        elif job.is_paused:
+            said = [self.tr("paused")] + ([f"{fraction:.0%}"] if fraction is not None else [])
+        elif job.state is JobState.WAITING:
+            said = [self.tr("waiting")]
+        else:
+            said = describe_progress(progress) if progress is not None else []
+        return JobLine(
+            job.key, job.title, "  ·  ".join(said), fraction, is_cancelling, job.is_paused
+        )
 
 
 def describe_progress(progress: Progress) -> list[str]:

@@ -44,6 +44,7 @@ from app.views.painting import FRAME_MIME
 from app.views.search_panel import SearchPanel
 from app.views.status_bar import StatusBar
 from app.views.timeline import Timeline
+from app.views.training_panel import TrainingPanel
 from app.views.transport import TransportBar
 
 if TYPE_CHECKING:
@@ -115,6 +116,7 @@ class MainWindow(QMainWindow):
         self.heatmap = HeatmapPanel()
         self.search = SearchPanel()
         self.adaptation = AdaptationPanel()
+        self.training = TrainingPanel()
         self.status = StatusBar()
         self._make_menus()
         self._make_toolbar()
@@ -202,7 +204,12 @@ class MainWindow(QMainWindow):
         self.alignment_dock = self._dock("dock-alignment", self.tr("Alignment"), self.heatmap)
         self.search_dock = self._dock("dock-search", self.tr("Matches"), self.search)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
-        self.adaptation_dock = self._dock("dock-adaptation", self.tr("Adapt"), self.adaptation)
+        self._learning = QTabWidget()
+        self._learning.setObjectName("learning")
+        self._learning.setDocumentMode(True)
+        self._learning.addTab(self.adaptation, self.tr("Adapt"))
+        self._learning.addTab(self.training, self.tr("From a folder"))
+        self.adaptation_dock = self._dock("dock-adaptation", self.tr("Train"), self._learning)
         self.tabifyDockWidget(self.alignment_dock, self.search_dock)
         self.tabifyDockWidget(self.search_dock, self.adaptation_dock)
         self.alignment_dock.raise_()
@@ -264,6 +271,13 @@ class MainWindow(QMainWindow):
 
     def show_adaptation(self) -> None:
         """Bring the adaptation to the front."""
+        self._learning.setCurrentWidget(self.adaptation)
+        self.adaptation_dock.show()
+        self.adaptation_dock.raise_()
+
+    def show_training(self) -> None:
+        """Bring the training to the front."""
+        self._learning.setCurrentWidget(self.training)
         self.adaptation_dock.show()
         self.adaptation_dock.raise_()
 

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon, QKeySequence
 
-from app.actions import ACTIONS, MENUS, ActionId, make_actions, plain_text
+from app.actions import ACTIONS, MENUS, ActionId, bind, make_actions, plain_text
 from app.resources import icons
 
 if TYPE_CHECKING:
@@ -38,12 +39,22 @@ def test_actions_call_their_handler_without_arguments(qtbot: QtBot) -> None:
         return lambda: called.append(which)
 
     parent = QObject()
-    actions = make_actions(
-        parent, {which: handler(which) for which in ActionId}, lambda _n: QIcon()
-    )
+    actions = make_actions(parent, lambda _n: QIcon())
+    bind(actions, [{which: handler(which)} for which in ActionId])
     for action in actions.values():
         action.trigger()
     assert called == [spec.id for spec in ACTIONS]
+
+
+def test_an_action_without_handler_or_with_two_is_a_fault(qtbot: QtBot) -> None:
+    parent = QObject()
+    actions = make_actions(parent, lambda _n: QIcon())
+    every: dict[ActionId, Callable[[], None]] = {which: lambda: None for which in ActionId}
+    with pytest.raises(ValueError, match="two handlers for quit"):
+        bind(actions, [every, {ActionId.QUIT: lambda: None}])
+    del every[ActionId.PLAY]
+    with pytest.raises(ValueError, match="no handler for play"):
+        bind(actions, [every])
 
 
 def test_every_action_is_in_a_menu(make_program: Callable[..., Program]) -> None:

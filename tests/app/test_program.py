@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import shutil
 import threading
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QLabel
+from PySide6.QtWidgets import QLabel, QMessageBox
 
 from app.actions import ActionId
-from app.bootstrap.program import pixels_of
+from app.bootstrap.finding import pixels_of
 from app.models.engine import engine_maker
 from app.models.session import Stage
 from carl_core.errors import ModelError
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
+    from app.jobs import Job
 
 
 def messages(program: Program) -> str:
@@ -137,7 +139,7 @@ def test_timeline_and_heatmap_clicks_seek(aligned: Program, qtbot: QtBot) -> Non
     qtbot.waitUntil(lambda: aligned.player.is_up_to_date, timeout=60_000)
     assert aligned.player.shown[other.id].time_s == pytest.approx(1.5, abs=0.06)
     assert aligned.session.active_id == other.id
-    qtbot.waitUntil(lambda: aligned.heatmap._map is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: aligned.aligning.heatmap._map is not None, timeout=60_000)
     assert other.alignment is not None
     on_path = float(other.alignment.time_map(0.6))
     aligned.window.heatmap.pair_clicked.emit(0.6, on_path)
@@ -324,7 +326,7 @@ def test_a_picture_that_is_none_is_a_sentence(
 ) -> None:
     fake = tmp_path / "fake.png"
     fake.write_text("no picture")
-    aligned.search.find_image_file(fake)
+    aligned.finding.search.find_image_file(fake)
     assert "Traceback" not in wait_message(qtbot, aligned, "fake.png")
 
 
@@ -419,10 +421,63 @@ def test_closing_while_busy_leaves_nothing_behind(
     qtbot.waitUntil(lambda: len(program.session.entries) == 3, timeout=60_000)
     program.player.play()
     program.window.close()
+    assert program.window.isVisible()  # asks first
+    press(program, "Cancel")
+    assert program.window.isVisible()
+    program.window.close()
+    press(program, "Stop and close")
     qtbot.waitUntil(
         lambda: not [t for t in threading.enumerate() if t.name.startswith("carl-")],
         timeout=10_000,
     )
+
+
+def press(program: Program, text: str) -> None:
+    box = next(b for b in program.window.findChildren(QMessageBox, "ask-running") if b.isVisible())
+    next(b for b in box.buttons() if b.text().replace("&", "") == text).click()
+
+
+def test_closing_when_done_closes_when_the_last_job_is_over(
+    make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot
+) -> None:
+    engine = FakeEngine(is_gated=True)
+    program = make_program(engine)
+    drop(program, *videos)
+    qtbot.waitUntil(lambda: len(program.session.entries) == 3, timeout=60_000)
+    program.window.close()
+    press(program, "Close when done")
+    assert program.window.isVisible()
+    engine.gate.set()
+    qtbot.waitUntil(lambda: not program.window.isVisible(), timeout=60_000)
+
+
+def test_a_paused_job_waits_and_goes_on(make_program: Callable[..., Program], qtbot: QtBot) -> None:
+    program = make_program()
+    seen: list[int] = []
+    done: list[int] = []
+
+    def work(job: Job[int]) -> int:
+        job.monitor.start("counting", 1000)
+        for number in range(1000):
+            job.monitor.advance()
+            seen.append(number)
+            time.sleep(0.001)
+        return len(seen)
+
+    program.jobs.submit(work, key="count", title="Counting", done=done.append)
+    qtbot.waitUntil(lambda: len(seen) > 5)
+    program.status.pause("count", True)
+    qtbot.wait(20)
+    count = len(seen)
+    qtbot.wait(60)
+    assert len(seen) == count
+    assert "paused" in program.window.status._text.text()
+    program.status.pause("count", False)
+    qtbot.waitUntil(lambda: len(seen) > count)
+    program.status.pause("count", True)
+    program.status.cancel("count")
+    qtbot.waitUntil(lambda: not program.jobs.is_active("count"))
+    assert not done
 
 
 def test_the_window_remembers_its_size_and_time_base(
@@ -459,5 +514,5 @@ def test_a_tiny_encoder_aligns_a_recording_with_its_trimmed_copy(
         ]
         assert abs(numbers[0] - numbers[1]) <= 2
     assert program.engine_state is not None
-    assert "CPU" in program.diagnostics()
+    assert "CPU" in program.help.diagnostics()
     assert pixels_of(program.window.grab().toImage()).shape[2] == 3

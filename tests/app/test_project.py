@@ -277,6 +277,7 @@ def test_closing_asks_about_unsaved_work(
     aligned: Program, qtbot: QtBot, answer: str, is_open: bool
 ) -> None:
     pin(aligned.project)
+    wait_settled(qtbot, aligned, 2)
     aligned.window.close()
     assert aligned.window.isVisible()
     box = next(b for b in aligned.window.findChildren(QMessageBox) if b.isVisible())

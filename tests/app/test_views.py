@@ -411,7 +411,12 @@ def test_status_bar_shows_progress_and_cancels(qtbot: QtBot) -> None:
     bar = StatusBar()
     qtbot.addWidget(bar)
     bar.show()
-    bar.set_job(JobLine("Embedding a  ·  41%  ·  1:20 left", 0.41, 2, is_cancelling=False))
+    bar.set_jobs(
+        (
+            JobLine("a", "Embedding a", "41%  ·  1:20 left", 0.41),
+            JobLine("b", "Embedding b", "", None),
+        )
+    )
     from PySide6.QtWidgets import QLabel, QProgressBar, QToolButton
 
     text = bar.findChild(QLabel, "status-job")
@@ -421,11 +426,25 @@ def test_status_bar_shows_progress_and_cancels(qtbot: QtBot) -> None:
     assert isinstance(progress, QProgressBar)
     assert isinstance(cancel, QToolButton)
     assert "1:20 left" in text.text()
-    assert "+2" in text.text()
+    more = bar.findChild(QToolButton, "status-more")
+    assert isinstance(more, QToolButton)
+    assert more.text() == "2 jobs"
     assert progress.value() == 410
     with qtbot.waitSignal(bar.cancel_requested):
         cancel.click()
-    bar.set_job(None)
+    pause = bar.findChild(QToolButton, "status-pause")
+    assert isinstance(pause, QToolButton)
+    with qtbot.waitSignal(bar.job_paused, check_params_cb=lambda key, on: (key, on) == ("a", True)):
+        pause.click()
+    with qtbot.waitSignal(bar.job_cancelled, check_params_cb=lambda key: key == "b"):
+        bar.jobs.findChild(QToolButton, "cancel-b").click()
+    bar.set_jobs((JobLine("b", "Embedding b", "paused", 0.5, is_paused=True),))
+    assert bar.jobs.findChild(QToolButton, "pause-b").toolTip() == "Go on"
+    with qtbot.waitSignal(
+        bar.job_paused, check_params_cb=lambda key, on: (key, on) == ("b", False)
+    ):
+        pause.click()
+    bar.set_jobs(())
     assert not cancel.isVisible()
 
 

@@ -13,10 +13,8 @@ anything was learned.
 from __future__ import annotations
 
 import argparse
-import os
 import signal
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,13 +23,12 @@ from carl_core.assets import asset_path
 from carl_core.errors import CarlError, ExportError, MediaError, ModelError
 from carl_core.runs import Evaluated, Failed, Judged, Progressed, Step, event_to_json
 from training.adapt.run import Settings, adapt
-from training.parallel import StopWish
+from training.parallel import StopWish, listen_for_stop
 
 if TYPE_CHECKING:
     from carl_core.runs import Event
 
 EXIT_FAULT, EXIT_USAGE, EXIT_INPUT, EXIT_NOT_BETTER, EXIT_INTERRUPTED = 1, 2, 3, 4, 130
-_STOP = b"stop"
 
 
 def run_cli(arguments: list[str] | None = None) -> int:
@@ -70,7 +67,7 @@ def run_cli(arguments: list[str] | None = None) -> int:
     try:
         with StopWish() as stop:
             if options.json:
-                threading.Thread(target=_listen, args=(stop,), daemon=True).start()
+                listen_for_stop(lambda: setattr(stop, "is_asked", True))
             outcome = adapt(
                 options.files,
                 options.model or asset_path("encoder.onnx"),
@@ -104,16 +101,6 @@ def run_cli(arguments: list[str] | None = None) -> int:
 def _write_json(event: Event) -> None:
     sys.stdout.write(event_to_json(event) + "\n")
     sys.stdout.flush()
-
-
-def _listen(stop: StopWish) -> None:
-    """Wait for a line that asks to stop; not through ``sys.stdin``, whose lock the exit needs."""
-    heard = b""
-    while piece := os.read(0, 256):
-        heard += piece
-        if _STOP in heard.splitlines():
-            stop.is_asked = True
-            return
 
 
 class _Lines:

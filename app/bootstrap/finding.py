@@ -1,0 +1,113 @@
+"""Search: the panel of matches, pictures that are looked for, hits on the lanes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PySide6.QtGui import QGuiApplication, QImage
+
+from app.actions import ActionId
+from app.bootstrap.choosing import choose_files
+from app.bootstrap.parts import Feature
+from app.faults.messages import Choice, Message, Severity
+from app.presenters.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES
+from app.presenters.search import SearchPresenter
+
+if TYPE_CHECKING:
+    from PySide6.QtCore import QObject
+
+    from app.bootstrap.parts import Handlers, Parts
+    from carl_core.arrays import UInt8
+
+
+class FindingFeature(Feature):
+    """Connects ``SearchPresenter`` to its panel, the clipboard and dropped pictures."""
+
+    needs_recordings = (ActionId.FIND_FRAME,)
+
+    def __init__(self, parts: Parts, parent: QObject) -> None:
+        super().__init__(parts, parent)
+        window = parts.window
+        self.search = SearchPresenter(
+            parts.session,
+            parts.jobs,
+            parts.engine,
+            parts.player,
+            parts.reporter,
+            window.search,
+            self,
+        )
+        parts.opening.image_offered.connect(self._on_image_offered)
+        window.pixels_dropped.connect(self._find_pixels)
+        panel = window.search
+        panel.match_chosen.connect(self.search.open_match)
+        panel.frame_dropped.connect(self.search.find_shown_frame)
+        panel.file_dropped.connect(self._on_file)
+        panel.pixels_dropped.connect(self._find_pixels)
+        panel.frame_wanted.connect(self.search.find_active_frame)
+        panel.file_wanted.connect(self._choose_image)
+        self.search.started.connect(window.show_search)
+        self.search.found.connect(parts.timeline.set_hits)
+
+    def handlers(self) -> Handlers:
+        """Return the ways to search."""
+        return {
+            ActionId.FIND_FRAME: self.search.find_active_frame,
+            ActionId.FIND_IMAGE: self._choose_image,
+            ActionId.FIND_PASTED: self._find_pasted,
+        }
+
+    def _choose_image(self) -> None:
+        patterns = " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))
+        choose_files(
+            self.parts.window,
+            self.parts.settings,
+            self.tr("Find an image"),
+            [self.tr("Images ({patterns})").format(patterns=patterns), self.tr("All files (*)")],
+            lambda paths: self.search.find_image_file(paths[0]),
+            is_many=False,
+        )
+
+    def _find_pasted(self) -> None:
+        data = QGuiApplication.clipboard().mimeData()
+        if data.hasImage() and isinstance(data.imageData(), QImage):
+            self._find_pixels(data.imageData())
+            return
+        paths = [Path(u.toLocalFile()) for u in data.urls() if u.isLocalFile()]
+        if paths and paths[0].suffix.lower() in IMAGE_SUFFIXES:
+            self.search.find_image_file(paths[0])
+        elif paths:
+            self.parts.opening.add_paths(paths)
+        else:
+            self.parts.reporter.report(
+                Message(
+                    self.tr("There is no picture on the clipboard. Copy one, then paste again."),
+                    Severity.INFO,
+                    topic="paste",
+                )
+            )
+
+    def _on_image_offered(self, path: Path) -> None:
+        text = self.tr("“{name}” is a picture. It can be looked for in the recordings.").format(
+            name=path.name
+        )
+        choice = Choice(self.tr("Find it"), lambda: self.search.find_image_file(path))
+        self.parts.reporter.report(Message(text, Severity.INFO, choices=(choice,), topic="picture"))
+
+    def _on_file(self, path: Path) -> None:
+        if path.suffix.lower() in VIDEO_SUFFIXES:
+            self.parts.opening.add_paths([path])
+        else:
+            self.search.find_image_file(path)
+
+    def _find_pixels(self, image: QImage) -> None:
+        self.search.find_pixels(self.tr("the pasted picture"), pixels_of(image))
+
+
+def pixels_of(image: QImage) -> UInt8:
+    """Copy a picture into uint8 (H, W, 3) RGB."""
+    rgb = image.convertToFormat(QImage.Format.Format_RGB888)
+    rows = np.frombuffer(rgb.constBits(), dtype=np.uint8).reshape(rgb.height(), rgb.bytesPerLine())
+    return rows[:, : rgb.width() * 3].reshape(rgb.height(), rgb.width(), 3).copy()
