@@ -29,6 +29,8 @@ LAYOUT: Key[QByteArray] = Key(f"window/layout-v{LAYOUT_VERSION}", QByteArray())
 THEME: Key[str] = Key("window/theme", "system")
 LAST_FOLDER: Key[str] = Key("files/last-folder", "")
 TIME_BASE: Key[str] = Key("play/time-base", "reference")
+VOLUME: Key[int] = Key("sound/volume", 80)
+MUTED: Key[bool] = Key("sound/muted", False)
 
 
 def settings_path() -> Path:

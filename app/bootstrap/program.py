@@ -20,6 +20,7 @@ from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
+from app.bootstrap.sounding import SoundFeature
 from app.bootstrap.viewing import ViewingFeature
 from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from app.audio.output import Output
     from app.bootstrap.parts import Feature
     from app.models.engine import Engine
     from app.models.viewstate import Lane, Thumbnail, Transport
@@ -76,6 +78,7 @@ class Program(QObject):
     settings : where window state is kept
     recent : the log kept in memory, for "copy diagnostics"
     state : folder for recent projects and unsaved work; None = the user's
+    sound_output : the sound device; None = the system's
     """
 
     def __init__(
@@ -86,6 +89,7 @@ class Program(QObject):
         reporter: Reporter | None = None,
         recent: RecentRecords | None = None,
         state: Path | None = None,
+        sound_output: Output | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings or Settings()
@@ -176,6 +180,7 @@ class Program(QObject):
         )
         self.aligning = AligningFeature(parts, self)
         self.finding = FindingFeature(parts, self)
+        self.sounding = SoundFeature(parts, self, sound_output)
         self.features = (
             PlayingFeature(parts, self),
             self.aligning,
@@ -183,6 +188,7 @@ class Program(QObject):
             HandFeature(parts, self),
             self.finding,
             AdaptingFeature(parts, self),
+            self.sounding,
             self.help,
         )
         bind(actions, [self._handlers(), *(feature.handlers() for feature in self.features)])
