@@ -90,6 +90,11 @@ class ActionId(Enum):
     KEYS = "keys"
     DIAGNOSTICS = "diagnostics"
     ABOUT = "about"
+    SETTINGS = "settings"
+    LAYOUT_COMPARE = "layout-compare"
+    LAYOUT_ALIGN = "layout-align"
+    LAYOUT_TRAIN = "layout-train"
+    PALETTE = "palette"
 
 
 MENU_FILE = QT_TRANSLATE_NOOP("Actions", "&File")
