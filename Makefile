@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test lint types layers pytest no-torch bench compare encoder encoder-inputs screenshots system-libraries
+.PHONY: demo test keys lint types layers pytest no-torch bench compare encoder encoder-inputs screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -77,6 +77,11 @@ encoder-inputs:
 		echo "(Apache-2.0, github.com/google-coral/test_data). See docs/training.md, The bundled encoder."; \
 		exit 2; fi >&2
 	@$(UV) sync --quiet --inexact --extra train
+
+# The list of all keys, from the table of commands.
+keys:
+	@$(UV) sync --quiet --inexact
+	@$(RUN) python -m app.actions > docs/keys.md
 
 # The README's picture, from the real program on the bundled recordings.
 screenshots:

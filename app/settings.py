@@ -12,7 +12,7 @@ from PySide6.QtCore import QByteArray, QSettings
 
 Value = TypeVar("Value", bool, int, float, str, QByteArray)
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
 """Raise it when docks or toolbars change: a layout of another version is not restored."""
 
 
@@ -25,18 +25,46 @@ class Key(Generic[Value]):
 
 
 GEOMETRY: Key[QByteArray] = Key("window/geometry", QByteArray())
-LAYOUT: Key[QByteArray] = Key(f"window/layout-v{LAYOUT_VERSION}", QByteArray())
+LAYOUT_NAME: Key[str] = Key("layouts/current", "align")
 THEME: Key[str] = Key("window/theme", "system")
 LAST_FOLDER: Key[str] = Key("files/last-folder", "")
 TIME_BASE: Key[str] = Key("play/time-base", "reference")
 VOLUME: Key[int] = Key("sound/volume", 80)
 MUTED: Key[bool] = Key("sound/muted", False)
+STEP_RULE: Key[str] = Key("play/step-rule", "active")
+LOOP: Key[bool] = Key("play/loop", False)
+MODEL: Key[str] = Key("engine/model", "")
+DEVICE: Key[str] = Key("engine/device", "auto")
+CACHE_GB: Key[float] = Key("engine/cache-gb", 8.0)
+KEYS: Key[str] = Key("commands/keys", "")
+RECENT_COMMANDS: Key[str] = Key("commands/recent", "")
+
+
+def layout_key(name: str) -> Key[QByteArray]:
+    """Where a layout is kept as the user left it."""
+    return Key(f"layouts/{name}-v{LAYOUT_VERSION}", QByteArray())
 
 
 def settings_path() -> Path:
     """Where the settings lie; ``CARL_CONFIG`` names another folder."""
     folder = os.environ.get("CARL_CONFIG") or platformdirs.user_config_dir("carl")
     return Path(folder) / "window.ini"
+
+
+def forget_settings(path: Path | None = None) -> Path | None:
+    """Begin with first settings again; return where the old ones lie now, None = there were none.
+
+    Raises
+    ------
+    OSError
+        When the file cannot be moved.
+    """
+    path = path or settings_path()
+    if not path.exists():
+        return None
+    kept = path.with_suffix(".ini.old")
+    path.replace(kept)
+    return kept
 
 
 class Settings:

@@ -8,6 +8,15 @@ from PySide6.QtCore import QCoreApplication, QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
 
 from app.actions.align_rows import ALIGN_ROWS
+from app.actions.command_rows import COMMAND_ROWS
+from app.actions.effective import (
+    KeyMap,
+    effective_keys,
+    native_key,
+    normal_key,
+    overrides_from_text,
+    overrides_to_text,
+)
 from app.actions.file_rows import FILE_ROWS
 from app.actions.hand_rows import HAND_ROWS
 from app.actions.look_rows import LOOK_ROWS
@@ -16,9 +25,28 @@ from app.actions.spec import MENUS, ActionId, ActionSpec
 from app.actions.view_rows import VIEW_ROWS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
-__all__ = ["ACTIONS", "MENUS", "SPECS", "ActionId", "ActionSpec", "bind", "make_actions"]
+__all__ = [
+    "ACTIONS",
+    "MENUS",
+    "SPECS",
+    "ActionId",
+    "ActionSpec",
+    "KeyMap",
+    "apply_keys",
+    "bind",
+    "effective_keys",
+    "keys_of",
+    "make_actions",
+    "native_key",
+    "normal_key",
+    "overrides_from_text",
+    "overrides_to_text",
+    "plain_text",
+    "tooltip",
+    "translated",
+]
 
 ACTIONS: tuple[ActionSpec, ...] = (
     *FILE_ROWS,
@@ -27,6 +55,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *PLAY_ROWS,
     *VIEW_ROWS,
     *LOOK_ROWS,
+    *COMMAND_ROWS,
 )
 
 SPECS: Mapping[ActionId, ActionSpec] = {spec.id: spec for spec in ACTIONS}
@@ -42,13 +71,26 @@ def plain_text(spec: ActionSpec) -> str:
     return translated(spec.text).replace("&", "").rstrip("…")
 
 
-def tooltip(spec: ActionSpec) -> str:
-    """Return the tip with the first key behind it."""
+def tooltip(spec: ActionSpec, keys: Sequence[str] | None = None) -> str:
+    """Return the tip with the first key behind it; ``keys`` None = those of the table."""
+    own = spec.keys if keys is None else keys
     tip = translated(spec.tip)
-    if not spec.keys:
-        return tip
-    key = QKeySequence(spec.keys[0]).toString(QKeySequence.SequenceFormat.NativeText)
-    return f"{tip} ({key})"
+    return f"{tip} ({native_key(own[0])})" if own else tip
+
+
+def keys_of(action: QAction) -> tuple[str, ...]:
+    """Return the keys an action has now."""
+    portable = QKeySequence.SequenceFormat.PortableText
+    return tuple(shortcut.toString(portable) for shortcut in action.shortcuts())
+
+
+def apply_keys(actions: Mapping[ActionId, QAction], keymap: KeyMap) -> None:
+    """Give all actions the keys in force; tips name them, unless they say something else now."""
+    for which, action in actions.items():
+        is_tip = action.toolTip() == tooltip(SPECS[which], keys_of(action))
+        action.setShortcuts([QKeySequence(key) for key in keymap.keys[which]])
+        if is_tip:
+            action.setToolTip(tooltip(SPECS[which], keymap.keys[which]))
 
 
 def make_actions(parent: QObject, icon: Callable[[str], QIcon]) -> dict[ActionId, QAction]:

@@ -112,6 +112,11 @@ class ActionId(Enum):
     TILE_7 = "tile-7"
     TILE_8 = "tile-8"
     TILE_9 = "tile-9"
+    SETTINGS = "settings"
+    LAYOUT_COMPARE = "layout-compare"
+    LAYOUT_ALIGN = "layout-align"
+    LAYOUT_TRAIN = "layout-train"
+    PALETTE = "palette"
 
 
 MENU_FILE = QT_TRANSLATE_NOOP("Actions", "&File")

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
-from app.models.engine import engine_maker
 from app.presenters.adaptation import AdaptationPresenter
+from app.presenters.preferences import engine_from
 from app.presenters.training import TrainingPresenter
 from app.trainer import TRAIN, TrainerProcess
 
@@ -85,4 +85,4 @@ class AdaptingFeature(Feature):
         )
 
     def _use_encoder(self, path: Path) -> None:
-        self.parts.loading.use_engine(engine_maker(path))
+        self.parts.loading.use_engine(engine_from(self.parts.settings, path))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import settings as keys
-from app.actions import SPECS, ActionId, tooltip
+from app.actions import SPECS, ActionId, keys_of, tooltip
 from app.bootstrap.parts import Feature
 from app.models.methods import Method, lacking
 from app.models.viewstate import PairChoice
@@ -97,7 +97,9 @@ class AligningFeature(Feature):
             if method is Method.SOUND:
                 missing = self.tr("Not possible: no sound in {names}.")
             shown = ", ".join(names)
-            action.setToolTip(missing.format(names=shown) if names else tooltip(SPECS[which]))
+            action.setToolTip(
+                missing.format(names=shown) if names else tooltip(SPECS[which], keys_of(action))
+            )
 
     def _set_base(self, base: TimeBaseName) -> None:
         self.parts.files.edit(self.tr("change the time base"), lambda p: edits.set_base(p, base))

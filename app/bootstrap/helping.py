@@ -1,4 +1,4 @@
-"""Help: the key sheet, what to send with a report, who made this."""
+"""Help: what to send with a report, who made this."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from PySide6.QtWidgets import QMessageBox
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity
-from app.views.keys import KeySheet
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +44,6 @@ class HelpingFeature(Feature):
     def handlers(self) -> Handlers:
         """Return the commands of the menu."""
         return {
-            ActionId.KEYS: lambda: KeySheet(self.parts.window).show(),
             ActionId.DIAGNOSTICS: self._copy_diagnostics,
             ActionId.ABOUT: self._show_about,
         }

@@ -13,7 +13,10 @@ from app import settings as keys
 from app.actions import SPECS, ActionId, bind, make_actions, translated
 from app.bootstrap.adapting import AdaptingFeature
 from app.bootstrap.aligning import AligningFeature
+from app.bootstrap.arranging import LayoutsFeature
 from app.bootstrap.choosing import choose_files
+from app.bootstrap.commanding import CommandsFeature
+from app.bootstrap.configuring import SettingsFeature
 from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
@@ -181,6 +184,7 @@ class Program(QObject):
         self.aligning = AligningFeature(parts, self)
         self.finding = FindingFeature(parts, self)
         self.sounding = SoundFeature(parts, self, sound_output)
+        self.commands = CommandsFeature(parts, self)
         self.features = (
             PlayingFeature(parts, self),
             self.aligning,
@@ -189,6 +193,9 @@ class Program(QObject):
             self.finding,
             AdaptingFeature(parts, self),
             self.sounding,
+            self.commands,
+            SettingsFeature(parts, self, self.commands),
+            LayoutsFeature(parts, self),
             self.help,
         )
         bind(actions, [self._handlers(), *(feature.handlers() for feature in self.features)])
@@ -220,8 +227,6 @@ class Program(QObject):
         self._is_closed = True
         self.player.pause()
         self.settings.set(keys.GEOMETRY, self.window.saveGeometry())
-        if self.session.entries:
-            self.settings.set(keys.LAYOUT, self.window.layout_state())
         self.settings.sync()
         self.window.hide()
         for feature in self.features:
@@ -235,9 +240,6 @@ class Program(QObject):
         geometry = self.settings.get(keys.GEOMETRY)
         if not geometry.isEmpty():
             self.window.restoreGeometry(geometry)
-        layout = self.settings.get(keys.LAYOUT)
-        if not layout.isEmpty():
-            self.window.restoreState(layout)
         self.actions[ActionId.SYNC].setChecked(True)
         self._on_project_changed()
         self._show_steps()
@@ -290,7 +292,6 @@ class Program(QObject):
             ActionId.CLOSE_ALL: self._remove_all,
             ActionId.QUIT: lambda: _ignore(self.window.close()),
             ActionId.FULL_SCREEN: self._toggle_full_screen,
-            ActionId.RESET_LAYOUT: lambda: self.window.reset_layout(),
         }
 
     # Reactions ---------------------------------------------------------------------------------

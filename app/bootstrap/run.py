@@ -20,7 +20,7 @@ from app.faults.hooks import Hooks, log_to_file
 from app.faults.log import RecentRecords
 from app.faults.messages import Reporter
 from app.faults.watchdog import LoopWatchdog
-from app.models.engine import engine_maker
+from app.presenters.preferences import engine_from
 from app.resources.theme import THEME
 from app.settings import Settings
 
@@ -88,7 +88,7 @@ def run(start: Start) -> int:
         settings = Settings()
     THEME.apply(app, settings.get(keys.THEME))
     program = Program(
-        make_engine=engine_maker(start.model),
+        make_engine=engine_from(settings, start.model),
         settings=settings,
         reporter=reporter,
         recent=recent,

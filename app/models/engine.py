@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
     from typing import Any
 
     from carl_core.alignment.alignment import Alignment, Anchor, Mask
@@ -144,16 +144,26 @@ class EngineHandle:
         return self.get().search([item], recordings, k=k, monitor=monitor)
 
 
-def engine_maker(model: Path | None = None) -> Callable[[], Engine]:
+def engine_maker(
+    model: Path | str | None = None, device: str = "auto", cache_bytes: int | None = None
+) -> Callable[[], Engine]:
     """Return what makes the engine, with the bundled encoder or ``model``, and the user's cache.
 
     The call itself belongs on a worker's thread.
+
+    Parameters
+    ----------
+    device : "auto", "cpu" or "cuda"
+    cache_bytes : limit of the cache, None = the store's own
     """
 
     def make() -> Engine:
         # heavy: numba and ONNX Runtime come along
         from carl_core.pipeline import Engine as Pipeline
 
-        return Pipeline(model)
+        engine = Pipeline(Path(model) if model else None, device=device)
+        if engine.store is not None and cache_bytes is not None:
+            engine.store.limit_bytes = cache_bytes
+        return engine
 
     return make

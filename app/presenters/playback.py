@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from carl_core.arrays import Int64
     from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
+    from carl_core.video.recording import Recording
 
 TICK_MS = 16
 READOUT_S = 0.12
@@ -109,6 +110,7 @@ class PlaybackPresenter(QObject):
         self._view = view
         self._speed = 1.0
         self._is_looping = False
+        self._steps_shortest = False
         self._range_s: tuple[float, float] | None = None
         self._played_s = (0.0, 0.0)  # the same in master time
         self._ticked_s = 0.0
@@ -320,8 +322,12 @@ class PlaybackPresenter(QObject):
         self.clock.seek(reference_s if at is None else at)
         self.refresh()
 
+    def set_step_rule(self, rule: str) -> None:
+        """Step by frames of the "active" recording, or of the "fastest": whose frame ends first."""
+        self._steps_shortest = rule == "fastest"
+
     def step(self, frames: int) -> None:
-        """Move the active recording by exactly ``frames`` of its own frames; the others follow."""
+        """Move one recording by exactly ``frames`` of its own frames; the others follow."""
         schedule = self._session.schedule
         entry = self._session.entry(self._session.active_id)
         if schedule is None or entry is None:
@@ -337,6 +343,8 @@ class PlaybackPresenter(QObject):
             shown = self.frame_due(recording.id)
             self._step_alone(recording.id, 0 if shown is None else shown, frames)
             return
+        if self._steps_shortest:
+            recording = self._fastest(schedule, now_s, frames) or recording
         current = schedule.frames_at(now_s)[recording.id]
         if current is None:  # no counterpart here: step along the reference
             recording = schedule.reference
@@ -352,6 +360,26 @@ class PlaybackPresenter(QObject):
                 self.refresh()
             return
         self.seek(self._exact(schedule, recording.id, target, at))
+
+    def _fastest(self, schedule: Schedule, now_s: float, frames: int) -> Recording | None:
+        """Return the recording whose neighbouring frame is nearest in time; None = none has one."""
+        nearest: tuple[float, Recording] | None = None
+        direction = 1 if frames > 0 else -1
+        shown = schedule.frames_at(now_s)
+        for entry in self._session.entries:
+            recording, current = entry.recording, shown.get(entry.id)
+            if current is None or not 0 <= current + direction < len(recording.index):
+                continue
+            beside_s = recording.index.time_of(current + direction)
+            at = schedule.master_time_of(recording.id, beside_s)
+            if at is None or not 0 <= at <= schedule.duration_s + 1e-9:
+                continue
+            # From its own present frame: the clock may stand anywhere inside it.
+            here = schedule.master_time_of(recording.id, recording.index.time_of(current))
+            length_s = abs(at - (now_s if here is None else here))
+            if nearest is None or length_s < nearest[0]:
+                nearest = (length_s, recording)
+        return nearest[1] if nearest is not None else None
 
     def _step_alone(self, recording_id: str, frame: int, frames: int) -> None:
         entry = self._session.entry(recording_id)

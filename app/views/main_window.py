@@ -87,6 +87,8 @@ class MainWindow(QMainWindow):
     reference_chosen(str) : another reference was picked
     closing() : the window is about to close
     theme_changed() : the system went dark or light
+    emptying() : the last recording is about to leave the window
+    filled() : the first one is shown
 
     Attributes
     ----------
@@ -98,6 +100,8 @@ class MainWindow(QMainWindow):
     reference_chosen = Signal(str)
     closing = Signal()
     theme_changed = Signal()
+    emptying = Signal()
+    filled = Signal()
 
     def __init__(self, actions: Mapping[ActionId, QAction], speeds: Sequence[float]) -> None:
         super().__init__()
@@ -247,16 +251,19 @@ class MainWindow(QMainWindow):
 
     def show_recordings(self, *, is_any: bool) -> None:
         """Show the comparison, or the place to drop on."""
-        if is_any and self._pages.currentIndex() == 0:
+        was_any = self.shows_recordings
+        if was_any and not is_any:
+            self.emptying.emit()
+        if is_any and not was_any:
             self.grid.setFocus()  # not on a button: Space and the arrows play
         self._pages.setCurrentIndex(1 if is_any else 0)
-        for dock in (self.alignment_dock, self.search_dock):
-            dock.setVisible(is_any)
         if not is_any:
-            self.adaptation_dock.hide()  # it comes when it is asked for
-        if is_any:
-            self.alignment_dock.raise_()
+            for dock in self.findChildren(QDockWidget):
+                dock.hide()
         self._toolbar.setVisible(is_any)
+        if is_any and not was_any:
+            self.arrange("align")
+            self.filled.emit()
         self.banner.arrange()
 
     def set_lanes(self, lanes: tuple[Lane, ...]) -> None:
@@ -290,16 +297,36 @@ class MainWindow(QMainWindow):
         self.adaptation_dock.show()
         self.adaptation_dock.raise_()
 
+    @property
+    def shows_recordings(self) -> bool:
+        """Whether there is a comparison to see."""
+        return self._pages.currentIndex() == 1
+
     def layout_state(self) -> QByteArray:
         """Return where docks and toolbars are."""
         return self.saveState()
 
-    def reset_layout(self) -> None:
-        """Put everything back where it was at first."""
-        is_any = self._pages.currentIndex() == 1
+    def restore_layout(self, state: QByteArray) -> bool:
+        """Put docks and toolbars where they were; false when the state is of another window."""
+        is_restored = self.restoreState(state)
+        self._toolbar.setVisible(self.shows_recordings)
+        self.banner.arrange()
+        return is_restored
+
+    def arrange(self, layout: str) -> None:
+        """Arrange the panels for "compare" (none), "align" or "train" (that in front)."""
         self.restoreState(self._first_layout)
-        self.show_recordings(is_any=is_any)
+        self._toolbar.setVisible(self.shows_recordings)
+        for dock in (self.alignment_dock, self.search_dock):
+            dock.setVisible(layout != "compare")
+        self.adaptation_dock.setVisible(layout == "train")
+        front = self.adaptation_dock if layout == "train" else self.alignment_dock
+        if layout != "compare":
+            front.raise_()
+            width = int(self.width() * (0.42 if layout == "train" else 0.3))
+            self.resizeDocks([front], [max(front.minimumWidth(), width)], Qt.Orientation.Horizontal)
         self._give_lanes_room()
+        self.banner.arrange()
 
     def refresh_icons(self) -> None:
         """Draw all icons in the theme's colours."""

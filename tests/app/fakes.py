@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
 @dataclass
 class FakeEncoder:
     provider: str = "CPUExecutionProvider"
+    model_id: str = "fake"
+    path: str = "fake.onnx"
+    spec: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(name="made up"))
 
 
 @dataclass
