@@ -21,6 +21,7 @@ from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.leaving import Leaving
+from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
 from app.bootstrap.sounding import SoundFeature
@@ -191,6 +192,7 @@ class Program(QObject):
             ViewingFeature(parts, self),
             HandFeature(parts, self),
             self.finding,
+            MarkingFeature(parts, self),
             AdaptingFeature(parts, self),
             self.sounding,
             self.commands,

@@ -39,6 +39,7 @@ from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
 from app.views.heatmap import HeatmapPanel
+from app.views.markers_panel import MarkersPanel
 from app.views.painting import FRAME_MIME
 from app.views.search_panel import SearchPanel
 from app.views.stage import Stage
@@ -120,6 +121,7 @@ class MainWindow(QMainWindow):
         self.empty = EmptyPage()
         self.heatmap = HeatmapPanel()
         self.search = SearchPanel()
+        self.markers = MarkersPanel()
         self.adaptation = AdaptationPanel()
         self.training = TrainingPanel()
         self.status = StatusBar()
@@ -217,6 +219,7 @@ class MainWindow(QMainWindow):
         self.alignment_dock = self._dock("dock-alignment", self.tr("Alignment"), self.heatmap)
         self.search_dock = self._dock("dock-search", self.tr("Matches"), self.search)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
+        self.markers_dock = self._dock("dock-markers", self.tr("Markers"), self.markers)
         self._learning = QTabWidget()
         self._learning.setObjectName("learning")
         self._learning.setDocumentMode(True)
@@ -224,12 +227,19 @@ class MainWindow(QMainWindow):
         self._learning.addTab(self.training, self.tr("From a folder"))
         self.adaptation_dock = self._dock("dock-adaptation", self.tr("Train"), self._learning)
         self.tabifyDockWidget(self.alignment_dock, self.search_dock)
-        self.tabifyDockWidget(self.search_dock, self.adaptation_dock)
+        self.tabifyDockWidget(self.search_dock, self.markers_dock)
+        self.tabifyDockWidget(self.markers_dock, self.adaptation_dock)
+        self._docks = (
+            self.alignment_dock,
+            self.search_dock,
+            self.markers_dock,
+            self.adaptation_dock,
+        )
         self.alignment_dock.raise_()
         view_menu = self.menuBar().findChild(QMenu, "menu-view")
         if view_menu is not None:
             before = self.actions_by_id[ActionId.FULL_SCREEN]
-            for dock in (self.alignment_dock, self.search_dock, self.adaptation_dock):
+            for dock in self._docks:
                 toggle = dock.toggleViewAction()
                 view_menu.insertAction(before, toggle)
 
@@ -285,6 +295,11 @@ class MainWindow(QMainWindow):
         self.search_dock.show()
         self.search_dock.raise_()
 
+    def show_markers(self) -> None:
+        """Bring markers and phases to the front."""
+        self.markers_dock.show()
+        self.markers_dock.raise_()
+
     def show_adaptation(self) -> None:
         """Bring the adaptation to the front."""
         self._learning.setCurrentWidget(self.adaptation)
@@ -317,7 +332,7 @@ class MainWindow(QMainWindow):
         """Arrange the panels for "compare" (none), "align" or "train" (that in front)."""
         self.restoreState(self._first_layout)
         self._toolbar.setVisible(self.shows_recordings)
-        for dock in (self.alignment_dock, self.search_dock):
+        for dock in (self.alignment_dock, self.search_dock, self.markers_dock):
             dock.setVisible(layout != "compare")
         self.adaptation_dock.setVisible(layout == "train")
         front = self.adaptation_dock if layout == "train" else self.alignment_dock
