@@ -117,6 +117,8 @@ class ActionId(Enum):
     LAYOUT_ALIGN = "layout-align"
     LAYOUT_TRAIN = "layout-train"
     PALETTE = "palette"
+    EXPORT = "export"
+    STILL = "still"
     MARK = "mark"
     MARK_PHASE = "mark-phase"
     MARKER_PREVIOUS = "marker-previous"

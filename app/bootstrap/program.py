@@ -17,6 +17,7 @@ from app.bootstrap.arranging import LayoutsFeature
 from app.bootstrap.choosing import choose_files
 from app.bootstrap.commanding import CommandsFeature
 from app.bootstrap.configuring import SettingsFeature
+from app.bootstrap.exporting import ExportFeature
 from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
@@ -193,6 +194,7 @@ class Program(QObject):
             HandFeature(parts, self),
             self.finding,
             MarkingFeature(parts, self),
+            ExportFeature(parts, self),
             AdaptingFeature(parts, self),
             self.sounding,
             self.commands,

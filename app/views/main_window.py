@@ -188,6 +188,7 @@ class MainWindow(QMainWindow):
             bar.addAction(self.actions_by_id[which])
         bar.addSeparator()
         bar.addAction(self.actions_by_id[ActionId.FIND_FRAME])
+        bar.addAction(self.actions_by_id[ActionId.EXPORT])
         for button in bar.findChildren(QToolButton):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.addToolBar(bar)
