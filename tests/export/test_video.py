@@ -118,7 +118,7 @@ def test_two_in_one_picture_are_mixed_as_the_window_mixes_them(tmp_path: Path, l
 
 def test_the_list_of_frames_says_which_is_shown(tmp_path: Path) -> None:
     reference = open_recording(make_video(tmp_path / "a.mp4", frames=30, size=(96, 72)))
-    other = open_recording(make_video(tmp_path / "b.mp4", frames=30, size=(96, 72)))
+    other = open_recording(make_video(tmp_path / "b.mp4", frames=31, size=(96, 72)))
     knots = reference.index.times_s
     half = np.where(knots < 0.6, knots, np.nan)
     schedule = Schedule(reference, [other], {other.id: TimeMap(knots, half)})
@@ -139,7 +139,7 @@ def test_the_list_of_frames_says_which_is_shown(tmp_path: Path) -> None:
 
 def test_a_still_is_a_frame_of_the_video(tmp_path: Path) -> None:
     reference = open_recording(make_video(tmp_path / "a.mp4", frames=30, size=(240, 120)))
-    other = open_recording(make_video(tmp_path / "b.mp4", frames=30, size=(240, 120)))
+    other = open_recording(make_video(tmp_path / "b.mp4", frames=31, size=(240, 120)))
     schedule = Schedule(reference, [other], {})
     path = write_still(tmp_path / "a.png", schedule, 0.5, RenderOptions(height=120))
     picture = read_image(path)
