@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-from PySide6.QtCore import QObject, Qt, QTimer
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from app.models.session import Entry, SessionModel, Stage
 from app.models.viewstate import HeatmapPicture, PairChoice, Verdict
@@ -64,7 +64,14 @@ class HeatmapView(Protocol):
 
 
 class HeatmapPresenter(QObject):
-    """Computes maps in the background and follows the playhead."""
+    """Computes maps in the background and follows the playhead.
+
+    Signals
+    -------
+    pair_changed() : another pair is shown
+    """
+
+    pair_changed = Signal()
 
     def __init__(
         self,
@@ -92,11 +99,17 @@ class HeatmapPresenter(QObject):
 
     # What the user asks for --------------------------------------------------------------------
 
+    @property
+    def other_id(self) -> str:
+        """Recording shown against the reference, "" = none."""
+        return self._other_id
+
     def choose_pair(self, recording_id: str) -> None:
         """Show the map of the reference and this recording."""
         if recording_id and recording_id != self._other_id:
             self._other_id = recording_id
             self._refresh()
+            self.pair_changed.emit()
 
     def seek(self, reference_s: float, other_s: float) -> None:
         """Go to a clicked pair: along the path when it is near, else to just these two moments."""
@@ -123,6 +136,7 @@ class HeatmapPresenter(QObject):
         if self._other_id not in ids:
             self._other_id = ids[0] if ids else ""
         self._refresh()
+        self.pair_changed.emit()
 
     def _on_entry_changed(self, recording_id: str) -> None:
         if recording_id in (self._session.reference_id, self._other_id):

@@ -97,11 +97,17 @@ class MarkersPresenter(QObject):
         if state == self._shown:
             return
         self._shown = state
+        known = {m.id for m in project.recordings} & {e.id for e in entries}
+        if entries and self._session.reference_id not in known:
+            return  # session and project are on their way to the same; another call follows
         project = replace(
             project,
             reference=self._session.reference_id,
-            recordings=tuple(m for m in project.recordings if self._session.entry(m.id)),
-            markers=tuple(m for m in project.markers if self._session.entry(m.recording)),
+            recordings=tuple(m for m in project.recordings if m.id in known),
+            markers=tuple(m for m in project.markers if m.recording in known),
+            anchors=(),
+            masks=(),
+            maps={},
         )
         carried = carried_markers(
             project,

@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 
 from app.resources.text import format_time
 from app.resources.theme import PLAYHEAD, THEME
+from app.views.pin_layer import PinLayer
 
 if TYPE_CHECKING:
     from app.models.viewstate import HeatmapPicture, PairChoice, Verdict
@@ -201,6 +202,16 @@ class HeatmapPanel(QWidget):
         self.plot = pg.PlotWidget(background=THEME.colours.surface)
         self.plot.setObjectName("heatmap-plot")
         self.plot.setAccessibleName(self.tr("Similarity heatmap"))
+        self.plot.setAccessibleDescription(
+            self.tr("Arrow keys move a cursor, Return pins there, Delete takes out a pin")
+        )
+        self.plot.setToolTip(
+            self.tr(
+                "Drag a pin to move it, Delete takes out what is chosen.\n"
+                "Alt+drag: nothing matches there. Ctrl+Alt+drag: the path passes there.\n"
+                "Arrow keys: a cursor, Return pins there. Double click: the whole map."
+            )
+        )
         self.plot.setMenuEnabled(False)
         self.plot.hideButtons()
         item = self.plot.getPlotItem()
@@ -230,6 +241,7 @@ class HeatmapPanel(QWidget):
         self.plot.scene().sigMouseClicked.connect(self._on_clicked)
         self.plot.scene().sigMouseMoved.connect(self._on_moved)
         self._box.sigRangeChanged.connect(self._on_range)
+        self.pins = PinLayer(self.plot, self._cursor_start)
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
@@ -325,6 +337,10 @@ class HeatmapPanel(QWidget):
         """Return what the panel shows, for tests and screenshots."""
         return self.grab().toImage()
 
+    def _cursor_start(self) -> tuple[float, float]:
+        first, second = self._playhead
+        return first or 0.0, second or 0.0
+
     # Inside ------------------------------------------------------------------------------------
 
     def _put(
@@ -376,7 +392,7 @@ class HeatmapPanel(QWidget):
 
     def _show_hint(self) -> None:
         self._readout.setText(
-            self.tr("Click: jump there  ·  wheel: zoom  ·  drag: move  ·  double click: all")
+            self.tr("Click: go there  ·  Shift+click: pin  ·  wheel: zoom  ·  Alt+drag: no match")
         )
 
     def _on_range(self, _box: object, ranges: Any) -> None:

@@ -1,0 +1,152 @@
+"""Pins and masks on the heatmap: by mouse and by keys, dragged, refused, undone."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import QPoint, QPointF, Qt
+
+from app.actions import ActionId
+from app.models.pinning import Wall
+from tests.app.conftest import wait_settled
+
+if TYPE_CHECKING:
+    from pytestqt.qtbot import QtBot
+
+    from app.bootstrap.program import Program
+    from app.views.pin_layer import PinLayer
+
+ALT = Qt.KeyboardModifier.AltModifier
+CONTROL = Qt.KeyboardModifier.ControlModifier
+SHIFT = Qt.KeyboardModifier.ShiftModifier
+LEFT = Qt.MouseButton.LeftButton
+
+
+@pytest.fixture
+def shown(aligned: Program, qtbot: QtBot) -> Program:
+    """The heatmap of the pair is drawn."""
+    qtbot.waitUntil(lambda: not aligned.jobs.is_active("heatmap"), timeout=20_000)
+    qtbot.waitUntil(lambda: aligned.window.heatmap.plot.isVisible())
+    return aligned
+
+
+def layer(program: Program) -> PinLayer:
+    return program.window.heatmap.pins
+
+
+def at(program: Program, first_s: float, second_s: float) -> QPoint:
+    """Return where on the plot a pair lies."""
+    plot = program.window.heatmap.plot
+    box = plot.getPlotItem().getViewBox()
+    place: QPoint = plot.mapFromScene(box.mapViewToScene(QPointF(first_s, second_s)))
+    return place
+
+
+def drag(
+    program: Program, qtbot: QtBot, start: QPoint, end: QPoint, modifiers: Qt.KeyboardModifier
+) -> None:
+    view = program.window.heatmap.plot.viewport()
+    qtbot.mousePress(view, LEFT, modifiers, start)
+    middle = (start + end) / 2
+    for place in (middle, end):
+        qtbot.mouseMove(view, place)
+    qtbot.mouseRelease(view, LEFT, modifiers, end)
+
+
+def pairs(program: Program) -> list[tuple[float, float]]:
+    return [(a.first.time_s, a.second.time_s) for a in program.project.project.anchors]
+
+
+NONE = Qt.KeyboardModifier.NoModifier
+
+
+def test_shift_click_pins_and_the_map_goes_through_it(shown: Program, qtbot: QtBot) -> None:
+    qtbot.mouseClick(shown.window.heatmap.plot.viewport(), LEFT, SHIFT, at(shown, 1.0, 1.2))
+    ((first_s, second_s),) = pairs(shown)
+    assert first_s == pytest.approx(1.0, abs=0.06)
+    assert second_s == pytest.approx(1.2, abs=0.06)
+    wait_settled(qtbot, shown, 2)
+    alignment = shown.session.others[0].alignment
+    assert alignment is not None
+    assert alignment.time_map(first_s) == pytest.approx(second_s, abs=0.05)
+    shown.actions[ActionId.UNDO].trigger()
+    assert not pairs(shown)
+
+
+def test_a_pin_is_dragged_in_one_step_and_removed(shown: Program, qtbot: QtBot) -> None:
+    presenter = shown.aligning.pinning
+    presenter.add(1.0, 1.2)
+    steps = shown.project.stack.count()
+    drag(shown, qtbot, at(shown, 1.0, 1.2), at(shown, 1.0, 1.8), NONE)
+    ((_, second_s),) = pairs(shown)
+    assert second_s == pytest.approx(1.8, abs=0.08)
+    assert shown.project.stack.count() == steps + 1
+    assert layer(shown).selected == ("pin", 0)
+    shown.window.heatmap.plot.setFocus()
+    qtbot.keyClick(shown.window.heatmap.plot, Qt.Key.Key_Delete)
+    assert not pairs(shown)
+    shown.actions[ActionId.UNDO].trigger()
+    shown.actions[ActionId.UNDO].trigger()
+    assert pairs(shown)[0][1] == pytest.approx(1.2, abs=0.05)
+
+
+def test_a_pin_stops_at_its_neighbour_and_the_wall_is_shown(
+    shown: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    presenter = shown.aligning.pinning
+    presenter.add(0.4, 0.6)
+    presenter.add(1.2, 1.8)
+    walls: list[Wall] = []
+    monkeypatch.setattr(layer(shown), "set_wall", walls.append)
+    presenter.begin_drag(1)
+    presenter.drag(0.1, 0.2)  # beyond the first pin in both recordings
+    presenter.end_drag()
+    found = sorted(pairs(shown))
+    assert found[0] == pytest.approx((0.4, 0.6), abs=0.05)
+    assert found[1][0] > found[0][0]
+    assert found[1][1] > found[0][1]
+    assert walls[0].reference_s is not None
+    assert walls[0].other_s is not None
+    assert walls[-1] == Wall()
+
+
+def test_alt_drag_makes_a_mask_and_control_a_corridor(shown: Program, qtbot: QtBot) -> None:
+    start, end = at(shown, 0.4, 1.8), at(shown, 1.0, 2.4)
+    drag(shown, qtbot, start, end, ALT)
+    (mask,) = shown.project.project.masks
+    assert mask.kind == "apart"
+    assert (mask.first.start_s, mask.second.end_s) == pytest.approx((0.4, 2.4), abs=0.06)
+    drag(shown, qtbot, at(shown, 1.2, 1.0), at(shown, 1.6, 2.0), ALT | CONTROL)
+    assert [m.kind for m in shown.project.project.masks] == ["apart", "together"]
+    qtbot.mouseClick(shown.window.heatmap.plot.viewport(), LEFT, NONE, at(shown, 0.7, 2.1))
+    assert layer(shown).selected == ("patch", 0)
+    shown.window.heatmap.plot.setFocus()
+    qtbot.keyClick(shown.window.heatmap.plot, Qt.Key.Key_Delete)
+    assert [m.kind for m in shown.project.project.masks] == ["together"]
+    shown.actions[ActionId.UNDO].trigger()
+    assert len(shown.project.project.masks) == 2
+
+
+def test_the_keyboard_has_a_cursor_that_pins(shown: Program, qtbot: QtBot) -> None:
+    shown.player.seek(0.8)
+    plot = shown.window.heatmap.plot
+    qtbot.waitUntil(lambda: shown.window.heatmap._playhead[0] is not None)
+    start = shown.window.heatmap._playhead
+    plot.setFocus()
+    assert start[0] is not None
+    assert start[1] is not None
+    qtbot.keyClick(plot, Qt.Key.Key_Up, SHIFT)
+    qtbot.keyClick(plot, Qt.Key.Key_Right)
+    other = shown.session.others[0]
+    due = shown.player.frame_due(other.id)
+    assert due == other.recording.index.frame_shown_at(start[1] + 0.4)
+    qtbot.keyClick(plot, Qt.Key.Key_Return)
+    ((first_s, second_s),) = pairs(shown)
+    assert first_s == pytest.approx(start[0] + 0.04, abs=0.041)
+    assert second_s == pytest.approx(start[1] + 0.4, abs=0.041)
+    qtbot.keyClick(plot, Qt.Key.Key_Escape)
+    before = shown.player.clock.time_s
+    shown.window.grid.setFocus()
+    qtbot.keyClick(shown.window, Qt.Key.Key_Right)  # the window's again
+    assert shown.player.clock.time_s > before
