@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -126,7 +127,7 @@ class KeySheet(QDialog):
         section = QWidget()
         grid = QGridLayout(section)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(14)
+        grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
         heading = QLabel(title)
         heading.setProperty("role", "heading")
@@ -136,7 +137,7 @@ class KeySheet(QDialog):
             keys.setFont(digits_font(self.font()))
             text = QLabel(plain_text(spec))
             text.setProperty("role", "dim")
-            text.setWordWrap(True)
+            keys.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             for label in (keys, text):
                 label.setToolTip(translated(spec.tip))
                 label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)

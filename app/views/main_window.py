@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QEvent, QMimeData, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -84,6 +84,7 @@ class MainWindow(QMainWindow):
     -------
     files_dropped(list[Path]) : files were dropped anywhere but on the search panel
     pixels_dropped(QImage) : a picture without a file was dropped
+    addresses_dropped(list[str]) : addresses on the network were dropped, without pixels
     reference_chosen(str) : another reference was picked
     closing() : the window is about to close
     theme_changed() : the system went dark or light
@@ -97,6 +98,7 @@ class MainWindow(QMainWindow):
 
     files_dropped = Signal(object)
     pixels_dropped = Signal(object)
+    addresses_dropped = Signal(object)
     reference_chosen = Signal(str)
     closing = Signal()
     theme_changed = Signal()
@@ -344,7 +346,9 @@ class MainWindow(QMainWindow):
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and pictures, but no tiles."""
         data = event.mimeData()
-        if not data.hasFormat(FRAME_MIME) and (data.hasUrls() or data.hasImage()):
+        if not data.hasFormat(FRAME_MIME) and (
+            data.hasUrls() or data.hasImage() or _addresses(data)
+        ):
             event.acceptProposedAction()
             self.empty.set_hot(True)
 
@@ -358,10 +362,13 @@ class MainWindow(QMainWindow):
         data = event.mimeData()
         event.acceptProposedAction()
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        picture = QImage(data.imageData()) if data.hasImage() else QImage()
         if paths:
             self.files_dropped.emit(paths)
-        elif data.hasImage() and isinstance(data.imageData(), QImage):
-            self.pixels_dropped.emit(data.imageData())
+        elif not picture.isNull():  # a browser gives the pixels beside the address
+            self.pixels_dropped.emit(picture)
+        elif addresses := _addresses(data):
+            self.addresses_dropped.emit(addresses)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell whoever must stop, unless something has to be asked first."""
@@ -376,3 +383,12 @@ class MainWindow(QMainWindow):
         if event.type() == QEvent.Type.ThemeChange:
             self.theme_changed.emit()
         super().changeEvent(event)
+
+
+def _addresses(data: QMimeData) -> list[str]:
+    """Return the addresses on the network among what is dragged."""
+    urls = data.urls()
+    if not urls and data.hasText():
+        urls = [QUrl(data.text().strip(), QUrl.ParsingMode.StrictMode)]
+    shown = QUrl.UrlFormattingOption.RemoveUserInfo | QUrl.UrlFormattingOption.RemoveQuery
+    return [url.toString(shown) for url in urls if url.scheme() in ("http", "https", "ftp")]

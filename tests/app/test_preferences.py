@@ -207,7 +207,7 @@ def test_clearing_asks_first(make_program: Callable[..., Program], qtbot: QtBot)
 
 def test_one_step_may_be_the_shortest_frame_of_all(aligned: Program, qtbot: QtBot) -> None:
     program = aligned
-    program.player.seek(0.5)
+    program.player.seek(0.48)
     active = program.session.active_id
     first = program.player.frame_due(active)
     program.player.set_step_rule("fastest")
