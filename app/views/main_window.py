@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QImage,
+    QPixmap,
 )
 from PySide6.QtWidgets import (
     QComboBox,
@@ -362,10 +363,14 @@ class MainWindow(QMainWindow):
         data = event.mimeData()
         event.acceptProposedAction()
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
-        picture = QImage(data.imageData()) if data.hasImage() else QImage()
+        picture = data.imageData() if data.hasImage() else None
+        if isinstance(picture, QPixmap):
+            picture = picture.toImage()
         if paths:
             self.files_dropped.emit(paths)
-        elif not picture.isNull():  # a browser gives the pixels beside the address
+        elif (
+            isinstance(picture, QImage) and not picture.isNull()
+        ):  # a browser gives the pixels beside the address
             self.pixels_dropped.emit(picture)
         elif addresses := _addresses(data):
             self.addresses_dropped.emit(addresses)
@@ -390,5 +395,6 @@ def _addresses(data: QMimeData) -> list[str]:
     urls = data.urls()
     if not urls and data.hasText():
         urls = [QUrl(data.text().strip(), QUrl.ParsingMode.StrictMode)]
-    shown = QUrl.UrlFormattingOption.RemoveUserInfo | QUrl.UrlFormattingOption.RemoveQuery
-    return [url.toString(shown) for url in urls if url.scheme() in ("http", "https", "ftp")]
+    urls = [url for url in urls if url.scheme() in ("http", "https", "ftp")]
+    # Shown in a message: without names, passwords and whatever else an address may carry.
+    return [f"{url.scheme()}://{url.host()}{url.path()}" for url in urls]
