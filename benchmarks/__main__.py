@@ -18,6 +18,7 @@ SCRIPTS = (
     "decode",
     "alignment",
     "sound_offsets",
+    "stretch",
     "adaptation",
     "event_loop",
     "training_data",

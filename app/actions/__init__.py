@@ -22,6 +22,7 @@ from app.actions.hand_rows import HAND_ROWS
 from app.actions.look_rows import LOOK_ROWS
 from app.actions.play_rows import PLAY_ROWS
 from app.actions.spec import MENUS, ActionId, ActionSpec
+from app.actions.view_rows import VIEW_ROWS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -52,6 +53,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *ALIGN_ROWS,
     *HAND_ROWS,
     *PLAY_ROWS,
+    *VIEW_ROWS,
     *LOOK_ROWS,
     *COMMAND_ROWS,
 )

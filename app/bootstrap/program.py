@@ -23,6 +23,8 @@ from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
+from app.bootstrap.sounding import SoundFeature
+from app.bootstrap.viewing import ViewingFeature
 from app.faults.collector import MainThreadCollector
 from app.faults.log import RecentRecords
 from app.faults.messages import Reporter, describe
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Any
 
+    from app.audio.output import Output
     from app.bootstrap.parts import Feature
     from app.models.engine import Engine
     from app.models.viewstate import Lane, Thumbnail, Transport
@@ -78,6 +81,7 @@ class Program(QObject):
     settings : where window state is kept
     recent : the log kept in memory, for "copy diagnostics"
     state : folder for recent projects and unsaved work; None = the user's
+    sound_output : the sound device; None = the system's
     """
 
     def __init__(
@@ -88,6 +92,7 @@ class Program(QObject):
         reporter: Reporter | None = None,
         recent: RecentRecords | None = None,
         state: Path | None = None,
+        sound_output: Output | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings or Settings()
@@ -131,7 +136,14 @@ class Program(QObject):
             self.dialogs,
             self,
         )
-        self.tiles = TilesPresenter(self.session, window.grid, self)
+        self.tiles = TilesPresenter(
+            self.session,
+            window.stage,
+            self,
+            nudges=lambda: self.player.nudges,
+            maps=lambda: self.project.project.maps,
+        )
+        self.player.nudged.connect(self.tiles.refresh)
         self.timeline = TimelinePresenter(
             self.session, self.jobs, self.player, _TimelineView(window), self
         )
@@ -171,13 +183,16 @@ class Program(QObject):
         )
         self.aligning = AligningFeature(parts, self)
         self.finding = FindingFeature(parts, self)
+        self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
         self.features = (
             PlayingFeature(parts, self),
             self.aligning,
+            ViewingFeature(parts, self),
             HandFeature(parts, self),
             self.finding,
             AdaptingFeature(parts, self),
+            self.sounding,
             self.commands,
             SettingsFeature(parts, self, self.commands),
             LayoutsFeature(parts, self),
@@ -349,6 +364,7 @@ class Program(QObject):
         self.files.edit(self.tr("remove all recordings"), edits.clear)
 
     def _on_project_changed(self) -> None:
+        self.tiles.refresh()
         for feature in self.features:
             feature.on_project()
 
@@ -395,13 +411,13 @@ class _PlayerView:
         self._window = window
 
     def show_frame(self, recording_id: str, frame: Frame, rate: float | None) -> None:
-        self._window.grid.show_frame(recording_id, frame, rate)
+        self._window.stage.show_frame(recording_id, frame, rate)
 
     def set_counterpart(self, recording_id: str, has_counterpart: bool) -> None:
-        self._window.grid.set_counterpart(recording_id, has_counterpart)
+        self._window.stage.set_counterpart(recording_id, has_counterpart)
 
     def picture_size(self, recording_id: str) -> tuple[int, int]:
-        return self._window.grid.picture_size(recording_id)
+        return self._window.stage.picture_size(recording_id)
 
     def set_transport(self, transport: Transport) -> None:
         self._window.transport.set_transport(transport)

@@ -20,6 +20,7 @@ class TileState:
     note : a sentence over the picture, "" = none
     progress : 0 to 1 while something is computed, -1 = unknown how far, None = nothing is
     status : a few words beside the progress
+    chips : what is unusual: the kind of map, a nudge that is not pinned
     """
 
     recording_id: str
@@ -34,6 +35,7 @@ class TileState:
     note: str = ""
     progress: float | None = None
     status: str = ""
+    chips: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -99,7 +99,7 @@ class PlaybackPresenter(QObject):
         view: PlayerView,
         parent: QObject | None = None,
         *,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.perf_counter,
     ) -> None:
         super().__init__(parent)
         self.clock = PlaybackClock(now=now)
@@ -236,6 +236,19 @@ class PlaybackPresenter(QObject):
             return free
         due = self._due.get(recording_id)
         return int(due[0]) if due is not None and due[0] >= 0 else None
+
+    def shift_of(self, recording_id: str) -> float | None:
+        """Seconds by which a recording is shown beside its place; None while it stands still."""
+        entry = self._session.entry(recording_id)
+        if entry is None or recording_id in self._free:
+            return None
+        nudge = self._nudges.get(recording_id, 0)
+        shown = self.frame_due(recording_id)
+        if not nudge or shown is None:
+            return 0.0
+        index = entry.recording.index
+        place = min(max(shown - nudge, 0), len(index) - 1)
+        return index.time_of(shown) - index.time_of(place)
 
     def begin_scrub(self) -> None:
         """Hold the clock while the user drags the playhead."""

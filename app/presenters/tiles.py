@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject
 
 from app.models.session import Entry, SessionModel, Stage
 from app.models.viewstate import TileState
 from app.presenters.status import describe_progress
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 
 class TilesView(Protocol):
@@ -27,14 +30,26 @@ class TilesPresenter(QObject):
     """Keeps the words on the tiles up to date."""
 
     def __init__(
-        self, session: SessionModel, view: TilesView, parent: QObject | None = None
+        self,
+        session: SessionModel,
+        view: TilesView,
+        parent: QObject | None = None,
+        *,
+        nudges: Callable[[], Mapping[str, int]] = dict,
+        maps: Callable[[], Mapping[str, str]] = dict,
     ) -> None:
         super().__init__(parent)
         self._session = session
         self._view = view
+        self._nudges = nudges
+        self._maps = maps
         session.recordings_changed.connect(self._show_all)
         session.active_changed.connect(lambda _id: self._show_all())
         session.entry_changed.connect(self._on_entry_changed)
+
+    def refresh(self) -> None:
+        """Write everything anew: a nudge or the kind of a map changed."""
+        self._show_all()
 
     def _show_all(self) -> None:
         self._view.set_tiles(tuple(self._state(e) for e in self._session.entries))
@@ -60,7 +75,25 @@ class TilesPresenter(QObject):
             note=note,
             progress=progress,
             status=status,
+            chips=self._chips(entry),
         )
+
+    def _chips(self, entry: Entry) -> tuple[str, ...]:
+        chips = []
+        names = {
+            "offset": self.tr("Map: offset"),
+            "linear": self.tr("Map: linear"),
+            "anchors": self.tr("Map: pins only"),
+        }
+        kind = self._maps().get(entry.id, "auto")
+        if kind in names and entry.id != self._session.reference_id:
+            chips.append(names[kind])
+        nudge = self._nudges().get(entry.id, 0)
+        if nudge:
+            one = self.tr("{n} frame, not pinned") if abs(nudge) == 1 else ""
+            many = self.tr("{n} frames, not pinned")
+            chips.append((one or many).format(n=f"{nudge:+d}"))
+        return tuple(chips)
 
     def _words(self, entry: Entry) -> tuple[str, float | None, str]:
         if entry.stage is Stage.WAITING:

@@ -36,6 +36,10 @@ _SHAPES = {
         + _circle(8.5, 9.5, 1.6)
         + _path("M4 17l5-4.5 4 3.2 3-2.7 4.5 4"),
     ),
+    "view-grid": (_LINE, _frame(3, 5, 8, 14, 1.5) + _frame(13, 5, 8, 14, 1.5)),
+    "view-overlay": (_LINE, _frame(3, 4, 13, 11, 1.5) + _frame(8, 9, 13, 11, 1.5)),
+    "view-difference": (_LINE, _circle(9, 12, 6) + _circle(15, 12, 6)),
+    "view-wipe": (_LINE, _frame(3, 5, 18, 14, 1.5) + _path("M12 3v18M15 9l3 3-3 3M9 9l-3 3 3 3")),
     "play": (_FILL, _path("M7 4.5v15l12.5-7.5z")),
     "pause": (_FILL, _frame(6, 4.5, 4.2, 15, 1) + _frame(13.8, 4.5, 4.2, 15, 1)),
     "reverse": (_FILL, _path("M17 4.5v15L4.5 12z")),
@@ -49,6 +53,17 @@ _SHAPES = {
             "M5 12V9.5a3 3 0 0 1 3-3h10M15 3.5l3 3-3 3M19 12v2.5a3 3 0 0 1-3 3H6M9 20.5l-3-3 3-3"
         ),
     ),
+    "speaker": (
+        _LINE,
+        _path("M4 9.5v5h3.5l5 4v-13l-5 4z")
+        + _path("M15.8 9a4.2 4.2 0 0 1 0 6M18.4 6.4a8 8 0 0 1 0 11.2"),
+    ),
+    "speaker-low": (
+        _LINE,
+        _path("M4 9.5v5h3.5l5 4v-13l-5 4z") + _path("M15.8 9a4.2 4.2 0 0 1 0 6"),
+    ),
+    "speaker-off": (_LINE, _path("M4 9.5v5h3.5l5 4v-13l-5 4zM15.5 9.5l5 5M20.5 9.5l-5 5")),
+    "speaker-none": (_LINE, _path("M4 9.5v5h3.5l5 4v-13l-5 4zM18 6.5v7M18 17.2v.1")),
     "close": (_LINE, _path("M6 6l12 12M18 6L6 18")),
     "stop": (_FILL, _frame(6, 6, 12, 12, 1.5)),
     "copy": (

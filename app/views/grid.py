@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
+from app.models.looking import Zoom
 from app.views.painting import fitted
 from app.views.tile import Tile
 
@@ -70,15 +71,26 @@ class TileGrid(QWidget):
     tile_resized(str) : a tile needs pictures of another size
     menu_requested(str, QPoint) : context menu of a tile, global position
     add_requested() : another recording is wanted
+    tile_doubled(str) : a tile was double-clicked
+    zoomed(Zoom) : the pictures were zoomed or moved
+
+    Attributes
+    ----------
+    is_zoom_linked : whether all tiles zoom together
     """
 
     tile_pressed = Signal(str)
     tile_resized = Signal(str)
     menu_requested = Signal(str, QPoint)
     add_requested = Signal()
+    tile_doubled = Signal(str)
+    zoomed = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.is_zoom_linked = True
+        self._solo = ""
+        self._zoom = Zoom()
         self.setObjectName("tile-grid")
         self.setAccessibleName(self.tr("Recordings"))
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
@@ -107,6 +119,9 @@ class TileGrid(QWidget):
                 existing.pressed.connect(self.tile_pressed)
                 existing.resized.connect(self.tile_resized)
                 existing.menu_requested.connect(self.menu_requested)
+                existing.doubled.connect(self.tile_doubled)
+                existing.zoomed.connect(self._on_zoomed)
+                existing.set_zoom(self._zoom)
                 existing.show()
             existing.set_state(state)
             ordered[recording_id] = existing
@@ -133,16 +148,46 @@ class TileGrid(QWidget):
         if tile is not None:
             tile.set_counterpart(has_counterpart)
 
+    @property
+    def solo(self) -> str:
+        """Recording shown alone, "" = all."""
+        return self._solo
+
+    def set_solo(self, recording_id: str) -> None:
+        """Show one recording alone, or all ("")."""
+        solo = recording_id if recording_id in self._tiles else ""
+        if solo != self._solo:
+            self._solo = solo
+            self._arrange()
+
+    def set_zoom(self, zoom: Zoom) -> None:
+        """Show this part of every picture."""
+        self._zoom = zoom
+        for tile in self._tiles.values():
+            tile.set_zoom(zoom)
+
+    def _on_zoomed(self, recording_id: str, zoom: Zoom) -> None:
+        if self.is_zoom_linked:
+            self.set_zoom(zoom)
+        else:
+            self._tiles[recording_id].set_zoom(zoom)
+        self.zoomed.emit(zoom)
+
     def picture_size(self, recording_id: str) -> tuple[int, int]:
         """Device pixels a tile's picture covers; a small picture for a tile that is not there."""
         tile = self._tiles.get(recording_id)
         return tile.picture_size() if tile is not None else (160, 120)
 
     def _arrange(self) -> None:
-        cells: list[QWidget] = list(self._tiles.values())
-        aspects = [t.state.aspect for t in self._tiles.values()]
-        self._hint.setVisible(len(cells) == 1)
-        if len(cells) == 1:
+        if self._solo not in self._tiles:
+            self._solo = ""
+        tiles = [t for i, t in self._tiles.items() if not self._solo or i == self._solo]
+        for tile in self._tiles.values():
+            tile.setVisible(tile in tiles)
+        cells: list[QWidget] = list(tiles)
+        aspects = [t.state.aspect for t in tiles]
+        self._hint.setVisible(len(self._tiles) == 1)
+        if len(self._tiles) == 1:
             cells.append(self._hint)
             aspects.append(aspects[0])
         if not cells:

@@ -39,10 +39,10 @@ from app.resources.theme import THEME
 from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
-from app.views.grid import TileGrid
 from app.views.heatmap import HeatmapPanel
 from app.views.painting import FRAME_MIME
 from app.views.search_panel import SearchPanel
+from app.views.stage import Stage
 from app.views.status_bar import StatusBar
 from app.views.timeline import Timeline
 from app.views.training_panel import TrainingPanel
@@ -116,7 +116,8 @@ class MainWindow(QMainWindow):
         self.setDockNestingEnabled(True)
         for action in actions.values():
             self.addAction(action)  # shortcuts work whatever is hidden
-        self.grid = TileGrid()
+        self.stage = Stage()
+        self.grid = self.stage.grid
         self.timeline = Timeline()
         self.transport = TransportBar(actions, speeds)
         self.empty = EmptyPage()
@@ -179,6 +180,14 @@ class MainWindow(QMainWindow):
         for which in (ActionId.BASE_REFERENCE, ActionId.BASE_MEAN, ActionId.BASE_NATIVE):
             bar.addAction(self.actions_by_id[which])
         bar.addSeparator()
+        for which in (
+            ActionId.VIEW_GRID,
+            ActionId.VIEW_OVERLAY,
+            ActionId.VIEW_DIFFERENCE,
+            ActionId.VIEW_WIPE,
+        ):
+            bar.addAction(self.actions_by_id[which])
+        bar.addSeparator()
         bar.addAction(self.actions_by_id[ActionId.FIND_FRAME])
         for button in bar.findChildren(QToolButton):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
@@ -197,7 +206,7 @@ class MainWindow(QMainWindow):
         self._splitter.setObjectName("splitter")
         self._splitter.setChildrenCollapsible(False)
         self._splitter.setHandleWidth(5)
-        self._splitter.addWidget(self.grid)
+        self._splitter.addWidget(self.stage)
         self._splitter.addWidget(lower)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 0)

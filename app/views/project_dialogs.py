@@ -81,7 +81,7 @@ class ProjectDialogs:
 
     def picture(self, path: Path) -> bool:
         """Write a small picture of the tiles."""
-        grid = self._window.grid
+        grid = self._window.stage
         if not grid.isVisible() or grid.width() < 2 or grid.height() < 2:
             return False
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -18,14 +18,17 @@ from PySide6.QtGui import (
     QPen,
     QPixmap,
     QResizeEvent,
+    QWheelEvent,
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app.resources.text import format_rate, format_time
 from app.resources.theme import THEME
 from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
+from app.views.zooming import Zooming
 
 if TYPE_CHECKING:
+    from app.models.looking import Zoom
     from app.models.viewstate import TileState
     from carl_core.video.reader import Frame
 
@@ -44,8 +47,12 @@ class Tile(QWidget):
     pressed(str) : the recording was chosen
     resized(str) : the picture needs another size
     menu_requested(str, QPoint) : context menu, global position
+    doubled(str) : double-clicked
+    zoomed(str, Zoom) : wheel or drag
     """
 
+    doubled = Signal(str)
+    zoomed = Signal(str, object)
     pressed = Signal(str)
     resized = Signal(str)
     menu_requested = Signal(str, QPoint)
@@ -59,6 +66,9 @@ class Tile(QWidget):
         self._has_counterpart = True
         self._press_at: QPoint | None = None
         self._busy_step = 0
+        self.zooming = Zooming(
+            self._picture_rect, lambda zoom: self.zoomed.emit(self._state.recording_id, zoom)
+        )
         self._header: QPixmap | None = None
         self._header_key: tuple[object, ...] = ()
         self._digits = digits_font(self.font(), scale=0.95)
@@ -113,10 +123,15 @@ class Tile(QWidget):
             self._has_counterpart = has_counterpart
             self.update()
 
+    def set_zoom(self, zoom: Zoom) -> None:
+        """Show this part of the picture."""
+        self.zooming.zoom = zoom
+        self.update()
+
     def picture_size(self) -> tuple[int, int]:
-        """Device pixels (width, height) the picture covers, at most the recording's own."""
+        """Device pixels (width, height) the whole picture covers, at most the recording's own."""
         rect = self._picture_rect()
-        ratio = self.devicePixelRatioF()
+        ratio = self.devicePixelRatioF() * self.zooming.zoom.factor
         scale = min(1.0, self._state.width / max(1.0, rect.width() * ratio))
         width = max(16, round(rect.width() * ratio * scale) // 2 * 2)
         height = max(16, round(rect.height() * ratio * scale) // 2 * 2)
@@ -156,6 +171,8 @@ class Tile(QWidget):
         if self._image is not None:
             self._paint_picture(painter)
         self._paint_header(painter)
+        if self._state.chips:
+            self._paint_chips(painter)
         if not self._has_counterpart:
             self._paint_note(painter, self.tr("No counterpart here"), is_strong=True)
         elif self._state.note:
@@ -172,10 +189,23 @@ class Tile(QWidget):
         assert self._image is not None
         rect = self._picture_rect()
         ratio = self.devicePixelRatioF()
-        is_scaled = abs(self._image.width() - rect.width() * ratio) > 2
+        is_zoomed = self.zooming.zoom.factor > 1.0
+        is_scaled = is_zoomed or abs(self._image.width() - rect.width() * ratio) > 2
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform, is_scaled)
         if is_scaled:
-            painter.drawImage(rect, self._image)
+            self._image.setDevicePixelRatio(1.0)
+            seen = self.zooming.source()
+            width, height = self._image.width(), self._image.height()
+            painter.drawImage(
+                rect,
+                self._image,
+                QRectF(
+                    seen.x() * width,
+                    seen.y() * height,
+                    seen.width() * width,
+                    seen.height() * height,
+                ),
+            )
         else:
             at = QPointF(round(rect.x() * ratio) / ratio, round(rect.y() * ratio) / ratio)
             self._image.setDevicePixelRatio(ratio)
@@ -277,6 +307,26 @@ class Tile(QWidget):
             left += len(text) * width + 12
         painter.setFont(previous)
 
+    def _paint_chips(self, painter: QPainter) -> None:
+        """Write the map's kind and an unpinned nudge below the header."""
+        painter.setFont(self.font())
+        metrics = QFontMetricsF(self.font())
+        left, top = 8.0, HEADER_HEIGHT + 8.0
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        for text in self._state.chips:
+            room = self.width() - 16.0
+            shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room - 16)
+            width = metrics.horizontalAdvance(shown) + 16
+            if left > 8 and left + width > self.width() - 8:
+                left, top = 8.0, top + 26
+            pill = QRectF(left, top, width, 22)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(0, 0, 0, 185))
+            painter.drawRoundedRect(pill, 6, 6)
+            painter.setPen(QColor("#ffd37a"))
+            painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, shown)
+            left += width + 6
+
     def _paint_note(self, painter: QPainter, text: str, *, is_strong: bool) -> None:
         font = painter.font()
         font.setBold(is_strong)
@@ -330,11 +380,15 @@ class Tile(QWidget):
     def mousePressEvent(self, event: QMouseEvent) -> None:
         """Choose this recording."""
         self.pressed.emit(self._state.recording_id)
+        if self.zooming.on_press(event):
+            return
         if event.button() == Qt.MouseButton.LeftButton:
             self._press_at = event.position().toPoint()
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Begin to drag the picture away."""
+        """Pan, or begin to drag the picture away."""
+        if self.zooming.on_move(event):
+            return
         if self._press_at is None or self._frame is None:
             return
         moved = event.position().toPoint() - self._press_at
@@ -345,6 +399,16 @@ class Tile(QWidget):
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Nothing was dragged."""
         self._press_at = None
+        self.zooming.on_release()
+
+    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
+        """Show this recording alone, or all again."""
+        if event.button() == Qt.MouseButton.LeftButton:
+            self.doubled.emit(self._state.recording_id)
+
+    def wheelEvent(self, event: QWheelEvent) -> None:
+        """Zoom at the cursor."""
+        self.zooming.on_wheel(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Choose this recording with Return."""

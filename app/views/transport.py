@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics
+from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.actions import ActionId
@@ -14,6 +14,7 @@ from app.resources import icons
 from app.resources.text import format_time
 from app.resources.theme import THEME
 from app.views.painting import digits_font
+from app.views.volume import VolumeControl
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -30,8 +31,14 @@ BUTTONS = (
 )
 
 
-NARROW = 780
+WIDE = 1080
+"""Pixels; below, volume is set in a menu."""
+
+NARROW = 900
 """Pixels; below, the frame number is written shorter."""
+
+NARROWEST = 720
+"""Pixels; below, it is left to the tiles."""
 
 
 class TransportBar(QFrame):
@@ -40,6 +47,10 @@ class TransportBar(QFrame):
     Signals
     -------
     speed_chosen(float) : a speed was picked from the list
+
+    Attributes
+    ----------
+    volume : the volume control among them
     """
 
     speed_chosen = Signal(float)
@@ -112,9 +123,11 @@ class TransportBar(QFrame):
             self._speed.addItem(f"{speed:g}×", speed)
         self._speed.activated.connect(self._on_speed)
         right_layout.addWidget(self._speed)
+        self.volume = VolumeControl()
+        self.volume.set_compact(True)
+        right_layout.addWidget(self.volume)
         right_layout.addStretch(1)
         right_layout.addWidget(self._frame)
-        right.setMinimumWidth(side)
         layout.addWidget(right, 1)
         self._show_rate(self._state.rate)
         self.set_transport(Transport())
@@ -125,16 +138,7 @@ class TransportBar(QFrame):
         self._time.setText(format_time(transport.time_s))
         if before.duration_s != transport.duration_s or not self._duration.text():
             self._duration.setText(f"/ {format_time(transport.duration_s)}")
-        if transport.frames:
-            number = "–" if transport.frame is None else str(transport.frame)
-            text = (
-                self.tr("frame {number} of {count}")
-                if self.width() > NARROW
-                else self.tr("f {number}")
-            )
-            self._frame.setText(text.format(number=number, count=transport.frames))
-        else:
-            self._frame.setText("")
+        self._frame.setText(self._frame_text(transport))
         if before.is_playing is not transport.is_playing or self._play.icon().isNull():
             self.refresh_icon()
         if before.rate != transport.rate:
@@ -147,6 +151,21 @@ class TransportBar(QFrame):
         colours = THEME.colours
         name = "pause" if self._state.is_playing else "play"
         self._play.setIcon(icons.icon(name, colours.text, colours.line))
+        self.volume.refresh_icons()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Use the room there is."""
+        super().resizeEvent(event)
+        self.volume.set_compact(self.width() < WIDE)
+        self._frame.setText(self._frame_text(self._state))
+
+    def _frame_text(self, transport: Transport) -> str:
+        if not transport.frames or self.width() < NARROWEST:
+            return ""
+        number = "–" if transport.frame is None else str(transport.frame)
+        is_wide = self.width() >= NARROW
+        text = self.tr("frame {number} of {count}") if is_wide else self.tr("f {number}")
+        return text.format(number=number, count=transport.frames)
 
     def _show_rate(self, rate: float) -> None:
         at = self._speed.findData(abs(rate))

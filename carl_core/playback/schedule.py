@@ -129,25 +129,15 @@ class Schedule:
         Times outside a recording's own length are NaN, except that the reference is clamped.
         """
         master = np.asarray(times_s, dtype=np.float64)
-        if self._mean_grid is not None:
-            reference_s = np.interp(master, *self._mean_grid)
-        else:
-            reference_s = master
-        result = {self.reference.id: reference_s}
-        for recording in self.recordings[1:]:
-            time_map = self._maps.get(recording.id)
-            if time_map is None:
-                own = master.copy()
-            elif self.base is TimeBase.NATIVE:
-                own = master + self._start_offset_s[recording.id]
-            else:
-                own = _mapped(time_map, reference_s, recording.index.duration_s)
-            own = np.where((own < -1e-6) | (own > recording.index.duration_s + 1e-6), np.nan, own)
-            result[recording.id] = own
-        if self.base is TimeBase.NATIVE:
-            outside = master > self.reference.index.duration_s + 1e-6
-            result[self.reference.id] = np.where(outside, np.nan, master)
-        return result
+        reference_s = self._reference_along(master)
+        return {r.id: self._own_along(r, master, reference_s) for r in self.recordings}
+
+    def own_time_at(self, recording_id: str, time_s: float) -> float | None:
+        """Own seconds of one recording at master ``time_s``; None = no counterpart."""
+        master = np.asarray([time_s])
+        reference_s = self._reference_along(master)
+        own_s = float(self._own_along(self._by_id[recording_id], master, reference_s)[0])
+        return own_s if np.isfinite(own_s) else None
 
     def frames_along(self, times_s: npt.ArrayLike) -> dict[str, Int64]:
         """Vectorised ``frames_at``: int64 (T,) per recording, -1 = no counterpart."""
@@ -156,6 +146,26 @@ class Schedule:
             shown = self._by_id[recording_id].index.frames_shown_at(np.nan_to_num(own))
             result[recording_id] = np.where(np.isfinite(own), shown, -1).astype(np.int64)
         return result
+
+    def _reference_along(self, master: Float64) -> Float64:
+        if self._mean_grid is None:
+            return master
+        return np.interp(master, *self._mean_grid)
+
+    def _own_along(self, recording: Recording, master: Float64, reference_s: Float64) -> Float64:
+        is_native = self.base is TimeBase.NATIVE
+        if recording is self.reference:
+            outside = is_native and master > recording.index.duration_s + 1e-6
+            return np.where(outside, np.nan, reference_s)
+        time_map = self._maps.get(recording.id)
+        if time_map is None:
+            own = master
+        elif is_native:
+            own = master + self._start_offset_s[recording.id]
+        else:
+            own = _mapped(time_map, reference_s, recording.index.duration_s)
+        outside = (own < -1e-6) | (own > recording.index.duration_s + 1e-6)
+        return np.where(outside, np.nan, own)
 
     def _integrate_mean(self) -> tuple[Float64, Float64]:
         """Return master times and the reference times they belong to, both ascending.

@@ -79,11 +79,14 @@ def read_audio(
     return samples if heard else None
 
 
-def audio_pieces(recording: Recording, *, rate: int) -> Iterator[tuple[int, Float32]]:
-    """Decode the sound once, mono, piece by piece: (number of its first sample, float32 (N,)).
+def audio_pieces(
+    recording: Recording, *, rate: int, channels: int = 1, start_s: float = 0.0
+) -> Iterator[tuple[int, Float32]]:
+    """Decode the sound once, piece by piece: (number of its first sample, float32 (N, channels)).
 
-    Sample 0 is at the first presented video frame; what lies before it is not given, and what is
-    missing is skipped. Nothing comes where there is no decodable sound.
+    Sample 0 is at the first presented video frame; what lies before ``start_s`` is not given, and
+    what is missing is skipped. Nothing comes where there is no decodable sound. The file stays
+    open until the iterator ends or is closed.
 
     Raises
     ------
@@ -91,14 +94,16 @@ def audio_pieces(recording: Recording, *, rate: int) -> Iterator[tuple[int, Floa
         When the file itself cannot be read.
     """
     origin_s = float(int(recording.index.pts[0]) * recording.index.time_base)
+    first = round(start_s * rate)
     with opened(recording.path) as container:
         streams = [stream for stream in container.streams.audio if has_decoder(stream)]
         if not streams:
             return
-        pieces = _decoded(container, streams[0].index, origin_s - _LEAD_S, recording.path)
-        for place, piece in _placed(pieces, rate, _LAYOUTS[1], origin_s):
-            block = piece.to_ndarray().astype(np.float32, copy=False).reshape(-1)
-            skipped = min(max(0, -place), len(block))
+        from_s = origin_s + start_s - _LEAD_S
+        pieces = _decoded(container, streams[0].index, from_s, recording.path)
+        for place, piece in _placed(pieces, rate, _LAYOUTS[channels], origin_s):
+            block = piece.to_ndarray().astype(np.float32, copy=False).reshape(-1, channels)
+            skipped = min(max(0, first - place), len(block))
             if skipped < len(block):
                 yield place + skipped, block[skipped:]
 

@@ -82,7 +82,7 @@ def read_loudness(recording: Recording, *, monitor: Monitor | None = None) -> Lo
             if place >= total:
                 return
             heard = True
-            yield place, piece
+            yield place, piece[:, 0]
 
     for block in _blocks(noted(), total):
         blocks.append(levels_of(block))

@@ -78,6 +78,7 @@ def make_program(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Program
         made.append(program)
         program.show()
         qtbot.waitExposed(program.window)
+        program.window.activateWindow()  # keys reach the active window alone
         return program
 
     yield make

@@ -129,3 +129,28 @@ def test_time_never_leaves_the_limits(steps: list[tuple[str, float]]) -> None:
         elif what == "loop":
             clock.set_loop((2.0, 3.0) if value > 0 else None)
         assert 1.0 <= clock.time_s <= 7.0
+
+
+def test_a_course_tells_times_to_come(clock: PlaybackClock, now: FakeNow) -> None:
+    clock.set_loop((2.0, 4.0))
+    clock.seek(3.0)
+    clock.play()
+    course = clock.course
+    ahead = [course.time_at(now.at + seconds) for seconds in (0.0, 0.5, 1.0, 1.5, 3.25)]
+    assert ahead == pytest.approx([3.0, 3.5, 2.0, 2.5, 2.25])
+    now.at += 0.5
+    assert clock.course is course  # nobody touched the clock
+    clock.set_rate(2.0)
+    assert clock.course is not course
+    assert clock.course.time_at(now.at + 0.1) == pytest.approx(3.7)
+
+
+def test_a_course_ends_at_the_limit(clock: PlaybackClock, now: FakeNow) -> None:
+    clock.seek(9.0)
+    clock.play()
+    course = clock.course
+    assert not course.is_over(now.at + 0.9)
+    assert course.is_over(now.at + 1.1)
+    assert course.time_at(now.at + 1.1) == 10.0
+    now.at += 2
+    assert not clock.course.is_playing

@@ -90,6 +90,8 @@ def test_vector_and_single_queries_agree() -> None:
     for k, at in enumerate(times):
         for name, frame in schedule.frames_at(float(at)).items():
             assert along[name][k] == (-1 if frame is None else frame)
+        for name, own_s in schedule.times_at(float(at)).items():
+            assert schedule.own_time_at(name, float(at)) == own_s
 
 
 def test_two_recordings_of_one_id_are_refused() -> None:

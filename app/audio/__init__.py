@@ -1,0 +1,1 @@
+"""Sound out of the loudspeaker, in step with the playback clock."""
