@@ -20,6 +20,7 @@ from app.actions.effective import (
 from app.actions.file_rows import FILE_ROWS
 from app.actions.hand_rows import HAND_ROWS
 from app.actions.look_rows import LOOK_ROWS
+from app.actions.marker_rows import MARKER_ROWS
 from app.actions.play_rows import PLAY_ROWS
 from app.actions.spec import MENUS, ActionId, ActionSpec
 from app.actions.view_rows import VIEW_ROWS
@@ -53,6 +54,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *ALIGN_ROWS,
     *HAND_ROWS,
     *PLAY_ROWS,
+    *MARKER_ROWS,
     *VIEW_ROWS,
     *LOOK_ROWS,
     *COMMAND_ROWS,

@@ -53,6 +53,24 @@ FILE_ROWS: tuple[ActionSpec, ...] = (
         MENU_FILE,
     ),
     ActionSpec(
+        ActionId.EXPORT,
+        QT_TRANSLATE_NOOP("Actions", "&Export…"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Write the comparison as video, picture, alignment, table or heatmap."
+        ),
+        ("Ctrl+E",),
+        MENU_FILE,
+        starts_section=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Export"),
+    ),
+    ActionSpec(
+        ActionId.STILL,
+        QT_TRANSLATE_NOOP("Actions", "Save this &moment…"),
+        QT_TRANSLATE_NOOP("Actions", "Write the pictures as they are shown now to a file."),
+        ("Ctrl+Shift+E",),
+        MENU_FILE,
+    ),
+    ActionSpec(
         ActionId.REMOVE,
         QT_TRANSLATE_NOOP("Actions", "&Remove recording"),
         QT_TRANSLATE_NOOP(

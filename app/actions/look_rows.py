@@ -21,7 +21,7 @@ LOOK_ROWS: tuple[ActionSpec, ...] = (
         ("F",),
         MENU_SEARCH,
         "search",
-        short=QT_TRANSLATE_NOOP("Actions", "Find this frame"),
+        short=QT_TRANSLATE_NOOP("Actions", "Find"),
     ),
     ActionSpec(
         ActionId.FIND_IMAGE,

@@ -117,16 +117,36 @@ class ActionId(Enum):
     LAYOUT_ALIGN = "layout-align"
     LAYOUT_TRAIN = "layout-train"
     PALETTE = "palette"
+    EXPORT = "export"
+    STILL = "still"
+    MARK = "mark"
+    MARK_PHASE = "mark-phase"
+    MARKER_PREVIOUS = "marker-previous"
+    MARKER_NEXT = "marker-next"
+    MARKERS_ACCEPT = "markers-accept"
+    MARKERS_IMPORT = "markers-import"
+    MARKERS_EXPORT = "markers-export"
+    MARKERS_SHOW = "markers-show"
 
 
 MENU_FILE = QT_TRANSLATE_NOOP("Actions", "&File")
 MENU_EDIT = QT_TRANSLATE_NOOP("Actions", "&Edit")
 MENU_ALIGN = QT_TRANSLATE_NOOP("Actions", "&Align")
+MENU_MARKERS = QT_TRANSLATE_NOOP("Actions", "&Markers")
 MENU_PLAY = QT_TRANSLATE_NOOP("Actions", "&Play")
 MENU_SEARCH = QT_TRANSLATE_NOOP("Actions", "&Search")
 MENU_VIEW = QT_TRANSLATE_NOOP("Actions", "&View")
 MENU_HELP = QT_TRANSLATE_NOOP("Actions", "&Help")
-MENUS = (MENU_FILE, MENU_EDIT, MENU_ALIGN, MENU_PLAY, MENU_SEARCH, MENU_VIEW, MENU_HELP)
+MENUS = (
+    MENU_FILE,
+    MENU_EDIT,
+    MENU_ALIGN,
+    MENU_PLAY,
+    MENU_SEARCH,
+    MENU_MARKERS,
+    MENU_VIEW,
+    MENU_HELP,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,10 +17,12 @@ from app.bootstrap.arranging import LayoutsFeature
 from app.bootstrap.choosing import choose_files
 from app.bootstrap.commanding import CommandsFeature
 from app.bootstrap.configuring import SettingsFeature
+from app.bootstrap.exporting import ExportFeature
 from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.leaving import Leaving
+from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
 from app.bootstrap.sounding import SoundFeature
@@ -191,6 +193,8 @@ class Program(QObject):
             ViewingFeature(parts, self),
             HandFeature(parts, self),
             self.finding,
+            MarkingFeature(parts, self),
+            ExportFeature(parts, self),
             AdaptingFeature(parts, self),
             self.sounding,
             self.commands,

@@ -40,6 +40,7 @@ from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
 from app.views.heatmap import HeatmapPanel
+from app.views.markers_panel import MarkersPanel
 from app.views.painting import FRAME_MIME
 from app.views.search_panel import SearchPanel
 from app.views.stage import Stage
@@ -123,6 +124,7 @@ class MainWindow(QMainWindow):
         self.empty = EmptyPage()
         self.heatmap = HeatmapPanel()
         self.search = SearchPanel()
+        self.markers = MarkersPanel()
         self.adaptation = AdaptationPanel()
         self.training = TrainingPanel()
         self.status = StatusBar()
@@ -166,8 +168,8 @@ class MainWindow(QMainWindow):
         self._references.setObjectName("reference")
         self._references.setAccessibleName(self.tr("Reference recording"))
         self._references.setToolTip(self.tr("The recording all others are aligned to"))
-        self._references.setMinimumWidth(170)
-        self._references.setMaximumWidth(260)
+        self._references.setMinimumWidth(130)
+        self._references.setMaximumWidth(240)
         self._references.activated.connect(self._on_reference)
         label.setBuddy(self._references)
         bar.addWidget(self._references)
@@ -189,6 +191,7 @@ class MainWindow(QMainWindow):
             bar.addAction(self.actions_by_id[which])
         bar.addSeparator()
         bar.addAction(self.actions_by_id[ActionId.FIND_FRAME])
+        bar.addAction(self.actions_by_id[ActionId.EXPORT])
         for button in bar.findChildren(QToolButton):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.addToolBar(bar)
@@ -220,6 +223,7 @@ class MainWindow(QMainWindow):
         self.alignment_dock = self._dock("dock-alignment", self.tr("Alignment"), self.heatmap)
         self.search_dock = self._dock("dock-search", self.tr("Matches"), self.search)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
+        self.markers_dock = self._dock("dock-markers", self.tr("Markers"), self.markers)
         self._learning = QTabWidget()
         self._learning.setObjectName("learning")
         self._learning.setDocumentMode(True)
@@ -227,12 +231,19 @@ class MainWindow(QMainWindow):
         self._learning.addTab(self.training, self.tr("From a folder"))
         self.adaptation_dock = self._dock("dock-adaptation", self.tr("Train"), self._learning)
         self.tabifyDockWidget(self.alignment_dock, self.search_dock)
-        self.tabifyDockWidget(self.search_dock, self.adaptation_dock)
+        self.tabifyDockWidget(self.search_dock, self.markers_dock)
+        self.tabifyDockWidget(self.markers_dock, self.adaptation_dock)
+        self._docks = (
+            self.alignment_dock,
+            self.search_dock,
+            self.markers_dock,
+            self.adaptation_dock,
+        )
         self.alignment_dock.raise_()
         view_menu = self.menuBar().findChild(QMenu, "menu-view")
         if view_menu is not None:
             before = self.actions_by_id[ActionId.FULL_SCREEN]
-            for dock in (self.alignment_dock, self.search_dock, self.adaptation_dock):
+            for dock in self._docks:
                 toggle = dock.toggleViewAction()
                 view_menu.insertAction(before, toggle)
 
@@ -288,6 +299,11 @@ class MainWindow(QMainWindow):
         self.search_dock.show()
         self.search_dock.raise_()
 
+    def show_markers(self) -> None:
+        """Bring markers and phases to the front."""
+        self.markers_dock.show()
+        self.markers_dock.raise_()
+
     def show_adaptation(self) -> None:
         """Bring the adaptation to the front."""
         self._learning.setCurrentWidget(self.adaptation)
@@ -320,7 +336,7 @@ class MainWindow(QMainWindow):
         """Arrange the panels for "compare" (none), "align" or "train" (that in front)."""
         self.restoreState(self._first_layout)
         self._toolbar.setVisible(self.shows_recordings)
-        for dock in (self.alignment_dock, self.search_dock):
+        for dock in (self.alignment_dock, self.search_dock, self.markers_dock):
             dock.setVisible(layout != "compare")
         self.adaptation_dock.setVisible(layout == "train")
         front = self.adaptation_dock if layout == "train" else self.alignment_dock

@@ -93,13 +93,13 @@ def caption_bar(
     return read_only(np.asarray(image, dtype=np.uint8))
 
 
-def stamp(pixels: UInt8, text: str, *, size: int = 18) -> UInt8:
-    """Return a copy of ``pixels`` (H, W, 3) with ``text`` centred on a dark plate."""
+def stamp(pixels: UInt8, text: str, *, size: int = 18, is_low: bool = False) -> UInt8:
+    """Return a copy of ``pixels`` (H, W, 3) with ``text`` on a dark plate in the middle, or low."""
     text = drawable(text)
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
     face = font(size)
-    centre = (image.width / 2, image.height / 2)
+    centre = (image.width / 2, image.height - size * 1.2 if is_low else image.height / 2)
     left, top, right, bottom = draw.textbbox(centre, text, font=face, anchor="mm")
     draw.rectangle((left - 10, top - 8, right + 10, bottom + 8), fill=BACKGROUND)
     draw.text(centre, text, font=face, fill=TEXT, anchor="mm")

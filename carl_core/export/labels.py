@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carl_core.errors import ExportError, ProjectError
+from carl_core.export.elan import from_eaf, to_eaf
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
     from carl_core.alignment.timemap import TimeMap
 
+LABEL_SUFFIXES = (".csv", ".json", ".eaf")
+_MOST_BYTES = 64 * 2**20
 _COLUMNS = ("recording", "name", "start_s", "end_s")
 
 
@@ -45,9 +48,9 @@ class Label:
 
 
 def read_labels(path: Path) -> tuple[Label, ...]:
-    """Read labels from ``.csv`` (recording,name,start_s,end_s) or ``.json`` (a list of the same).
+    """Read labels: ``.csv`` (recording,name,start_s,end_s), ``.json`` (a list of such), ``.eaf``.
 
-    An empty ``end_s`` means a marker.
+    An empty ``end_s`` means a marker; in ELAN files a tier's name is its recording.
 
     Raises
     ------
@@ -55,12 +58,18 @@ def read_labels(path: Path) -> tuple[Label, ...]:
         When the file cannot be read, naming the line and the value.
     """
     try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ProjectError(
+                f"The labels {path} are larger than {_MOST_BYTES // 2**20} MB. Is it another file?"
+            )
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ProjectError(
-            f"The labels {path} cannot be read: {error}. Give a CSV or JSON file in UTF-8."
+            f"The labels {path} cannot be read: {error}. Give a CSV, JSON or EAF file in UTF-8."
         ) from error
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() == ".eaf":
+        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in from_eaf(text, f"The file {path}")]
+    elif path.suffix.lower() == ".json":
         try:
             rows = json.loads(text)
         except ValueError as error:
@@ -96,12 +105,15 @@ def _label(row: dict[str, Any], where: str) -> Label:
 
 
 def write_labels(path: Path, labels: Sequence[Label]) -> Path:
-    """Write ``.csv`` or ``.json``, times with 6 decimals. Raises ``ExportError``."""
+    """Write ``.csv``, ``.json`` (6 decimals) or ``.eaf`` (milliseconds). Raises ``ExportError``."""
     partial = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with partial.open("w", encoding="utf-8", newline="") as out:
-            if path.suffix.lower() == ".json":
+            if path.suffix.lower() == ".eaf":
+                names = sorted({label.recording for label in labels if label.recording})
+                out.write(to_eaf([_row(label) for label in labels], names))
+            elif path.suffix.lower() == ".json":
                 rows = [
                     {
                         "recording": label.recording,
@@ -125,6 +137,10 @@ def write_labels(path: Path, labels: Sequence[Label]) -> Path:
             "Choose another folder or free some space."
         ) from error
     return path
+
+
+def _row(label: Label) -> tuple[str, str, float, float]:
+    return label.recording, label.name, label.start_s, label.end_s
 
 
 def transfer(labels: Sequence[Label], time_map: TimeMap, *, recording: str) -> tuple[Label, ...]:

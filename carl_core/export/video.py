@@ -7,6 +7,8 @@ returned, so that a test can prove them.
 
 from __future__ import annotations
 
+import csv
+import io
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,16 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError
-from carl_core.export.caption import (
-    ACCENT,
-    BACKGROUND,
-    QUIET_TEXT,
-    TEXT,
-    caption_bar,
-    clock_text,
-    stamp,
-)
+from carl_core.export.page import Absent, Cell, Page
 from carl_core.progress import Monitor
 from carl_core.video.audio import read_audio
 from carl_core.video.reader import FrameReader
@@ -33,17 +28,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from carl_core.arrays import Float32, Float64, Int64, UInt8
+    from carl_core.arrays import Float32, Float64, Int64
     from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
     from carl_core.video.recording import Recording
 
-LAYOUTS = ("side", "grid", "overlay", "wipe")
-MAX_RECORDINGS = 4
+LAYOUTS = ("side", "grid", "overlay", "difference", "wipe")
+MAX_RECORDINGS = 9
 AUDIO_RATE = 48_000
 _MAX_RATE = 60
-_MAX_WIDTH = 1920
-_DIM = 0.35  # brightness of a tile without counterpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,8 +45,14 @@ class RenderOptions:
 
     Attributes
     ----------
-    layout : "side" (one row), "grid" (two rows from 4 recordings on), "overlay" (all blended at
-        equal weight), "wipe" (first left, second right of the middle)
+    layout : "side" (one row), "grid" (as square as it can be), "overlay" (the second over the
+        first; more than two at equal weight), "difference" (of the first two), "wipe" (first left,
+        second right of the edge)
+    opacity, gain, wipe : of overlay, difference and wipe, see ``carl_core.export.compose``
+    range_s : part of master time to write, seconds; None = all
+    captions : write names, times and momentary rates
+    marks : (recording id, name, start, end) to write below a picture while they last, seconds of
+        that recording; a moment (start = end) stays for half a second
     height : pixels of one picture; made smaller where the whole would be wider than 1920
     rate : output frames per second, None = the highest nominal rate of the recordings, <= 60
     audio : keep the reference's sound
@@ -63,8 +62,16 @@ class RenderOptions:
     height: int = 540
     rate: Fraction | None = None
     audio: bool = True
+    opacity: float = 0.5
+    gain: float = 4.0
+    wipe: float = 0.5
+    range_s: tuple[float, float] | None = None
+    captions: bool = True
+    marks: tuple[tuple[str, str, float, float], ...] = ()
 
     def __post_init__(self) -> None:
+        if self.range_s is not None and not 0 <= self.range_s[0] < self.range_s[1]:
+            raise ValueError(f"range_s must be ascending and not negative, got {self.range_s}")
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")
 
@@ -119,15 +126,22 @@ def render_video(
     recordings = schedule.recordings
     if not 2 <= len(recordings) <= MAX_RECORDINGS:
         raise ExportError(
-            f"A side-by-side video takes 2 to {MAX_RECORDINGS} recordings, not {len(recordings)}. "
+            f"A common video takes 2 to {MAX_RECORDINGS} recordings, not {len(recordings)}. "
             "Choose fewer."
         )
     rate = options.rate or output_rate(recordings)
-    count = max(1, int(schedule.duration_s * rate))
-    times_s: Float64 = np.arange(count, dtype=np.float64) * float(1 / rate)
+    start_s, end_s = options.range_s or (0.0, schedule.duration_s)
+    end_s = min(end_s, schedule.duration_s)
+    if start_s >= end_s:
+        raise ExportError(
+            f"The range from {start_s:.3f} s on lies behind the end ({schedule.duration_s:.3f} s). "
+            "Choose another range."
+        )
+    count = max(1, int((end_s - start_s) * rate))
+    times_s: Float64 = start_s + np.arange(count, dtype=np.float64) * float(1 / rate)
     shown = schedule.frames_along(times_s)
-    page = _Page(recordings, options)
-    sound = _Sound(recordings[0], rate, count) if options.audio else None
+    page = Page(recordings, options)
+    sound = _Sound(recordings[0], rate, count, start_s) if options.audio else None
     if sound is not None and not sound.is_there:
         sound = None
     audio_rate = AUDIO_RATE if sound is not None else None
@@ -146,7 +160,7 @@ def render_video(
             cells = []
             for recording, source in zip(recordings, pictures, strict=True):
                 rate_now = schedule.rate_of(recording.id, master_s)
-                cells.append(_Cell(recording, source.next_frame(), rate_now))
+                cells.append(Cell(recording, source.next_frame(), rate_now))
             writer.write(page.draw(cells))
             if sound is not None:
                 writer.write_audio(sound.of_frame(number))
@@ -170,18 +184,35 @@ def output_rate(recordings: Sequence[Recording]) -> Fraction:
     return min(max(fastest, Fraction(10)), Fraction(_MAX_RATE)).limit_denominator(1001)
 
 
-@dataclass(frozen=True, eq=False)
-class _Cell:
-    recording: Recording
-    frame: Frame | _Absent
-    rate: float | None
+def write_frames(path: Path, result: RenderResult, recordings: Sequence[Recording]) -> Path:
+    """Write which frame of which recording every frame of a video shows, by number and timestamp.
 
+    One line per output frame; empty where a recording has no counterpart. With it, and the
+    recordings, anybody can check the video frame by frame.
 
-@dataclass(frozen=True, eq=False)
-class _Absent:
-    """No counterpart; ``pixels`` is the nearest picture shown, None where there is none at all."""
-
-    pixels: UInt8 | None
+    Raises
+    ------
+    OSError
+        When the file cannot be written.
+    """
+    out = io.StringIO()
+    writer = csv.writer(out)
+    header = ["output_frame", "master_s"]
+    for recording in recordings:
+        header += [f"{recording.name} frame", f"{recording.name} pts", f"{recording.name} s"]
+    writer.writerow(header)
+    for number, time_s in enumerate(result.times_s):
+        row: list[object] = [number, f"{time_s:.6f}"]
+        for recording in recordings:
+            frame = int(result.shown[recording.id][number])
+            index = recording.index
+            if frame < 0:
+                row += ("", "", "")
+            else:
+                row += (frame, int(index.pts[frame]), f"{index.time_of(frame):.6f}")
+        writer.writerow(row)
+    write_atomic(path, out.getvalue())
+    return path
 
 
 class _Pictures:
@@ -206,11 +237,11 @@ class _Pictures:
     def __exit__(self, *_: object) -> None:
         self._reader.close()
 
-    def next_frame(self) -> Frame | _Absent:
+    def next_frame(self) -> Frame | Absent:
         frame = int(self._shown[self._next])
         self._next += 1
         if frame < 0:
-            return _Absent(None if self._last is None else self._last.pixels)
+            return Absent(None if self._last is None else self._last.pixels)
         if self._last is None or self._last.index != frame:
             self._last = self._decode(frame)
         return self._last
@@ -227,9 +258,10 @@ class _Sound:
 
     _BLOCK_S = 60
 
-    def __init__(self, reference: Recording, rate: Fraction, count: int) -> None:
+    def __init__(self, reference: Recording, rate: Fraction, count: int, start_s: float) -> None:
         self._recording = reference
         self._rate = rate
+        self._start_s = start_s
         self._end_s = float(count / rate)
         self._block_start = 0
         self._block = self._read(0.0)
@@ -257,96 +289,7 @@ class _Sound:
 
     def _read(self, start_s: float) -> Float32 | None:
         end_s = min(self._end_s, start_s + self._BLOCK_S)
-        return read_audio(self._recording, rate=AUDIO_RATE, start_s=start_s, end_s=end_s)
-
-
-class _Page:
-    """Where pictures and captions go."""
-
-    def __init__(self, recordings: Sequence[Recording], options: RenderOptions) -> None:
-        self._options = options
-        self._stacked = options.layout in ("overlay", "wipe")
-        count = len(recordings)
-        columns = 2 if options.layout == "grid" and count > 2 else count
-        rows = -(-count // columns)
-        shapes = [(r.info.width, r.info.height) for r in recordings]
-        height = options.height
-        if self._stacked:
-            widths = [_even(shapes[0][0] * height / shapes[0][1])] * count
-            columns = rows = 1
-        else:
-            widths = [_even(w * height / h) for w, h in shapes]
-        total = max(sum(widths[i : i + columns]) for i in range(0, len(widths), columns))
-        if total > _MAX_WIDTH:
-            scale = _MAX_WIDTH / total
-            height = int(height * scale)
-            widths = [_even(w * scale) for w in widths]
-            total = max(sum(widths[i : i + columns]) for i in range(0, len(widths), columns))
-        self._height = _even(height)
-        self._bar = _even(max(20, self._height * 0.06))
-        self._columns = columns
-        self._widths = widths
-        bars = count if self._stacked else 1
-        row_height = self._height + bars * self._bar
-        self.size = (max(_even(total), 320 if self._stacked else 2), rows * row_height)
-        self._row_height = row_height
-
-    def cell_size(self, number: int) -> tuple[int, int]:
-        return self._widths[number], self._height
-
-    def draw(self, cells: Sequence[_Cell]) -> UInt8:
-        page = np.empty((self.size[1], self.size[0], 3), dtype=np.uint8)
-        page[:] = BACKGROUND
-        if self._stacked:
-            self._draw_stacked(page, cells)
-            return page
-        for number, cell in enumerate(cells):
-            row, column = divmod(number, self._columns)
-            first = row * self._columns
-            x = sum(self._widths[first : first + column])
-            y = row * self._row_height
-            width = self._widths[number]
-            page[y : y + self._bar, x : x + width] = self._caption(cell, number, width)
-            picture = self._picture(cell, width)
-            page[y + self._bar : y + self._bar + self._height, x : x + width] = picture
-        return page
-
-    def _draw_stacked(self, page: UInt8, cells: Sequence[_Cell]) -> None:
-        width = self._widths[0]
-        for number, cell in enumerate(cells):
-            bar = self._caption(cell, number, self.size[0])
-            page[number * self._bar : (number + 1) * self._bar] = bar
-        top = len(cells) * self._bar
-        pictures = [self._picture(cell, width) for cell in cells]
-        if self._options.layout == "wipe":
-            middle = width // 2
-            mixed = pictures[0].copy()
-            mixed[:, middle:] = pictures[1][:, middle:]
-            mixed[:, middle - 1 : middle + 1] = ACCENT
-        else:
-            total = np.zeros(pictures[0].shape, dtype=np.uint16)
-            for picture in pictures:
-                total += picture
-            mixed = (total // len(pictures)).astype(np.uint8)
-        page[top : top + self._height, :width] = mixed
-
-    def _picture(self, cell: _Cell, width: int) -> UInt8:
-        if not isinstance(cell.frame, _Absent):
-            return cell.frame.pixels
-        dark = np.zeros((self._height, width, 3), dtype=np.uint8)
-        if cell.frame.pixels is not None:
-            dark = (cell.frame.pixels * _DIM).astype(np.uint8)
-        return stamp(dark, "no counterpart here", size=max(12, self._height // 24))
-
-    def _caption(self, cell: _Cell, number: int, width: int) -> UInt8:
-        name = ("REF  " if number == 0 else "") + cell.recording.name
-        if isinstance(cell.frame, _Absent):
-            return caption_bar(width, self._bar, name, "–", colour=QUIET_TEXT)
-        rate = "" if cell.rate is None else f"×{cell.rate:.2f}  "
-        return caption_bar(
-            width, self._bar, name, f"{rate}{clock_text(cell.frame.time_s)}", colour=TEXT
+        first_s = self._start_s
+        return read_audio(
+            self._recording, rate=AUDIO_RATE, start_s=first_s + start_s, end_s=first_s + end_s
         )
-
-
-def _even(value: float) -> int:
-    return max(2, 2 * round(value / 2))

@@ -78,7 +78,8 @@ def make_program(qtbot: QtBot, tmp_path: Path) -> Iterator[Callable[..., Program
         made.append(program)
         program.show()
         qtbot.waitExposed(program.window)
-        program.window.activateWindow()  # keys reach the active window alone
+        with qtbot.waitActive(program.window):  # keys reach the active window alone
+            program.window.activateWindow()
         return program
 
     yield make

@@ -28,6 +28,7 @@ class FakeEncoder:
     provider: str = "CPUExecutionProvider"
     model_id: str = "fake"
     path: str = "fake.onnx"
+    model_id: str = "0123456789abcdef"
     spec: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(name="made up"))
 
 

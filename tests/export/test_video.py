@@ -1,15 +1,21 @@
 from __future__ import annotations
 
+import csv
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 
 from carl_core.alignment.timemap import TimeMap
-from carl_core.export.video import RenderOptions, render_video
+from carl_core.errors import ExportError
+from carl_core.export import compose
+from carl_core.export.still import write_still
+from carl_core.export.video import RenderOptions, render_video, write_frames
 from carl_core.playback.schedule import Schedule
 from carl_core.progress import Monitor
 from carl_core.video.audio import read_audio
+from carl_core.video.image import read_image
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from tests.helpers.videos import make_video, read_number
@@ -75,3 +81,84 @@ def test_a_cancelled_export_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Cancelled):
         render_video(tmp_path / "out.mp4", Schedule(reference, [other], {}), monitor=monitor)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["a.mp4", "b.mp4"]
+
+
+@pytest.mark.parametrize("layout", ["overlay", "difference", "wipe"])
+def test_two_in_one_picture_are_mixed_as_the_window_mixes_them(tmp_path: Path, layout: str) -> None:
+    reference = open_recording(make_video(tmp_path / "a.mp4", frames=40, size=(160, 96)))
+    other = open_recording(make_video(tmp_path / "b.mp4", frames=60, size=(160, 96)))
+    knots = reference.index.times_s
+    schedule = Schedule(reference, [other], {other.id: TimeMap(knots, knots * 1.4)})
+    options = RenderOptions(
+        layout=layout, height=96, opacity=0.25, gain=2.0, wipe=0.3, range_s=(0.4, 1.2),
+        captions=False,
+    )  # fmt: skip
+    done = render_video(tmp_path / "out.mp4", schedule, options)
+    assert done.times_s[0] == pytest.approx(0.4)
+    assert len(done.times_s) == 20
+    mix = {
+        "overlay": lambda a, b: compose.blend(a, b, 0.25),
+        "difference": lambda a, b: compose.difference(a, b, 2.0),
+        "wipe": lambda a, b: compose.wipe(a, b, 0.3),
+    }[layout]
+    first = FrameReader(reference, size=(160, 96))
+    second = FrameReader(other, size=(160, 96))
+    with FrameReader(open_recording(done.path)) as reader, first, second:
+        for number in (0, 7, 19):
+            shown = [int(done.shown[r.id][number]) for r in (reference, other)]
+            wanted = mix(first.frame_at(shown[0]).pixels, second.frame_at(shown[1]).pixels)
+            found = reader.frame_at(number).pixels[:, :160]
+            apart = np.abs(found.astype(int) - wanted)
+            assert apart.mean() < 6  # what the codec costs
+            wrong = second.frame_at(shown[1] + 9).pixels
+            if layout != "wipe":
+                other_mix = mix(first.frame_at(shown[0]).pixels, wrong)
+                assert apart.mean() < np.abs(found.astype(int) - other_mix).mean()
+
+
+def test_the_list_of_frames_says_which_is_shown(tmp_path: Path) -> None:
+    reference = open_recording(make_video(tmp_path / "a.mp4", frames=30, size=(96, 72)))
+    other = open_recording(make_video(tmp_path / "b.mp4", frames=31, size=(96, 72)))
+    knots = reference.index.times_s
+    half = np.where(knots < 0.6, knots, np.nan)
+    schedule = Schedule(reference, [other], {other.id: TimeMap(knots, half)})
+    done = render_video(tmp_path / "out.mp4", schedule, RenderOptions(height=72))
+    path = write_frames(tmp_path / "frames.csv", done, schedule.recordings)
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert rows[0] == [
+        "output_frame", "master_s", "a.mp4 frame", "a.mp4 pts", "a.mp4 s",
+        "b.mp4 frame", "b.mp4 pts", "b.mp4 s",
+    ]  # fmt: skip
+    assert len(rows) == 31
+    for number, row in enumerate(rows[1:]):
+        frame = int(row[2])
+        assert frame == done.shown[reference.id][number]
+        assert int(row[3]) == int(reference.index.pts[frame])
+        assert (row[5] == "") == (done.shown[other.id][number] < 0)
+
+
+def test_a_still_is_a_frame_of_the_video(tmp_path: Path) -> None:
+    reference = open_recording(make_video(tmp_path / "a.mp4", frames=30, size=(240, 120)))
+    other = open_recording(make_video(tmp_path / "b.mp4", frames=31, size=(240, 120)))
+    schedule = Schedule(reference, [other], {})
+    path = write_still(tmp_path / "a.png", schedule, 0.5, RenderOptions(height=120))
+    picture = read_image(path)
+    assert read_number(picture[-120:, :240]) == 12
+    assert read_number(picture[-120:, 240:]) == 12
+
+
+def test_nine_recordings_and_marks(tmp_path: Path) -> None:
+    source = make_video(tmp_path / "a.mp4", frames=10, size=(96, 72))
+    opened = [replace(open_recording(source), id=f"r{n}") for n in range(9)]
+    schedule = Schedule(opened[0], opened[1:], {})
+    plain = RenderOptions(layout="grid", height=72)
+    marked = replace(plain, marks=(("r4", "top", 0.0, 1.0),))
+    pictures = [
+        read_image(write_still(tmp_path / f"{n}.png", schedule, 0.1, options))
+        for n, options in enumerate((plain, marked))
+    ]
+    changed = np.flatnonzero((pictures[0] != pictures[1]).any(axis=(1, 2)))
+    rows = pictures[0].shape[0]
+    assert rows / 3 <= changed.min() <= changed.max() < rows * 2 / 3
+    with pytest.raises(ExportError, match="lies behind the end"):
+        render_video(tmp_path / "x.mp4", schedule, replace(plain, range_s=(5.0, 6.0)))

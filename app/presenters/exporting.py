@@ -1,0 +1,273 @@
+"""Writes videos, stills, alignments and heatmaps, in the background."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QObject, Signal
+
+from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.models.exporting import ExportChoice, ExportOffer, Kind
+from carl_core.playback.schedule import Schedule, TimeBase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from app.jobs import Job, JobRunner
+    from app.models.engine import EngineHandle
+    from app.models.project import ProjectModel
+    from app.models.session import Entry, SessionModel
+    from app.presenters.playback import PlaybackPresenter
+    from carl_core.alignment.files import AlignmentFile
+    from carl_core.export.video import RenderOptions
+
+KEY = "export"
+
+
+class ExportingPresenter(QObject):
+    """One export at a time.
+
+    Signals
+    -------
+    folder_wanted(Path) : show this file in its folder
+    """
+
+    folder_wanted = Signal(object)
+
+    def __init__(
+        self,
+        session: SessionModel,
+        project: ProjectModel,
+        player: PlaybackPresenter,
+        jobs: JobRunner,
+        engine: EngineHandle,
+        reporter: Reporter,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session = session
+        self._project = project
+        self._player = player
+        self._jobs = jobs
+        self._engine = engine
+        self._reporter = reporter
+
+    def offer(self) -> ExportOffer:
+        """Return what can be chosen now."""
+        reference = self._session.entry(self._session.reference_id)
+        sound = ""
+        if reference is None or reference.recording.info.audio is None:
+            sound = self.tr("the reference has none")
+        elif self._session.base is not TimeBase.REFERENCE:
+            sound = self.tr("only with the time of the reference")
+        heatmap = "" if self._mapped() else self.tr("nothing is aligned")
+        return ExportOffer(
+            view=self._project.project.view.mode,
+            has_range=self._project.project.loop is not None,
+            has_marks=bool(self._project.project.markers),
+            sound=sound,
+            heatmap=heatmap,
+        )
+
+    def suggestion(self, kind: Kind) -> str:
+        """Return a file name for this kind."""
+        reference = self._session.entry(self._session.reference_id)
+        stem = Path(reference.recording.name).stem if reference is not None else "comparison"
+        return f"{stem}-{'aligned' if kind is not Kind.STILL else 'still'}.{kind.value}"
+
+    def write(self, choice: ExportChoice, path: Path) -> None:
+        """Write what was chosen to ``path``."""
+        if self._jobs.is_active(KEY):
+            self._say(
+                self.tr("An export is running already. Wait for it, or cancel it first."),
+                Severity.WARNING,
+            )
+            return
+        if choice.kind is Kind.VIDEO:
+            self._write_video(choice, path)
+        elif choice.kind is Kind.STILL:
+            self._write_still(choice, path)
+        elif choice.kind is Kind.HEATMAP:
+            self._write_heatmap(path)
+        else:
+            self._write_alignment(choice.kind, path)
+
+    # Kinds -------------------------------------------------------------------------------------
+
+    def _write_video(self, choice: ExportChoice, path: Path) -> None:
+        made = self._made(choice)
+        if made is None:
+            return
+        schedule, options = made
+
+        def work(job: Job[Path]) -> Path:
+            # heavy: PyAV's writer and Pillow come along
+            from carl_core.export.video import render_video, write_frames
+
+            result = render_video(path, schedule, options, monitor=job.monitor)
+            if choice.has_frames:
+                write_frames(path.with_suffix(".frames.csv"), result, schedule.recordings)
+            return path
+
+        self._submit(work, path)
+
+    def _write_still(self, choice: ExportChoice, path: Path) -> None:
+        made = self._made(choice)
+        if made is None:
+            return
+        schedule, options = made
+        time_s = min(self._player.clock.time_s, schedule.duration_s)
+
+        def work(_job: Job[Path]) -> Path:
+            from carl_core.export.still import write_still
+
+            return write_still(path, schedule, time_s, options)
+
+        self._submit(work, path)
+
+    def _write_heatmap(self, path: Path) -> None:
+        mapped = self._mapped()
+        reference = self._session.entry(self._session.reference_id)
+        active = next((e for e in mapped if e.id == self._session.active_id), None)
+        other = active or next(iter(mapped), None)
+        if reference is None or other is None:
+            return
+        first, second, alignment = reference.embeddings, other.embeddings, other.alignment
+        names = reference.recording.name, other.recording.name
+        if first is None or second is None or alignment is None:
+            return
+
+        def work(_job: Job[Path]) -> Path:
+            from carl_core.export.heatmap import write_heatmap
+
+            return write_heatmap(path, first, second, alignment, names=names)
+
+        self._submit(work, path)
+
+    def _write_alignment(self, kind: Kind, path: Path) -> None:
+        schedule = self._session.schedule
+        reference = self._session.entry(self._session.reference_id)
+        if schedule is None or reference is None:
+            return
+        mapped = self._mapped()
+
+        def work(_job: Job[Path]) -> Path:
+            if kind is Kind.TABLE:
+                from carl_core.export.table import write_table
+
+                return write_table(path, schedule)
+            from carl_core.alignment.files import write_alignment
+
+            encoder = self._engine.get().encoder
+            document = _document(reference, mapped, encoder.model_id, encoder.spec.name)
+            return write_alignment(path, document)
+
+        self._submit(work, path)
+
+    # Help --------------------------------------------------------------------------------------
+
+    def _made(self, choice: ExportChoice) -> tuple[Schedule, RenderOptions] | None:
+        """Return which frames belong together, and the look of the pictures."""
+        from carl_core.export.video import RenderOptions
+
+        whole = self._session.schedule
+        if whole is None:
+            return None
+        view = self._project.project.view
+        others = list(self._session.others)
+        layout = "grid"
+        if choice.is_as_shown and view.mode != "grid" and others:
+            active = next((e for e in others if e.id == self._session.active_id), others[0])
+            others, layout = [active], view.mode
+        maps = {e.id: e.alignment.time_map for e in others if e.alignment and e.is_mapped}
+        schedule = Schedule(
+            whole.reference, [e.recording for e in others], maps, base=self._session.base
+        )
+        span = None
+        loop = self._project.project.loop
+        if choice.is_range and loop is not None and choice.kind is Kind.VIDEO:
+            ends = [
+                schedule.master_time_of(whole.reference.id, t) for t in (loop.start_s, loop.end_s)
+            ]
+            span = ends[0] or 0.0, schedule.duration_s if ends[1] is None else ends[1]
+        marks: tuple[tuple[str, str, float, float], ...] = ()
+        if choice.has_marks:
+            marks = tuple(
+                (m.recording, m.name, m.start.time_s, m.end_s)
+                for m in self._project.project.markers
+            )
+        return schedule, RenderOptions(
+            layout=layout,
+            height=choice.height,
+            audio=choice.has_sound and not self.offer().sound,
+            opacity=view.opacity,
+            gain=view.gain,
+            wipe=view.wipe,
+            range_s=span,
+            captions=choice.has_names,
+            marks=marks,
+        )
+
+    def _mapped(self) -> list[Entry]:
+        return [
+            e for e in self._session.others if e.alignment is not None and e.embeddings is not None
+        ]
+
+    def _submit(self, work: Callable[[Job[Path]], Path], path: Path) -> None:
+        self._jobs.submit(
+            work,
+            key=KEY,
+            title=self.tr("Exporting {name}").format(name=path.name),
+            holds_window=True,
+            done=self._on_done,
+            failed=lambda error: self._reporter.report(describe(error)),
+            cancelled=lambda: self._say(
+                self.tr("The export was cancelled; no file was left."), Severity.INFO
+            ),
+        )
+
+    def _on_done(self, path: Path) -> None:
+        choice = Choice(self.tr("Show in folder"), lambda: self.folder_wanted.emit(path))
+        self._reporter.report(
+            Message(
+                self.tr("{name} is written.").format(name=path.name),
+                Severity.INFO,
+                choices=(choice,),
+                topic="export",
+            )
+        )
+
+    def _say(self, text: str, severity: Severity) -> None:
+        self._reporter.report(Message(text, severity, topic="export"))
+
+
+def _document(
+    reference: Entry, mapped: Sequence[Entry], model_id: str, model_name: str
+) -> AlignmentFile:
+    """Gather what ``alignment.json`` holds: recording 0 is the reference."""
+    from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
+
+    maps = []
+    for number, entry in enumerate(mapped, start=1):
+        first, second, alignment = reference.embeddings, entry.embeddings, entry.alignment
+        if first is not None and second is not None and alignment is not None:
+            maps.append(
+                AlignmentMap(
+                    recording=number,
+                    alignment=alignment,
+                    raw_reference_frames=first.frames[alignment.raw_reference],
+                    raw_other_frames=second.frames[alignment.raw_other],
+                )
+            )
+    recordings = tuple(
+        RecordingEntry(r.path, r.fingerprint, r.index.duration_s, len(r.index))
+        for r in (e.recording for e in (reference, *mapped))
+    )
+    return AlignmentFile(
+        reference=0,
+        model_id=model_id,
+        model_name=model_name,
+        recordings=recordings,
+        maps=tuple(maps),
+    )

@@ -1,0 +1,396 @@
+"""The panel of markers and phases: a list that can be edited, and phases compared."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import (
+    QAbstractTableModel,
+    QItemSelectionModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    QPoint,
+    QSize,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+)
+from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QKeyEvent, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QLabel,
+    QLineEdit,
+    QMenu,
+    QPushButton,
+    QTableView,
+    QTableWidget,
+    QTableWidgetItem,
+    QTabWidget,
+    QVBoxLayout,
+    QWidget,
+)
+
+from app.models.marking import PALETTE, MarkerLine
+from app.resources.text import format_time
+from app.resources.theme import THEME
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from carl_core.project.phases import PhaseRow
+
+Index = QModelIndex | QPersistentModelIndex
+_LETTER, _NAME, _START, _LENGTH, _NOTE = range(5)
+_ID_ROLE = int(Qt.ItemDataRole.UserRole)
+
+
+class MarkerTable(QAbstractTableModel):
+    """Markers as rows; name and note can be typed over.
+
+    Signals
+    -------
+    renamed(str, str), noted(str, str) : marker id and the new text
+    """
+
+    renamed = Signal(str, str)
+    noted = Signal(str, str)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.lines: tuple[MarkerLine, ...] = ()
+
+    def set_lines(self, lines: tuple[MarkerLine, ...]) -> None:
+        """Show these."""
+        self.beginResetModel()
+        self.lines = lines
+        self.endResetModel()
+
+    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Return the number of markers."""
+        return 0 if parent.isValid() else len(self.lines)
+
+    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
+        """Return the number of columns."""
+        return 5
+
+    def headerData(
+        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
+    ) -> Any:
+        """Name a column."""
+        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
+            names = ("", self.tr("Name"), self.tr("Start"), self.tr("Lasts"), self.tr("Note"))
+            return names[section]
+        return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Let names and notes of the user's own markers be edited."""
+        flags = super().flags(index)
+        is_own = not self.lines[index.row()].is_derived
+        if is_own and index.column() in (_NAME, _NOTE):
+            flags |= Qt.ItemFlag.ItemIsEditable
+        return flags
+
+    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
+        """Return what a cell shows."""
+        line, column = self.lines[index.row()], index.column()
+        if role == _ID_ROLE:
+            return line.id
+        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
+            return self._text(line, column, is_edited=role == Qt.ItemDataRole.EditRole)
+        if role == Qt.ItemDataRole.DecorationRole and column == _NAME:
+            return _swatch(line.colour, is_derived=line.is_derived)
+        if role == Qt.ItemDataRole.FontRole and line.is_derived:
+            font = QFont()
+            font.setItalic(True)
+            return font
+        if role == Qt.ItemDataRole.ForegroundRole and line.is_derived:
+            return QColor(THEME.colours.dim)
+        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
+            colour = dict(PALETTE).get(line.colour, line.colour)
+            said = [f"{line.letter}: {line.name}", f"f{line.frame}", colour]
+            if line.is_derived:
+                said.append(
+                    self.tr("carried over from {letter}, not accepted").format(letter=line.source)
+                )
+            elif line.source:
+                said.append(self.tr("accepted, carried over from {l}").format(l=line.source))
+            return " · ".join(part for part in said if part)
+        return None
+
+    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
+        """Hand on what was typed."""
+        line, text = self.lines[index.row()], str(value).strip()
+        if role != Qt.ItemDataRole.EditRole:
+            return False
+        if index.column() == _NAME and text and text != line.name:
+            self.renamed.emit(line.id, text)
+        elif index.column() == _NOTE and text != line.note:
+            self.noted.emit(line.id, text)
+        return True
+
+    def _text(self, line: MarkerLine, column: int, *, is_edited: bool) -> str:
+        if column == _LETTER:
+            return line.letter
+        if column == _NAME:
+            derived = f"  ← {line.source}" if line.is_derived and not is_edited else ""
+            return line.name + derived
+        if column == _START:
+            return format_time(line.start_s)
+        if column == _LENGTH:
+            return "" if line.length_s is None else f"{line.length_s:.3f} s"
+        return line.note
+
+
+class MarkersPanel(QWidget):
+    """Markers in a list, phases in a table.
+
+    Signals
+    -------
+    go_wanted(str) : show this marker
+    add_wanted(), phase_wanted() : mark what is shown, or in to out
+    renamed(str, str), noted(str, str), coloured(list[str], str), removed(list[str])
+    accepted(list[str]) : take over what was carried, [] = all
+    import_wanted(), export_wanted(), phases_export_wanted()
+    """
+
+    go_wanted = Signal(str)
+    add_wanted = Signal()
+    phase_wanted = Signal()
+    renamed = Signal(str, str)
+    noted = Signal(str, str)
+    coloured = Signal(object, str)
+    removed = Signal(object)
+    accepted = Signal(object)
+    import_wanted = Signal()
+    export_wanted = Signal()
+    phases_export_wanted = Signal()
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("markers-panel")
+        self.setAccessibleName(self.tr("Markers and phases"))
+        self.table = MarkerTable(self)
+        self.table.renamed.connect(self.renamed)
+        self.table.noted.connect(self.noted)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 6, 8, 8)
+        tabs = QTabWidget()
+        tabs.setDocumentMode(True)
+        tabs.addTab(self._make_list(), self.tr("Markers"))
+        tabs.addTab(self._make_phases(), self.tr("Phases compared"))
+        layout.addWidget(tabs)
+        self.set_markers(())
+        self.set_phases((), ())
+
+    def set_markers(self, lines: tuple[MarkerLine, ...]) -> None:
+        """Show these markers, keeping what was chosen."""
+        chosen = set(self.chosen())
+        self.table.set_lines(lines)
+        selection = self.view.selectionModel()
+        for row, line in enumerate(lines):
+            if line.id in chosen:
+                at = self._proxy.mapFromSource(self.table.index(row, 0))
+                flags = QItemSelectionModel.SelectionFlag
+                selection.select(at, flags.Select | flags.Rows)
+        count = sum(line.is_derived for line in lines)
+        self._accept.setEnabled(bool(count))
+        self._accept.setText(self.tr("Accept all ({n})").format(n=count))
+        self._accept.setVisible(bool(count))
+        self._empty.setVisible(not lines)
+        self._save.setEnabled(bool(lines))
+
+    def set_phases(self, rows: tuple[PhaseRow, ...], letters: tuple[str, ...]) -> None:
+        """Compare phases; the first recording is the reference."""
+        self._none.setVisible(not rows)
+        self._phases.setVisible(bool(rows))
+        self._copy.setEnabled(bool(rows))
+        self._phases.setRowCount(len(rows))
+        self._phases.setColumnCount(1 + len(letters))
+        self._phases.setHorizontalHeaderLabels([self.tr("Phase"), *letters])
+        for number, row in enumerate(rows):
+            self._phases.setItem(number, 0, QTableWidgetItem(row.name))
+            for column, cell in enumerate(row.cells, 1):
+                text = "–"
+                if cell is not None:
+                    text = f"{cell.length_s:.3f} s"
+                    if column > 1 and cell.ratio is not None:
+                        text += f"   ×{cell.ratio:.2f}"
+                item = QTableWidgetItem(text)
+                if cell is not None:
+                    said = self.tr("starts at {time}, {share} of all phases")
+                    tip = said.format(time=format_time(cell.start_s), share=f"{cell.share:.0%}")
+                    if cell.is_derived:
+                        font = item.font()
+                        font.setItalic(True)
+                        item.setFont(font)
+                        item.setText(f"{text}  ←")
+                        tip += "; " + self.tr("carried over")
+                    item.setToolTip(tip)
+                self._phases.setItem(number, column, item)
+
+    def edit_name(self, marker_id: str) -> None:
+        """Open the name of a marker for typing."""
+        for row, line in enumerate(self.table.lines):
+            at = self._proxy.mapFromSource(self.table.index(row, _NAME))
+            if line.id == marker_id and at.isValid() and self.isVisible():
+                self.view.setCurrentIndex(at)
+                self.view.edit(at)
+
+    def chosen(self) -> list[str]:
+        """Ids of the selected markers."""
+        rows = self.view.selectionModel().selectedRows()
+        return [str(index.data(_ID_ROLE)) for index in rows]
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Delete takes out, Return goes there."""
+        if event.key() == Qt.Key.Key_Delete and self.chosen():
+            self.removed.emit(self.chosen())
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and self.chosen():
+            self.go_wanted.emit(self.chosen()[0])
+        else:
+            super().keyPressEvent(event)
+
+    def _make_list(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 6, 0, 0)
+        row = QHBoxLayout()
+        self.filter = QLineEdit()
+        self.filter.setPlaceholderText(self.tr("Filter"))
+        self.filter.setAccessibleName(self.tr("Show only markers with these letters"))
+        self.filter.setClearButtonEnabled(True)
+        row.addWidget(self.filter, 1)
+        row.addWidget(self._button("add", self.tr("Marker"), self.add_wanted.emit))
+        row.addWidget(self._button("phase", self.tr("Phase"), self.phase_wanted.emit))
+        column.addLayout(row)
+        self._empty = QLabel(
+            self.tr("Press M to mark this frame. I and O, then Ctrl+M, make a phase.")
+        )
+        self._empty.setProperty("role", "dim")
+        self._empty.setWordWrap(True)
+        column.addWidget(self._empty)
+        self._proxy = QSortFilterProxyModel(self)
+        self._proxy.setSourceModel(self.table)
+        self._proxy.setFilterKeyColumn(-1)
+        self._proxy.setFilterCaseSensitivity(Qt.CaseSensitivity.CaseInsensitive)
+        self.filter.textChanged.connect(self._proxy.setFilterFixedString)
+        self.view = QTableView()
+        self.view.setObjectName("markers-list")
+        self.view.setAccessibleName(self.tr("Markers"))
+        self.view.setModel(self._proxy)
+        self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.view.setShowGrid(False)
+        self.view.setTabKeyNavigation(False)
+        self.view.setWordWrap(False)
+        self.view.verticalHeader().hide()
+        self.view.verticalHeader().setDefaultSectionSize(26)
+        header = self.view.horizontalHeader()
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        for at, width in ((_LETTER, 30), (_NAME, 150), (_START, 84), (_LENGTH, 74)):
+            header.resizeSection(at, width)
+        header.setStretchLastSection(True)
+        self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.view.customContextMenuRequested.connect(self._on_menu)
+        self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(_ID_ROLE))))
+        column.addWidget(self.view, 1)
+        below = QHBoxLayout()
+        self._accept = self._button("accept", "", lambda: self.accepted.emit([]))
+        self._accept.setProperty("role", "primary")
+        self._accept.setToolTip(
+            self.tr("Make markers that were carried over along the alignment your own")
+        )
+        below.addWidget(self._accept)
+        below.addStretch(1)
+        below.addWidget(self._button("import", self.tr("Import…"), self.import_wanted.emit))
+        self._save = self._button("export", self.tr("Export…"), self.export_wanted.emit)
+        below.addWidget(self._save)
+        column.addLayout(below)
+        return page
+
+    def _make_phases(self) -> QWidget:
+        page = QWidget()
+        column = QVBoxLayout(page)
+        column.setContentsMargins(0, 6, 0, 0)
+        self._none = QLabel(
+            self.tr("Phases with the same name are compared here, across all recordings.")
+        )
+        self._none.setProperty("role", "dim")
+        self._none.setWordWrap(True)
+        column.addWidget(self._none)
+        self._phases = QTableWidget()
+        self._phases.setObjectName("phases")
+        self._phases.setAccessibleName(self.tr("Phases compared"))
+        self._phases.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self._phases.setTabKeyNavigation(False)
+        self._phases.verticalHeader().hide()
+        self._phases.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+        column.addWidget(self._phases, 1)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        self._copy = self._button("copy", self.tr("Copy"), self._copy_phases)
+        row.addWidget(self._copy)
+        row.addWidget(
+            self._button("phases-export", self.tr("Export…"), self.phases_export_wanted.emit)
+        )
+        column.addLayout(row)
+        column.addStretch(0)
+        return page
+
+    def _copy_phases(self) -> None:
+        """Put the table on the clipboard, columns parted by tabs."""
+        table = self._phases
+        columns = range(table.columnCount())
+        names = [table.horizontalHeaderItem(c) for c in columns]
+        cells = [[table.item(r, c) for c in columns] for r in range(table.rowCount())]
+        rows = [
+            [item.text() if item is not None else "" for item in row] for row in (names, *cells)
+        ]
+        QGuiApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
+
+    def _on_menu(self, at: QPoint) -> None:
+        chosen = self.chosen()
+        if not chosen:
+            return
+        by_id = {line.id: line for line in self.table.lines}
+        menu = QMenu(self)
+        menu.addAction(self.tr("Go there"), lambda: self.go_wanted.emit(chosen[0]))
+        derived = [i for i in chosen if by_id[i].is_derived]
+        if derived:
+            menu.addAction(self.tr("Accept"), lambda: self.accepted.emit(derived))
+        own = [i for i in chosen if not by_id[i].is_derived]
+        if own:
+            menu.addAction(self.tr("Rename"), lambda: self.edit_name(own[0]))
+            colours = menu.addMenu(self.tr("Colour"))
+            for colour, name in PALETTE:
+                action = colours.addAction(_swatch(colour), name)
+                action.triggered.connect(
+                    lambda _checked=False, c=colour: self.coloured.emit(own, c)
+                )
+            menu.addAction(self.tr("Remove"), lambda: self.removed.emit(own))
+        menu.aboutToHide.connect(menu.deleteLater)
+        menu.popup(self.view.viewport().mapToGlobal(at))
+
+    def _button(self, name: str, text: str, pressed: Callable[[], None]) -> QPushButton:
+        button = QPushButton(text)
+        button.setObjectName(f"markers-{name}")
+        button.clicked.connect(lambda _checked=False: pressed())
+        return button
+
+    def sizeHint(self) -> QSize:
+        """Return a size in which the list can be read."""
+        return QSize(430, 420)
+
+
+def _swatch(colour: str, *, is_derived: bool = False) -> QIcon:
+    """Draw a filled square; an open one for what is only carried over."""
+    picture = QPixmap(14, 14)
+    picture.fill(Qt.GlobalColor.transparent)
+    painter = QPainter(picture)
+    shade = QColor(colour or "#999999")
+    painter.setPen(shade)
+    painter.setBrush(Qt.BrushStyle.NoBrush if is_derived else shade)
+    painter.drawRoundedRect(1, 1, 11, 11, 3, 3)
+    painter.end()
+    return QIcon(picture)

@@ -1,0 +1,130 @@
+"""Export from the window: the dialog, every kind of file, cancel, and what is shown is written."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtWidgets import QCheckBox, QComboBox, QRadioButton
+
+from app.actions import ActionId
+from app.bootstrap.exporting import ExportFeature
+from app.models.exporting import ExportChoice, ExportOffer, Kind
+from app.views.export_dialog import ExportDialog
+from carl_core.video.image import read_image
+from carl_core.video.recording import open_recording
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from app.bootstrap.program import Program
+    from app.presenters.exporting import ExportingPresenter
+
+
+def exporting(program: Program) -> ExportingPresenter:
+    return next(f for f in program.features if isinstance(f, ExportFeature)).exporting
+
+
+def write(program: Program, qtbot: QtBot, choice: ExportChoice, path: Path) -> None:
+    exporting(program).write(choice, path)
+    qtbot.waitUntil(lambda: not program.jobs.is_active("export"), timeout=60_000)
+
+
+def test_the_video_shows_what_the_window_shows(
+    aligned: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    path = tmp_path / "out.mp4"
+    choice = ExportChoice(height=120, has_frames=True)
+    write(aligned, qtbot, choice, path)
+    assert len(open_recording(path).index) > 20
+    rows = list(csv.DictReader((tmp_path / "out.frames.csv").read_text().splitlines()))
+    names = {e.id: e.recording.name for e in aligned.session.entries}
+    for row in rows[:: len(rows) // 5]:
+        aligned.player.seek(float(row["master_s"]))
+        for recording_id, name in names.items():
+            assert aligned.player.frame_due(recording_id) == int(row[f"{name} frame"])
+    assert "is written" in "\n".join(m.text for m in aligned.window.banner.messages)
+
+
+def test_in_and_out_cut_the_video(aligned: Program, qtbot: QtBot, tmp_path: Path) -> None:
+    for time_s, which in ((0.4, ActionId.IN), (1.2, ActionId.OUT)):
+        aligned.player.seek(time_s)
+        aligned.actions[which].trigger()
+    path = tmp_path / "part.mp4"
+    write(aligned, qtbot, ExportChoice(height=120, is_range=True), path)
+    assert open_recording(path).index.duration_s == pytest.approx(0.8, abs=0.1)
+
+
+def test_every_other_kind_is_written(aligned: Program, qtbot: QtBot, tmp_path: Path) -> None:
+    for kind in (Kind.STILL, Kind.ALIGNMENT, Kind.TABLE, Kind.HEATMAP):
+        path = tmp_path / exporting(aligned).suggestion(kind)
+        write(aligned, qtbot, ExportChoice(kind=kind, height=120), path)
+        assert path.exists(), aligned.window.banner.messages
+        if path.suffix == ".png":
+            assert read_image(path).shape[2] == 3
+    document = json.loads((tmp_path / "first-aligned.json").read_text())
+    assert document["format"] == "carl-alignment"
+    assert len(document["maps"]) == 1
+
+
+def test_the_view_of_two_is_exported_as_shown(
+    aligned: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    aligned.actions[ActionId.VIEW_DIFFERENCE].trigger()
+    path = tmp_path / "difference.png"
+    write(aligned, qtbot, ExportChoice(kind=Kind.STILL, height=120, has_names=False), path)
+    wide = tmp_path / "grid.png"
+    choice = ExportChoice(kind=Kind.STILL, height=120, has_names=False, is_as_shown=False)
+    write(aligned, qtbot, choice, wide)
+    assert read_image(wide).shape[1] == 2 * read_image(path)[:, :160].shape[1]
+
+
+def test_cancelling_leaves_no_file(aligned: Program, qtbot: QtBot, tmp_path: Path) -> None:
+    path = tmp_path / "out.mp4"
+    exporting(aligned).write(ExportChoice(height=1080), path)
+    aligned.jobs.cancel("export")
+    qtbot.waitUntil(lambda: not aligned.jobs.is_active("export"), timeout=60_000)
+    assert not list(tmp_path.glob("*out*"))
+    assert "cancelled" in "\n".join(m.text for m in aligned.window.banner.messages)
+
+
+def test_a_folder_that_is_not_there_is_a_sentence(
+    aligned: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    write(aligned, qtbot, ExportChoice(kind=Kind.TABLE), tmp_path / "file.txt" / "x.csv")
+    write(aligned, qtbot, ExportChoice(kind=Kind.STILL), tmp_path / "gone" / "x.png")
+    assert "was not written" in "\n".join(m.text for m in aligned.window.banner.messages)
+
+
+def test_the_dialog_offers_what_there_is(qtbot: QtBot) -> None:
+    offer = ExportOffer("overlay", has_range=True, has_marks=False, sound="none", heatmap="none")
+    dialog = ExportDialog(offer)
+    qtbot.addWidget(dialog)
+    dialog.show()
+    choice = dialog.choice()
+    assert choice.is_as_shown
+    assert choice.is_range
+    assert not choice.has_sound
+    heatmap = dialog.findChild(QRadioButton, "export-heatmap")
+    assert isinstance(heatmap, QRadioButton)
+    assert not heatmap.isEnabled()
+    table = dialog.findChild(QRadioButton, "export-table")
+    assert isinstance(table, QRadioButton)
+    table.setChecked(True)
+    assert dialog.kind is Kind.TABLE
+    assert not any(b.isVisible() for b in dialog.findChildren(QComboBox))
+    assert not any(b.isVisible() for b in dialog.findChildren(QCheckBox))
+    with qtbot.waitSignal(dialog.chosen, check_params_cb=lambda c: c.kind is Kind.TABLE):
+        dialog._on_accepted()
+
+
+def test_the_command_opens_the_dialog(aligned: Program) -> None:
+    aligned.actions[ActionId.EXPORT].trigger()
+    dialog = aligned.window.findChild(ExportDialog)
+    assert dialog is not None
+    assert dialog.isVisible()
+    dialog.reject()
