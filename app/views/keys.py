@@ -70,7 +70,8 @@ class KeySheet(QDialog):
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._narrow)
         outer.addWidget(self.field)
-        outer.addWidget(self._make_sheet(), 1)
+        sheet = self._make_sheet()
+        outer.addWidget(sheet, 1)
         self._nothing = QLabel(self.tr("No key is for that. Ctrl+K finds commands without a key."))
         self._nothing.setProperty("role", "dim")
         self._nothing.hide()
@@ -83,7 +84,8 @@ class KeySheet(QDialog):
         change.clicked.connect(self.change_requested)
         buttons.addButton(change, QDialogButtonBox.ButtonRole.ActionRole)
         outer.addWidget(buttons)
-        self.resize(_SIZE.boundedTo(self.screen().availableSize() * 0.95))
+        wanted = _SIZE.expandedTo(QSize(sheet.widget().sizeHint().width() + 64, 0))
+        self.resize(wanted.boundedTo(self.screen().availableSize() * 0.95))
 
     def shown(self) -> list[str]:
         """Return the names that are listed."""
@@ -94,7 +96,7 @@ class KeySheet(QDialog):
         sheet.setObjectName("key-sheet-page")
         columns = QHBoxLayout(sheet)
         columns.setContentsMargins(0, 0, 12, 0)
-        columns.setSpacing(32)
+        columns.setSpacing(24)
         stacks = [QVBoxLayout() for _ in range(_COLUMNS)]
         by_menu = {
             menu: [s for s in ACTIONS if s.menu == menu and self._keys[s.id]] for menu in MENUS
@@ -144,7 +146,7 @@ class KeySheet(QDialog):
             grid.addWidget(keys, row, 0)
             grid.addWidget(text, row, 1)
             self._rows.append((spec, keys, text))
-        grid.setColumnMinimumWidth(0, 130)
+        grid.setColumnMinimumWidth(0, 110)
         grid.setColumnStretch(1, 1)
         return section
 

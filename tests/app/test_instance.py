@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import json
 import os
-import threading
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,13 +33,18 @@ def first(name: str, qtbot: QtBot) -> Iterator[Instance]:
 
 
 def sent(name: str, paths: list[Path], qtbot: QtBot) -> bool:
-    """Send from another thread, as another process would."""
-    answers: list[bool] = []
-    thread = threading.Thread(target=lambda: answers.append(Instance(name).send(paths)))
-    thread.start()
-    qtbot.waitUntil(lambda: bool(answers))
-    thread.join()
-    return answers[0]
+    """Send from another process."""
+    code = (
+        "import sys; from pathlib import Path; from app.bootstrap.instance import Instance; "
+        "sys.exit(not Instance(sys.argv[1]).send([Path(p) for p in sys.argv[2:]]))"
+    )
+    root = Path(__file__).parents[2]
+    sender = subprocess.Popen(
+        [sys.executable, "-c", code, name, *map(str, paths)],
+        env={**os.environ, "PYTHONPATH": str(root)},
+    )
+    qtbot.waitUntil(lambda: sender.poll() is not None, timeout=60_000)
+    return sender.returncode == 0
 
 
 def answer_to(name: str, text: bytes, qtbot: QtBot) -> bytes:
