@@ -84,7 +84,9 @@ class KeySheet(QDialog):
         change.clicked.connect(self.change_requested)
         buttons.addButton(change, QDialogButtonBox.ButtonRole.ActionRole)
         outer.addWidget(buttons)
-        wanted = _SIZE.expandedTo(QSize(sheet.widget().sizeHint().width() + 64, 0))
+        page = sheet.widget()
+        width = page.sizeHint().width() + 64 if page is not None else 0
+        wanted = _SIZE.expandedTo(QSize(width, 0))
         self.resize(wanted.boundedTo(self.screen().availableSize() * 0.95))
 
     def shown(self) -> list[str]:

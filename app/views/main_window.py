@@ -196,6 +196,8 @@ class MainWindow(QMainWindow):
         bar.addAction(self.actions_by_id[ActionId.EXPORT])
         for button in bar.findChildren(QToolButton):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            if button.objectName() == "qt_toolbar_ext_button":
+                button.setAccessibleName(self.tr("More tools"))
         self.addToolBar(bar)
         self._toolbar = bar
 

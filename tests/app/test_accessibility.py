@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAccessible, QColor
-from PySide6.QtWidgets import QApplication, QDialog, QWidget
+from PySide6.QtWidgets import QDialog, QTabBar, QWidget
 
 from app.actions import ActionId
 from app.resources.theme import DARK, LIGHT, Colours
@@ -31,6 +31,7 @@ def focusable(root: QWidget) -> list[QWidget]:
         and w.isEnabled()
         and w.window() is root
         and w.focusProxy() is None
+        and not (isinstance(w, QTabBar) and w.count() == 0)
     ]
 
 
@@ -46,21 +47,22 @@ def described(widgets: list[QWidget]) -> list[str]:
 
 
 def without_name(root: QWidget) -> list[str]:
-    return described([w for w in focusable(root) if not spoken_name(w).strip()])
+    found = [w for w in focusable(root) if not spoken_name(w).strip()]
+    return [f"no name: {text}" for text in described(found)]
 
 
 def not_reached(root: QWidget) -> list[str]:
     """Press Tab until it comes round; return what never had the focus."""
-    root.activateWindow()
     reached: set[int] = set()
     widgets = focusable(root)
     for _ in range(2 * len(widgets) + 20):
         root.focusNextPrevChild(True)
-        now = QApplication.focusWidget()
+        now = root.focusWidget()
         while now is not None:
             reached.add(id(now))
             now = now.parentWidget()
-    return described([w for w in widgets if id(w) not in reached])
+    found = [w for w in widgets if id(w) not in reached]
+    return [f"not reached: {text}" for text in described(found)]
 
 
 LAYOUTS = (ActionId.LAYOUT_COMPARE, ActionId.LAYOUT_ALIGN, ActionId.LAYOUT_TRAIN)

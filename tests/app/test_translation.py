@@ -40,7 +40,7 @@ ALLOWED = {
     *("CARL", "CPU", "CUDA", "GPU", "REF", "GB"),
     *("Ctrl", "Shift", "Alt", "Esc", "Space", "Tab", "Home", "End", "Left", "Right", "Up", "Down"),
     *("PgUp", "PgDown", "Backspace", "Del", "Ins", "Return", "Enter"),
-    *("first", "second", "mp", "fake", "onnx", "made", "up"),
+    *("made", "map", "for", "tests", "first", "second", "mp", "fake", "onnx", "up"),
 }
 
 
