@@ -30,6 +30,16 @@ def parser() -> argparse.ArgumentParser:
         "--model", type=Path, metavar="FILE", help="encoder to use instead of the bundled one"
     )
     result.add_argument(
+        "--new-window",
+        action="store_true",
+        help="open a window of its own, even where one is open that could take the files",
+    )
+    result.add_argument(
+        "--reset-settings",
+        action="store_true",
+        help="begin with first settings again; the old ones are kept beside them",
+    )
+    result.add_argument(
         "--limit",
         type=float,
         default=900.0,
@@ -56,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         # Qt's system libraries may be missing: say which, not how Python failed.
         from app.bootstrap.run import Start, run
+        from app.settings import forget_settings
     except ImportError as exc:
         sys.stderr.write(
             f"carl-gui: the window cannot start, because a system library is missing: {exc}. "
@@ -64,6 +75,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "libxcb-keysyms1 libxcb-shape0. The command line (carl) works without.\n"
         )
         return 1
+    if options.reset_settings:
+        try:
+            kept = forget_settings()
+        except OSError as exc:
+            sys.stderr.write(
+                f"carl-gui: the settings cannot be reset: {exc.strerror or exc} "
+                f"({exc.filename}). Move that file away yourself.\n"
+            )
+            return 1
+        if kept is not None:
+            sys.stderr.write(f"carl-gui: first settings again; the old ones are in {kept}\n")
     return run(
         Start(
             files=tuple(options.files),
@@ -71,6 +93,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             self_test=options.self_test,
             limit_s=options.limit,
             model=options.model,
+            is_new_window=options.new_window,
         )
     )
 

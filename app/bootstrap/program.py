@@ -224,6 +224,15 @@ class Program(QObject):
             return
         self.opening.add_paths(paths)
 
+    def take_files(self, paths: list[Path]) -> None:
+        """Open what a second start was given, and come to the front."""
+        self.opening.add_paths(paths)
+        if self.window.isMinimized():
+            self.window.showNormal()
+        self.window.raise_()
+        self.window.activateWindow()
+        QApplication.alert(self.window)  # where a window may not come to the front by itself
+
     def close(self) -> None:
         """Stop all threads; afterwards nothing calls back."""
         if self._is_closed:
@@ -267,6 +276,7 @@ class Program(QObject):
         self.loading.engine_ready.connect(self._on_engine_ready)
 
         window.files_dropped.connect(self.opening.add_paths)
+        window.addresses_dropped.connect(self.opening.refuse_addresses)
         window.closing.connect(self.close)
         window.theme_changed.connect(self._on_theme_changed)
         window.empty.open_requested.connect(self._choose_files)

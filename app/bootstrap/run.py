@@ -6,14 +6,17 @@ import logging
 import signal
 import sys
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 from PySide6.QtCore import QTimer
+from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
+from app.bootstrap.instance import Instance
 from app.bootstrap.program import Program
 from app.bootstrap.selftest import FAULT, SelfTest
 from app.faults.hooks import Hooks, log_to_file
@@ -23,6 +26,8 @@ from app.faults.watchdog import LoopWatchdog
 from app.presenters.preferences import engine_from
 from app.resources.theme import THEME
 from app.settings import Settings
+from carl_core.assets import asset_path
+from carl_core.errors import CarlError
 
 log = logging.getLogger("carl.window")
 
@@ -39,7 +44,8 @@ class Start:
     is_demo : whether to open the bundled recordings
     self_test : where to write the picture, None = an ordinary start
     limit_s : longest time a self-test may take
-    model : encoder file, None = the bundled one
+    model : encoder file, None = the one of the settings
+    is_new_window : whether the files go to a window of their own
     """
 
     files: tuple[Path, ...] = ()
@@ -47,6 +53,12 @@ class Start:
     self_test: Path | None = None
     limit_s: float = 900.0
     model: Path | None = None
+    is_new_window: bool = False
+
+    @property
+    def goes_to_open_window(self) -> bool:
+        """Whether an open window may take the files: it has its own encoder."""
+        return bool(self.files) and not self.is_new_window and self.model is None
 
 
 def import_engine() -> None:
@@ -67,12 +79,17 @@ def make_application() -> QApplication:
     app.setApplicationName("carl")
     app.setApplicationDisplayName("CARL")
     app.setDesktopFileName("carl")
+    with suppress(CarlError):  # an incomplete installation says so where it matters
+        app.setWindowIcon(QIcon(str(asset_path("icons/carl.svg"))))
     return app
 
 
 def run(start: Start) -> int:
     """Run the window; return the exit code."""
     app = make_application()
+    instance = Instance() if start.self_test is None else None
+    if instance is not None and start.goes_to_open_window and instance.send(start.files):
+        return 0
     reporter = Reporter()
     recent = RecentRecords()
     hooks = Hooks(reporter, recent)
@@ -93,10 +110,14 @@ def run(start: Start) -> int:
         reporter=reporter,
         recent=recent,
     )
+    if instance is not None and instance.listen():
+        instance.received.connect(program.take_files)
     watchdog = LoopWatchdog(program)
     try:
         return _run(app, program, watchdog, start)
     finally:
+        if instance is not None:
+            instance.close()
         watchdog.stop()
         program.close()
         hooks.remove()

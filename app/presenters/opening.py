@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+import re
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +40,15 @@ class _Opening:
     batch: int
     recording: Recording | None = None
     is_over: bool = False
+
+
+@dataclass
+class _Found:
+    """What a path gave: recordings, what went wrong in a folder, names that were too many."""
+
+    recordings: list[Recording] = field(default_factory=list)
+    problems: list[MediaError] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
 
 
 class OpeningPresenter(QObject):
@@ -101,6 +111,16 @@ class OpeningPresenter(QObject):
             self._submit_opening(opening)
         self.changed.emit()
 
+    def refuse_addresses(self, addresses: Sequence[str]) -> None:
+        """Say that nothing is opened from the network."""
+        self._say(
+            self.tr(
+                "{address} is an address on the network. Download it first, then open the file: "
+                "CARL opens nothing from the network."
+            ).format(address=", ".join(addresses)),
+            Severity.WARNING,
+        )
+
     def find(self, media: Media) -> None:
         """Open a recording that is part of the project; ``found`` follows, or a message."""
         if media.id in self._looked_for:
@@ -154,33 +174,41 @@ class OpeningPresenter(QObject):
             cancelled=lambda: self._on_open_over(opening),
         )
 
-    def _open(self, job: Job[list[Recording]], path: Path) -> list[Recording]:
+    def _open(self, job: Job[_Found], path: Path) -> _Found:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in VIDEO_SUFFIXES)
+            inside = videos_in(path)
             if not inside:
                 raise MediaError(
                     f"“{_name(path)}” is a folder without recordings. "
                     "Open the video files themselves.",
                     path=path,
                 )
-            if len(inside) > MOST_RECORDINGS:
-                raise MediaError(
-                    f"“{_name(path)}” is a folder with {len(inside)} recordings, more than the "
-                    f"{MOST_RECORDINGS} that can be compared. Open some of them.",
-                    path=path,
-                )
-            return [self._engine.get().open(p, monitor=job.monitor) for p in inside]
-        return [self._engine.get().open(path, monitor=job.monitor)]
+            found = _Found(left_out=[_name(p) for p in inside[MOST_RECORDINGS:]])
+            for one in inside[:MOST_RECORDINGS]:
+                try:
+                    found.recordings.append(self._engine.get().open(one, monitor=job.monitor))
+                except MediaError as error:
+                    found.problems.append(error)
+            return found
+        return _Found([self._engine.get().open(path, monitor=job.monitor)])
 
-    def _on_opened(self, opening: _Opening, found: list[Recording]) -> None:
-        if len(found) > 1:
-            at = self._openings.index(opening)
-            self._openings[at : at + 1] = [
-                _Opening(r.path, opening.batch, r, is_over=True) for r in found
-            ]
-        else:
-            opening.recording = found[0]
-            opening.is_over = True
+    def _on_opened(self, opening: _Opening, found: _Found) -> None:
+        for problem in found.problems:
+            self._report(problem)
+        if found.left_out:
+            self._say(
+                self.tr(
+                    "“{folder}” holds more than the {most} recordings that can be compared. "
+                    "The first {most} by name are taken. Left out: {names}."
+                ).format(
+                    folder=_name(opening.path), most=MOST_RECORDINGS, names=_listed(found.left_out)
+                ),
+                Severity.WARNING,
+            )
+        at = self._openings.index(opening)
+        self._openings[at : at + 1] = [
+            _Opening(r.path, opening.batch, r, is_over=True) for r in found.recordings
+        ]
         self._add_opened()
 
     def _on_open_failed(self, opening: _Opening, error: Exception) -> None:
@@ -264,6 +292,26 @@ class OpeningPresenter(QObject):
     def _report(self, error: Exception) -> None:
         topic = f"{type(error).__name__}:{error}" if isinstance(error, CarlError) else ""
         self._reporter.report(describe(error, topic=topic))
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """Return the videos in a folder in the order people count: take2 before take10."""
+    videos = [
+        p
+        for p in folder.iterdir()
+        if p.suffix.lower() in VIDEO_SUFFIXES and not p.name.startswith(".") and p.is_file()
+    ]
+    return sorted(videos, key=lambda p: (_natural(p.name), p.name))
+
+
+def _natural(name: str) -> list[tuple[int, int, str]]:
+    parts = re.split(r"([0-9]+)", name.casefold())
+    return [(0, int(p), "") if p.isdecimal() else (1, 0, p) for p in parts if p]
+
+
+def _listed(names: Sequence[str], most: int = 5) -> str:
+    rest = len(names) - most
+    return ", ".join(names[:most]) + (f" … (+{rest})" if rest > 0 else "")
 
 
 def _name(path: Path) -> str:

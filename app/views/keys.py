@@ -15,6 +15,7 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -69,7 +70,8 @@ class KeySheet(QDialog):
         self.field.setClearButtonEnabled(True)
         self.field.textChanged.connect(self._narrow)
         outer.addWidget(self.field)
-        outer.addWidget(self._make_sheet(), 1)
+        sheet = self._make_sheet()
+        outer.addWidget(sheet, 1)
         self._nothing = QLabel(self.tr("No key is for that. Ctrl+K finds commands without a key."))
         self._nothing.setProperty("role", "dim")
         self._nothing.hide()
@@ -82,7 +84,10 @@ class KeySheet(QDialog):
         change.clicked.connect(self.change_requested)
         buttons.addButton(change, QDialogButtonBox.ButtonRole.ActionRole)
         outer.addWidget(buttons)
-        self.resize(_SIZE.boundedTo(self.screen().availableSize() * 0.95))
+        page = sheet.widget()
+        width = page.sizeHint().width() + 64 if page is not None else 0
+        wanted = _SIZE.expandedTo(QSize(width, 0))
+        self.resize(wanted.boundedTo(self.screen().availableSize() * 0.95))
 
     def shown(self) -> list[str]:
         """Return the names that are listed."""
@@ -93,7 +98,7 @@ class KeySheet(QDialog):
         sheet.setObjectName("key-sheet-page")
         columns = QHBoxLayout(sheet)
         columns.setContentsMargins(0, 0, 12, 0)
-        columns.setSpacing(32)
+        columns.setSpacing(24)
         stacks = [QVBoxLayout() for _ in range(_COLUMNS)]
         by_menu = {
             menu: [s for s in ACTIONS if s.menu == menu and self._keys[s.id]] for menu in MENUS
@@ -126,7 +131,7 @@ class KeySheet(QDialog):
         section = QWidget()
         grid = QGridLayout(section)
         grid.setContentsMargins(0, 0, 0, 0)
-        grid.setHorizontalSpacing(14)
+        grid.setHorizontalSpacing(10)
         grid.setVerticalSpacing(4)
         heading = QLabel(title)
         heading.setProperty("role", "heading")
@@ -136,14 +141,14 @@ class KeySheet(QDialog):
             keys.setFont(digits_font(self.font()))
             text = QLabel(plain_text(spec))
             text.setProperty("role", "dim")
-            text.setWordWrap(True)
+            keys.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             for label in (keys, text):
                 label.setToolTip(translated(spec.tip))
                 label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
             grid.addWidget(keys, row, 0)
             grid.addWidget(text, row, 1)
             self._rows.append((spec, keys, text))
-        grid.setColumnMinimumWidth(0, 130)
+        grid.setColumnMinimumWidth(0, 110)
         grid.setColumnStretch(1, 1)
         return section
 

@@ -255,7 +255,9 @@ class KeysPage(QWidget):
         which = self._chosen()
         if which is None or not self.fields:
             return
-        self.title.setText(plain_text(SPECS[which]))
+        problem = self.conflict_text(which)
+        name = plain_text(SPECS[which])
+        self.title.setText(f"{name}: {problem}" if problem else name)
         keys = effective_keys(ACTIONS, self._overrides).keys[which]
         for number, field in enumerate(self.fields):
             with QSignalBlocker(field):
@@ -292,6 +294,7 @@ class KeysPage(QWidget):
 
     def _tell(self) -> None:
         self._fill()
+        self._show_chosen()
         self.reset_one.setEnabled(self._chosen() in self._overrides)
         self.reset_all.setEnabled(bool(self._overrides))
         self.changed.emit(dict(self._overrides))

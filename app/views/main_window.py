@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QEvent, QSize, Qt, Signal
+from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QMimeData, QSize, Qt, QUrl, Signal
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -13,6 +13,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QImage,
+    QPixmap,
 )
 from PySide6.QtWidgets import (
     QComboBox,
@@ -25,6 +26,7 @@ from PySide6.QtWidgets import (
     QSizePolicy,
     QSplitter,
     QStackedWidget,
+    QTabBar,
     QTabWidget,
     QToolBar,
     QToolButton,
@@ -65,6 +67,7 @@ class LanesArea(QScrollArea):
         self._timeline = timeline
         self.setWidget(timeline)
         self.setWidgetResizable(True)
+        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the timeline in it has the keys
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -85,6 +88,7 @@ class MainWindow(QMainWindow):
     -------
     files_dropped(list[Path]) : files were dropped anywhere but on the search panel
     pixels_dropped(QImage) : a picture without a file was dropped
+    addresses_dropped(list[str]) : addresses on the network were dropped, without pixels
     reference_chosen(str) : another reference was picked
     closing() : the window is about to close
     theme_changed() : the system went dark or light
@@ -98,6 +102,7 @@ class MainWindow(QMainWindow):
 
     files_dropped = Signal(object)
     pixels_dropped = Signal(object)
+    addresses_dropped = Signal(object)
     reference_chosen = Signal(str)
     closing = Signal()
     theme_changed = Signal()
@@ -191,6 +196,8 @@ class MainWindow(QMainWindow):
         bar.addAction(self.actions_by_id[ActionId.EXPORT])
         for button in bar.findChildren(QToolButton):
             button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            if button.objectName() == "qt_toolbar_ext_button":
+                button.setAccessibleName(self.tr("More tools"))
         self.addToolBar(bar)
         self._toolbar = bar
 
@@ -366,10 +373,19 @@ class MainWindow(QMainWindow):
 
     # Events ------------------------------------------------------------------------------------
 
+    def childEvent(self, event: QChildEvent) -> None:
+        """Name the tab bars that Qt makes for panels in one place."""
+        child = event.child()
+        if event.type() == QEvent.Type.ChildPolished and isinstance(child, QTabBar):
+            child.setAccessibleName(self.tr("Panels"))
+        super().childEvent(event)
+
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and pictures, but no tiles."""
         data = event.mimeData()
-        if not data.hasFormat(FRAME_MIME) and (data.hasUrls() or data.hasImage()):
+        if not data.hasFormat(FRAME_MIME) and (
+            data.hasUrls() or data.hasImage() or _addresses(data)
+        ):
             event.acceptProposedAction()
             self.empty.set_hot(True)
 
@@ -383,10 +399,17 @@ class MainWindow(QMainWindow):
         data = event.mimeData()
         event.acceptProposedAction()
         paths = [Path(url.toLocalFile()) for url in data.urls() if url.isLocalFile()]
+        picture = data.imageData() if data.hasImage() else None
+        if isinstance(picture, QPixmap):
+            picture = picture.toImage()
         if paths:
             self.files_dropped.emit(paths)
-        elif data.hasImage() and isinstance(data.imageData(), QImage):
-            self.pixels_dropped.emit(data.imageData())
+        elif (
+            isinstance(picture, QImage) and not picture.isNull()
+        ):  # a browser gives the pixels beside the address
+            self.pixels_dropped.emit(picture)
+        elif addresses := _addresses(data):
+            self.addresses_dropped.emit(addresses)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell whoever must stop, unless something has to be asked first."""
@@ -401,3 +424,13 @@ class MainWindow(QMainWindow):
         if event.type() == QEvent.Type.ThemeChange:
             self.theme_changed.emit()
         super().changeEvent(event)
+
+
+def _addresses(data: QMimeData) -> list[str]:
+    """Return the addresses on the network among what is dragged."""
+    urls = data.urls()
+    if not urls and data.hasText():
+        urls = [QUrl(data.text().strip(), QUrl.ParsingMode.StrictMode)]
+    urls = [url for url in urls if url.scheme() in ("http", "https", "ftp")]
+    # Shown in a message: without names, passwords and whatever else an address may carry.
+    return [f"{url.scheme()}://{url.host()}{url.path()}" for url in urls]

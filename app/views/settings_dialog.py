@@ -12,6 +12,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QListWidget,
+    QListWidgetItem,
     QScrollArea,
     QStackedWidget,
     QVBoxLayout,
@@ -25,7 +26,7 @@ from app.views.settings_pages import CachePage, DevicePage, LookPage, ModelPage,
 if TYPE_CHECKING:
     from app.models.preferences import CacheFacts, EncoderFacts
 
-_SIZE = QSize(900, 600)
+_SIZE = QSize(980, 620)
 
 
 class SettingsDialog(QDialog):
@@ -71,7 +72,9 @@ class SettingsDialog(QDialog):
             self.tr("Keys"),
         )
         for title, page in zip(titles, (*self._forms, self.keys), strict=True):
-            self.list.addItem(title)
+            item = QListWidgetItem(title)
+            item.setSizeHint(QSize(100, self.fontMetrics().height() + 16))
+            self.list.addItem(item)
             self._pages.addWidget(self._framed(title, page))
         self.list.currentRowChanged.connect(self._pages.setCurrentIndex)
         self.list.setCurrentRow(0)

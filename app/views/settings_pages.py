@@ -95,6 +95,7 @@ class ModelPage(Page):
         super().__init__()
         self._file = self.text(self.tr("Encoder"), role="value")
         row = QHBoxLayout()
+        row.setSpacing(8)
         choose = QPushButton(self.tr("Choose a file…"))
         choose.setObjectName("settings-model-choose")
         choose.setToolTip(self.tr("Use an encoder from an .onnx file made for this program."))

@@ -12,7 +12,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from carl_core.cli import align, maintenance, media, render, search
+from carl_core.cli import align, desktop, maintenance, media, render, search
 from carl_core.cli.console import message
 from carl_core.errors import (
     AlignmentError,
@@ -81,6 +81,7 @@ def _parser() -> argparse.ArgumentParser:
     search.add_command(commands)
     render.add_commands(commands)
     maintenance.add_commands(commands)
+    desktop.add_command(commands)
     return parser
 
 

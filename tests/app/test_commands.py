@@ -87,6 +87,13 @@ def test_the_page_in_the_documentation_is_current(qtbot: QtBot) -> None:
     assert committed == keys_page(ACTIONS), "run: make keys"
 
 
+def activate(program: Program, qtbot: QtBot) -> None:
+    """Keys reach the active window only."""
+    program.window.activateWindow()
+    with qtbot.waitActive(program.window):
+        pass
+
+
 # Finding ---------------------------------------------------------------------------------------
 
 
@@ -167,6 +174,7 @@ def test_the_window_runs_what_the_palette_found_and_remembers_it(
     make_program: Callable[..., Program], qtbot: QtBot
 ) -> None:
     program = make_program()
+    activate(program, qtbot)
     qtbot.keyClick(program.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
     palette = program.window.findChild(Palette)
     assert palette is not None
@@ -245,6 +253,7 @@ def test_changed_keys_hold_at_once_and_after_a_restart(
     make_program: Callable[..., Program], qtbot: QtBot
 ) -> None:
     program = make_program()
+    activate(program, qtbot)
     program.commands.set_overrides({ActionId.PALETTE: ("F9",)})
     assert program.actions[ActionId.PALETTE].toolTip().endswith("(F9)")
     qtbot.keyClick(program.window, Qt.Key.Key_K, Qt.KeyboardModifier.ControlModifier)
