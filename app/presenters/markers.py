@@ -99,6 +99,7 @@ class MarkersPresenter(QObject):
         self._shown = state
         known = {m.id for m in project.recordings} & {e.id for e in entries}
         if entries and self._session.reference_id not in known:
+            self._shown = ()
             return  # session and project are on their way to the same; another call follows
         project = replace(
             project,
