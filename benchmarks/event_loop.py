@@ -1,4 +1,4 @@
-"""How long the window's event loop is held: p99 and maximum while embedding, playing, searching.
+"""How long the window's event loop is held: p99 and maximum in each phase of a session.
 
     python benchmarks/event_loop.py FILE FILE... [--model M] [--json]
 
@@ -65,6 +65,7 @@ def measure(
     from app.bootstrap.run import SWITCH_INTERVAL_S, import_engine, make_application
     from app.faults.watchdog import LoopWatchdog
     from app.models.engine import engine_maker
+    from app.models.exporting import ExportChoice
     from app.resources.theme import THEME
     from app.settings import Settings
     from carl_core.assets import asset_path
@@ -73,7 +74,9 @@ def measure(
     app = make_application()
     THEME.apply(app, "dark")
     import_engine()
-    program = Program(make_engine=engine_maker(model), settings=Settings(scratch / "1.ini"))
+    program = Program(
+        make_engine=engine_maker(model), settings=Settings(scratch / "1.ini"), state=scratch / "1"
+    )
     watchdog = LoopWatchdog()
     rows: list[dict[str, object]] = []
     stalls: list[str] = []
@@ -102,7 +105,7 @@ def measure(
     phase("start, loading the encoder", program.show, lambda: program.engine_state is not None)
     phase(
         "opening, embedding, aligning",
-        lambda: program.loading.add_paths(paths),
+        lambda: program.opening.add_paths(paths),
         lambda: len(session.entries) == len(paths) and not program.loading.is_busy,
     )
     phase("idle", lambda: None, _after(2.0))
@@ -112,13 +115,26 @@ def measure(
     phase("scrubbing", lambda: None, _scrubbing(program, 3.0))
     phase(
         "searching",
-        program.search.find_active_frame,
+        program.finding.search.find_active_frame,
         lambda: not program.jobs.is_active("search"),
+    )
+    phase("dragging a pin", lambda: _begin_drag(program), _dragging(program, 3.0))
+    phase(
+        "aligning after it", program.aligning.pinning.end_drag, lambda: not program.loading.is_busy
+    )
+    program.aligning.pinning.remove_pin(0)
+    _spin(app, lambda: not program.loading.is_busy)
+    phase(
+        "exporting the video",
+        lambda: program.exporting.exporting.write(ExportChoice(height=360), scratch / "out.mp4"),
+        lambda: not program.jobs.is_active("export"),
     )
     phase("closing", program.close, lambda: True)
 
     shutil.rmtree(os.environ["CARL_CACHE"], ignore_errors=True)
-    again = Program(make_engine=engine_maker(model), settings=Settings(scratch / "2.ini"))
+    again = Program(
+        make_engine=engine_maker(model), settings=Settings(scratch / "2.ini"), state=scratch / "2"
+    )
     phase(
         "embedding while playing",
         lambda: _embed_while_playing(again, paths),
@@ -132,7 +148,7 @@ def _embed_while_playing(program: Program, paths: list[Path]) -> None:
     program.show()
     program.player.set_looping(True)
     program.session.recordings_changed.connect(lambda: program.player.play())
-    program.loading.add_paths(paths)
+    program.opening.add_paths(paths)
 
 
 def _after(seconds: float) -> Callable[[], bool]:
@@ -155,6 +171,33 @@ def _scrubbing(program: Program, seconds: float) -> Callable[[], bool]:
         if schedule is not None:
             share = ((time.perf_counter() - begun) / seconds) % 1.0
             program.player.seek(share * schedule.duration_s)
+        return is_over()
+
+    return look
+
+
+def _begin_drag(program: Program) -> None:
+    """Pin the middle of the pair as it is aligned, and take hold of the pin."""
+    schedule, pinning = program.session.schedule, program.aligning.pinning
+    assert schedule is not None
+    middle_s = schedule.duration_s / 2
+    times = schedule.times_at(middle_s)
+    first, second = (times[e.id] or middle_s for e in program.session.entries[:2])
+    pinning.add(first, second)
+    pinning.begin_drag(0)
+
+
+def _dragging(program: Program, seconds: float) -> Callable[[], bool]:
+    """Move the pin at every look; each move aligns anew."""
+    is_over = _after(seconds)
+    begun = time.perf_counter()
+
+    def look() -> bool:
+        anchors = program.project.project.anchors
+        if anchors:
+            share = ((time.perf_counter() - begun) / seconds) % 1.0
+            first_s = anchors[0].first.time_s
+            program.aligning.pinning.drag(first_s, first_s * (0.8 + 0.4 * share))
         return is_over()
 
     return look

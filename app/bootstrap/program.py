@@ -187,6 +187,7 @@ class Program(QObject):
         self.finding = FindingFeature(parts, self)
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
+        self.exporting = ExportFeature(parts, self)
         self.features = (
             PlayingFeature(parts, self),
             self.aligning,
@@ -194,7 +195,7 @@ class Program(QObject):
             HandFeature(parts, self),
             self.finding,
             MarkingFeature(parts, self),
-            ExportFeature(parts, self),
+            self.exporting,
             AdaptingFeature(parts, self),
             self.sounding,
             self.commands,

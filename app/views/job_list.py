@@ -50,10 +50,11 @@ class JobRow(QWidget):
         layout.addWidget(self.pause, 0, 1, 3, 1)
         layout.addWidget(self.cancel, 0, 2, 3, 1)
         layout.setColumnStretch(0, 1)
+        self.refresh_icons()
 
     def set_line(self, line: JobLine) -> None:
         """Show how far it is."""
-        self.is_paused = line.is_paused
+        was_paused, self.is_paused = self.is_paused, line.is_paused
         self._text.setText(line.text)
         self._detail.setText(line.detail)
         for button in (self.pause, self.cancel):
@@ -68,7 +69,8 @@ class JobRow(QWidget):
         else:
             self._bar.setRange(0, 1000)
             self._bar.setValue(round(min(max(line.fraction, 0.0), 1.0) * 1000))
-        self.refresh_icons()
+        if was_paused is not self.is_paused:
+            self.refresh_icons()
 
     def refresh_icons(self) -> None:
         """Draw icons in the theme's colours."""
@@ -95,6 +97,7 @@ class JobList(QFrame):
         self.setAccessibleName(self.tr("Jobs"))
         self.setProperty("role", "card")
         self._rows: dict[str, JobRow] = {}
+        self._order: list[str] = []
         self._none = QLabel(self.tr("Nothing is running."))
         self._none.setProperty("role", "dim")
         self._layout = QVBoxLayout(self)
@@ -110,12 +113,15 @@ class JobList(QFrame):
             self._layout.removeWidget(row)
             row.hide()
             row.deleteLater()
-        for place, line in enumerate(lines):
+        for line in lines:
             row = self._rows.get(line.key) or self._add(line.key)
             row.set_line(line)
-            if self._layout.indexOf(row) != place:
-                self._layout.removeWidget(row)
-                self._layout.insertWidget(place, row)
+        if keys != self._order:
+            self._order = keys
+            for key in keys:
+                self._layout.removeWidget(self._rows[key])
+            for key in keys:
+                self._layout.addWidget(self._rows[key])
         self._none.setVisible(not lines)
         if self.isVisible():
             bottom = self.geometry().bottom()

@@ -70,12 +70,12 @@ class StatusBar(QStatusBar):
         """Draw icons in the theme's colours."""
         colours = THEME.colours
         self._cancel.setIcon(icons.icon("stop", colours.text, colours.line))
-        name = "play" if self._first is not None and self._first.is_paused else "pause"
-        self._pause.setIcon(icons.icon(name, colours.text, colours.line))
+        self._draw_pause()
         self.jobs.refresh_icons()
 
     def set_jobs(self, lines: tuple[JobLine, ...]) -> None:
         """Show the first job and how many others there are, or that there is none."""
+        was_paused = self._first is not None and self._first.is_paused
         self._first = first = lines[0] if lines else None
         self.jobs.set_jobs(lines)
         for widget in (self._bar, self._pause, self._cancel, self._more):
@@ -91,9 +91,8 @@ class StatusBar(QStatusBar):
         word = self.tr("Go on") if first.is_paused else self.tr("Pause")
         self._pause.setToolTip(word)
         self._pause.setAccessibleName(word)
-        colours = THEME.colours
-        name = "play" if first.is_paused else "pause"
-        self._pause.setIcon(icons.icon(name, colours.text, colours.line))
+        if first.is_paused is not was_paused:
+            self._draw_pause()
         if first.fraction is None:
             self._bar.setRange(0, 0)
         else:
@@ -111,6 +110,11 @@ class StatusBar(QStatusBar):
         self.jobs.resize(size)
         self.jobs.move(self.mapToGlobal(QPoint(6, -size.height() - 4)))
         self.jobs.show()
+
+    def _draw_pause(self) -> None:
+        colours = THEME.colours
+        name = "play" if self._first is not None and self._first.is_paused else "pause"
+        self._pause.setIcon(icons.icon(name, colours.text, colours.line))
 
     def _on_pause(self) -> None:
         if self._first is not None:
