@@ -24,6 +24,15 @@ LOOK_ROWS: tuple[ActionSpec, ...] = (
         short=QT_TRANSLATE_NOOP("Actions", "Find"),
     ),
     ActionSpec(
+        ActionId.FIND_RANGE,
+        QT_TRANSLATE_NOOP("Actions", "Find from in to &out"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Find what the active recording shows from in to out, in this order."
+        ),
+        ("Ctrl+Shift+F",),
+        MENU_SEARCH,
+    ),
+    ActionSpec(
         ActionId.FIND_IMAGE,
         QT_TRANSLATE_NOOP("Actions", "Find an &image file…"),
         QT_TRANSLATE_NOOP("Actions", "Find the moments that look like a picture from a file."),

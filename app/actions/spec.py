@@ -50,6 +50,7 @@ class ActionId(Enum):
     MAP_PINS = "map-pins"
     MAKE_REFERENCE = "make-reference"
     FIND_FRAME = "find-frame"
+    FIND_RANGE = "find-range"
     FIND_IMAGE = "find-image"
     FIND_PASTED = "find-pasted"
     PLAY = "play"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PySide6.QtCore import Signal
 from PySide6.QtGui import QGuiApplication, QImage
 
 from app.actions import ActionId
@@ -23,7 +24,14 @@ if TYPE_CHECKING:
 
 
 class FindingFeature(Feature):
-    """Connects ``SearchPresenter`` to its panel, the clipboard and dropped pictures."""
+    """Connects ``SearchPresenter`` to its panel, the clipboard and dropped pictures.
+
+    Signals
+    -------
+    link_wanted(str, float, str, float) : pin these moments of two recordings
+    """
+
+    link_wanted = Signal(str, float, str, float)
 
     needs_recordings = (ActionId.FIND_FRAME,)
 
@@ -48,6 +56,8 @@ class FindingFeature(Feature):
         panel.pixels_dropped.connect(self._find_pixels)
         panel.frame_wanted.connect(self.search.find_active_frame)
         panel.file_wanted.connect(self._choose_image)
+        panel.link_wanted.connect(self.search.link)
+        self.search.link_wanted.connect(self.link_wanted)
         self.search.started.connect(window.show_search)
         self.search.found.connect(parts.timeline.set_hits)
 
@@ -55,6 +65,7 @@ class FindingFeature(Feature):
         """Return the ways to search."""
         return {
             ActionId.FIND_FRAME: self.search.find_active_frame,
+            ActionId.FIND_RANGE: self._find_range,
             ActionId.FIND_IMAGE: self._choose_image,
             ActionId.FIND_PASTED: self._find_pasted,
         }
@@ -69,6 +80,35 @@ class FindingFeature(Feature):
             lambda paths: self.search.find_image_file(paths[0]),
             is_many=False,
         )
+
+    def _find_range(self) -> None:
+        """Look for what the active recording shows from in to out."""
+        project, schedule = self.parts.project.project, self.parts.session.schedule
+        active = self.parts.session.active_id
+        if project.loop is None or schedule is None:
+            self.parts.reporter.report(
+                Message(
+                    self.tr("Set in and out around what is to be found first (I and O)."),
+                    Severity.INFO,
+                    topic="range",
+                )
+            )
+            return
+        ends = []
+        for time_s in (project.loop.start_s, project.loop.end_s):
+            master_s = schedule.master_time_of(self.parts.session.reference_id, time_s)
+            ends.append(None if master_s is None else schedule.own_time_at(active, master_s))
+        start_s, end_s = ends
+        if start_s is None or end_s is None or end_s <= start_s:
+            self.parts.reporter.report(
+                Message(
+                    self.tr("The active recording has no counterpart from in to out."),
+                    Severity.INFO,
+                    topic="range",
+                )
+            )
+            return
+        self.search.find_stretch(active, start_s, end_s)
 
     def _find_pasted(self) -> None:
         data = QGuiApplication.clipboard().mimeData()

@@ -185,6 +185,8 @@ class Program(QObject):
         )
         self.aligning = AligningFeature(parts, self)
         self.finding = FindingFeature(parts, self)
+        hand = HandFeature(parts, self)
+        self.finding.link_wanted.connect(hand.handwork.link)
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
         self.exporting = ExportFeature(parts, self)
@@ -192,7 +194,7 @@ class Program(QObject):
             PlayingFeature(parts, self),
             self.aligning,
             ViewingFeature(parts, self),
-            HandFeature(parts, self),
+            hand,
             self.finding,
             MarkingFeature(parts, self),
             self.exporting,

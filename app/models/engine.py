@@ -28,6 +28,15 @@ class FrameQuery:
     time_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class StretchQuery:
+    """Find what ``recording`` shows from ``start_s`` to ``end_s``, in this order."""
+
+    recording: Recording
+    start_s: float
+    end_s: float
+
+
 @dataclass(frozen=True, eq=False)
 class PictureQuery:
     """Find what a picture shows: uint8 (H, W, 3) RGB, or a file that is read when searched.
@@ -43,7 +52,7 @@ class PictureQuery:
     path: Path | None = None
 
 
-SearchQuery = FrameQuery | PictureQuery
+SearchQuery = FrameQuery | StretchQuery | PictureQuery
 
 
 class Engine(Protocol):
@@ -136,6 +145,8 @@ class EngineHandle:
         item: RangeQuery | ImageQuery
         if isinstance(query, FrameQuery):
             item = RangeQuery(query.recording, query.time_s, query.time_s)
+        elif isinstance(query, StretchQuery):
+            item = RangeQuery(query.recording, query.start_s, query.end_s)
         elif query.pixels is not None:
             item = ImageQuery(query.pixels, name=query.name)
         else:

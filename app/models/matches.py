@@ -33,10 +33,17 @@ class MatchesModel(QAbstractListModel):
         self._matches = list(matches)
         self.endResetModel()
 
-    def set_picture(self, position: int, thumbnail: Thumbnail) -> None:
-        """Add a row's picture."""
+    def set_picture(self, position: int, part: str, thumbnail: Thumbnail) -> None:
+        """Add a row's picture: "picture", or that "before" or "after" it."""
         if 0 <= position < len(self._matches):
-            self._matches[position] = replace(self._matches[position], picture=thumbnail)
+            match = self._matches[position]
+            if part == "before":
+                match = replace(match, before=thumbnail)
+            elif part == "after":
+                match = replace(match, after=thumbnail)
+            else:
+                match = replace(match, picture=thumbnail)
+            self._matches[position] = match
             at = self.index(position)
             self.dataChanged.emit(at, at, [MATCH_ROLE])
 

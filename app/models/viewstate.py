@@ -137,6 +137,8 @@ class Match:
     time_s: float
     score: float
     picture: Thumbnail | None = None
+    before: Thumbnail | None = None
+    after: Thumbnail | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Message, Reporter, Severity, describe
-from app.models.engine import FrameQuery, PictureQuery, SearchQuery
+from app.models.engine import FrameQuery, PictureQuery, SearchQuery, StretchQuery
 from app.models.viewstate import Match, Thumbnail
 from app.resources.text import format_time
 from carl_core.video.reader import FrameReader
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MATCHES = 12
 PICTURE_HEIGHT = 160
+BESIDE_S = 1.0
+"""How far before and after a match the pictures beside it are."""
 
 
 class SearchView(Protocol):
@@ -44,8 +46,8 @@ class SearchView(Protocol):
         """Show what was found."""
         ...
 
-    def set_match_picture(self, position: int, thumbnail: Thumbnail) -> None:
-        """Add the picture of one match."""
+    def set_match_picture(self, position: int, part: str, thumbnail: Thumbnail) -> None:
+        """Add the picture of one match: "picture", "before" or "after"."""
         ...
 
     def clear(self) -> None:
@@ -56,6 +58,7 @@ class SearchView(Protocol):
 @dataclass(frozen=True, slots=True)
 class _MatchPicture:
     position: int
+    part: str
     thumbnail: Thumbnail
 
 
@@ -66,10 +69,12 @@ class SearchPresenter(QObject):
     -------
     started() : the panel should come to the front
     found(dict) : recording id -> times of the moments found
+    link_wanted(str, float, str, float) : these moments of two recordings are the same
     """
 
     started = Signal()
     found = Signal(object)
+    link_wanted = Signal(str, float, str, float)
 
     def __init__(
         self,
@@ -89,6 +94,7 @@ class SearchPresenter(QObject):
         self._reporter = reporter
         self._view = view
         self._matches: tuple[Match, ...] = ()
+        self._asked: SearchQuery | None = None
         session.recordings_changed.connect(self._on_recordings_changed)
 
     def find_active_frame(self) -> None:
@@ -108,6 +114,39 @@ class SearchPresenter(QObject):
             letter=entry.letter, time=format_time(frame.time_s)
         )
         self._search(query, others or [entry.recording], text, frame.pixels)
+
+    def find_stretch(self, recording_id: str, start_s: float, end_s: float) -> None:
+        """Find a stretch of a recording, frame on frame, in the others, or in itself when alone."""
+        entry = self._session.entry(recording_id)
+        if entry is None:
+            return
+        others = [e.recording for e in self._session.entries if e.id != recording_id]
+        frame = self._player.shown.get(recording_id)
+        text = self.tr("{letter} from {start} to {end}").format(
+            letter=entry.letter, start=format_time(start_s), end=format_time(end_s)
+        )
+        self._search(
+            StretchQuery(entry.recording, start_s, end_s),
+            others or [entry.recording],
+            text,
+            frame.pixels if frame is not None else None,
+        )
+
+    def link(self, position: int) -> None:
+        """Pin a match to the frame that was looked for."""
+        asked = self._asked
+        if not 0 <= position < len(self._matches):
+            return
+        match = self._matches[position]
+        if not isinstance(asked, FrameQuery) or asked.recording.id == match.recording_id:
+            self._say(
+                self.tr(
+                    "Only a moment of another recording that a frame was looked for in can be "
+                    "pinned. Press F on a frame first."
+                )
+            )
+            return
+        self.link_wanted.emit(asked.recording.id, asked.time_s, match.recording_id, match.time_s)
 
     def find_image_file(self, path: Path) -> None:
         """Find what a picture file shows."""
@@ -141,6 +180,7 @@ class SearchPresenter(QObject):
         self, query: SearchQuery, recordings: list[Recording], text: str, picture: UInt8 | None
     ) -> None:
         self._matches = ()
+        self._asked = query
         self._view.set_query(text, picture)
         self._view.set_busy(self.tr("Searching…"))
         self.started.emit()
@@ -170,7 +210,7 @@ class SearchPresenter(QObject):
 
     def _on_received(self, value: object, text: str) -> None:
         if isinstance(value, _MatchPicture):
-            self._view.set_match_picture(value.position, value.thumbnail)
+            self._view.set_match_picture(value.position, value.part, value.thumbnail)
         elif isinstance(value, np.ndarray):  # the picture that is looked for
             self._view.set_query(text, value)
         else:
@@ -218,20 +258,25 @@ class SearchPresenter(QObject):
 
 
 def _send_pictures(job: Job[None], hits: tuple[Hit, ...], recordings: list[Recording]) -> None:
-    """Decode one small picture per hit, recording by recording in ascending order."""
+    """Decode each hit's picture and those a second before and after, in ascending order."""
     for recording in recordings:
-        own = sorted(
-            (hit.frame, position)
-            for position, hit in enumerate(hits)
-            if hit.recording == recording.id
-        )
-        if not own:
+        index = recording.index
+        wanted: dict[int, list[tuple[int, str]]] = {}
+        for position, hit in enumerate(hits):
+            if hit.recording != recording.id:
+                continue
+            wanted.setdefault(hit.frame, []).append((position, "picture"))
+            for part, time_s in (
+                ("before", hit.time_s - BESIDE_S),
+                ("after", hit.time_s + BESIDE_S),
+            ):
+                if 0 <= time_s < index.duration_s:
+                    frame = index.frame_shown_at(time_s)
+                    wanted.setdefault(frame, []).append((position, part))
+        if not wanted:
             continue
         width = max(2, round(PICTURE_HEIGHT * recording.info.width / recording.info.height))
-        positions: dict[int, list[int]] = {}
-        for frame_number, position in own:
-            positions.setdefault(frame_number, []).append(position)
         with FrameReader(recording, size=(width, PICTURE_HEIGHT), threads=1) as reader:
-            for frame in reader.frames_at(sorted(positions)):
-                for position in positions[frame.index]:
-                    job.send(_MatchPicture(position, Thumbnail(frame.time_s, frame.pixels)))
+            for found in reader.frames_at(sorted(wanted)):
+                for position, part in wanted[found.index]:
+                    job.send(_MatchPicture(position, part, Thumbnail(found.time_s, found.pixels)))

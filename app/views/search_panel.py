@@ -21,6 +21,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QFontMetricsF,
     QImage,
+    QKeyEvent,
     QPainter,
     QPixmap,
 )
@@ -31,6 +32,7 @@ from PySide6.QtWidgets import (
     QListView,
     QProgressBar,
     QPushButton,
+    QSlider,
     QStyle,
     QStyledItemDelegate,
     QStyleOptionViewItem,
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
     from carl_core.arrays import UInt8
 
 ROW_HEIGHT = 84
-PICTURE_WIDTH = 128
+PICTURE_WIDTH = 112
+BESIDE_WIDTH = 50
 QUERY_SIZE = QSize(96, 60)
 
 
@@ -76,12 +79,22 @@ class MatchDelegate(QStyledItemDelegate):
         painter.setPen(QColor(colours.accent if is_chosen else colours.line))
         painter.setBrush(QColor(colours.hover if is_hot or is_chosen else colours.raised))
         painter.drawRoundedRect(card, 7, 7)
-        place = QRectF(card.left() + 6, card.top() + 6, PICTURE_WIDTH, card.height() - 12)
-        painter.fillRect(place, QColor(colours.picture))
-        if match.picture is not None:
-            image = image_over(match.picture.pixels)
-            painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
-            painter.drawImage(fitted(place, image.width() / image.height()), image)
+        place = QRectF(card.left() + 6, card.top() + 6, 0, card.height() - 12)
+        painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
+        for width, shown in (
+            (BESIDE_WIDTH, match.before),
+            (PICTURE_WIDTH, match.picture),
+            (BESIDE_WIDTH, match.after),
+        ):
+            place.setWidth(width)
+            painter.fillRect(place, QColor(colours.picture))
+            if shown is not None:
+                image = image_over(shown.pixels)
+                painter.setOpacity(1.0 if shown is match.picture else 0.6)
+                painter.drawImage(fitted(place, image.width() / image.height()), image)
+                painter.setOpacity(1.0)
+            place.moveLeft(place.right() + 3)
+        place.moveLeft(place.left() - BESIDE_WIDTH - 3)
         left = place.right() + 12
         room = card.right() - left - 10
         draw_chip(painter, QRectF(left, card.top() + 9, 20, 19), match.letter, match.position)
@@ -138,6 +151,7 @@ class SearchPanel(QWidget):
     pixels_dropped(QImage) : a picture without a file was dropped
     frame_wanted() : "find this frame" was pressed
     file_wanted() : "image file" was pressed
+    link_wanted(int) : pin this row's moment to the frame that was looked for
     """
 
     match_chosen = Signal(int)
@@ -146,6 +160,7 @@ class SearchPanel(QWidget):
     pixels_dropped = Signal(object)
     frame_wanted = Signal()
     file_wanted = Signal()
+    link_wanted = Signal(int)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -178,6 +193,27 @@ class SearchPanel(QWidget):
         self.list.clicked.connect(self._on_chosen)
         self.list.activated.connect(self._on_chosen)
         layout.addWidget(self.list, 1)
+        self._below = QWidget()
+        below = QHBoxLayout(self._below)
+        below.setContentsMargins(0, 0, 0, 0)
+        self._least = QLabel()
+        self._least.setProperty("role", "dim")
+        self.threshold = QSlider(Qt.Orientation.Horizontal)
+        self.threshold.setObjectName("search-threshold")
+        self.threshold.setRange(0, 100)
+        self.threshold.setAccessibleName(self.tr("Least score shown"))
+        self.threshold.setToolTip(self.tr("Hide moments with a lower score"))
+        self.threshold.valueChanged.connect(self._on_threshold)
+        self.pin = QPushButton(self.tr("Pin"))
+        self.pin.setObjectName("search-pin")
+        self.pin.setToolTip(
+            self.tr("This moment and the frame that was looked for are the same: pin them (A)")
+        )
+        self.pin.clicked.connect(self._on_link)
+        below.addWidget(self._least)
+        below.addWidget(self.threshold, 1)
+        below.addWidget(self.pin)
+        layout.addWidget(self._below)
         self._hint = QLabel()
         self._hint.setObjectName("search-hint")
         self._hint.setProperty("role", "dim")
@@ -252,6 +288,7 @@ class SearchPanel(QWidget):
         if text:
             self.model.set_matches(())
             self.list.hide()
+            self._below.hide()
             self._hint.hide()
             self._say("", text)
 
@@ -259,6 +296,8 @@ class SearchPanel(QWidget):
         """Show what was found; "nothing convincing" is said before anything is shown."""
         self.model.set_matches(matches)
         self.list.setVisible(bool(matches))
+        self._below.setVisible(bool(matches))
+        self._on_threshold(self.threshold.value())
         self._hint.setVisible(False)
         if not matches:
             self._say("warning", reason or self.tr("Nothing found."))
@@ -272,9 +311,9 @@ class SearchPanel(QWidget):
             self.list.setCurrentIndex(self.model.index(0))
             self.list.scrollToTop()
 
-    def set_match_picture(self, position: int, thumbnail: Thumbnail) -> None:
-        """Add the picture of one match."""
-        self.model.set_picture(position, thumbnail)
+    def set_match_picture(self, position: int, part: str, thumbnail: Thumbnail) -> None:
+        """Add the picture of one match, or that "before" or "after" it."""
+        self.model.set_picture(position, part, thumbnail)
 
     def clear(self) -> None:
         """Show how to search."""
@@ -282,6 +321,7 @@ class SearchPanel(QWidget):
         self._busy.hide()
         self.model.set_matches(())
         self.list.hide()
+        self._below.hide()
         self._hint.show()
         self._say("", "")
 
@@ -294,6 +334,27 @@ class SearchPanel(QWidget):
 
     def _on_chosen(self, index: QModelIndex) -> None:
         self.match_chosen.emit(index.row())
+
+    def _on_threshold(self, value: int) -> None:
+        """Hide what scores less; say how many stay."""
+        shown = 0
+        for row, match in enumerate(self.model.matches):
+            is_hidden = match.score * 100 < value
+            self.list.setRowHidden(row, is_hidden)
+            shown += not is_hidden
+        self._least.setText(
+            self.tr("from {score}: {n}").format(score=f"{value / 100:.2f}", n=shown)
+        )
+
+    def _on_link(self) -> None:
+        self.link_wanted.emit(self.list.currentIndex().row())
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Pin the chosen moment with A."""
+        if event.key() == Qt.Key.Key_A and not event.modifiers() and self._below.isVisible():
+            self._on_link()
+        else:
+            super().keyPressEvent(event)
 
     # Drops -------------------------------------------------------------------------------------
 

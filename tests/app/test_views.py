@@ -282,7 +282,7 @@ def test_matches_model_keeps_the_rules(qtbot: QtBot, qtmodeltester: object) -> N
     model = MatchesModel()
     model.set_matches((match(0), match(1)))
     qtmodeltester.check(model)  # type: ignore[attr-defined]
-    model.set_picture(1, Thumbnail(0.5, np.zeros((4, 4, 3), dtype=np.uint8)))
+    model.set_picture(1, "picture", Thumbnail(0.5, np.zeros((4, 4, 3), dtype=np.uint8)))
     assert model.matches[1].picture is not None
     assert model.data(model.index(0), Qt.ItemDataRole.AccessibleTextRole)
 
@@ -296,7 +296,9 @@ def test_search_panel_shows_matches_and_jumps(qtbot: QtBot) -> None:
     panel.set_busy("Searching…")
     panel.set_matches((match(0), match(1)), convincing=True, reason="It stands out.")
     panel.set_busy("")
-    panel.set_match_picture(0, Thumbnail(0.0, np.full((40, 60, 3), (200, 30, 30), np.uint8)))
+    panel.set_match_picture(
+        0, "picture", Thumbnail(0.0, np.full((40, 60, 3), (200, 30, 30), np.uint8))
+    )
     assert panel.list.isVisible()
     assert "2 moments" in panel.verdict.text()
     row = panel.list.visualRect(panel.model.index(0))

@@ -1,0 +1,85 @@
+"""Search in the window: before, match and after; threshold; pins from matches; a stretch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from PySide6.QtCore import Qt
+
+from app.actions import ActionId
+from app.models.engine import engine_maker
+from tests.app.conftest import wait_settled
+from tests.helpers.encoders import make_tiny_encoder
+from tests.helpers.videos import make_video
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pytestqt.qtbot import QtBot
+
+    from app.bootstrap.program import Program
+
+
+@pytest.fixture
+def found(make_program: Callable[..., Program], qtbot: QtBot, tmp_path: Path) -> Program:
+    """Two recordings that share frames, and a frame of the first looked for in the second."""
+    first = make_video(tmp_path / "first.mp4", frames=120, fps=30, size=(160, 120))
+    second = make_video(
+        tmp_path / "second.mp4", frames=100, fps=30, size=(160, 120), numbers=range(20, 120)
+    )
+    program = make_program(engine_maker(make_tiny_encoder(tmp_path / "tiny.onnx"))())
+    program.opening.add_paths([first, second])
+    wait_settled(qtbot, program, 2)
+    program.player.seek(2.0)
+    qtbot.waitUntil(lambda: program.player.is_up_to_date)
+    program.actions[ActionId.FIND_FRAME].trigger()
+    qtbot.waitUntil(lambda: bool(program.window.search.model.matches), timeout=20_000)
+    qtbot.waitUntil(lambda: not program.jobs.is_active("search"), timeout=20_000)
+    return program
+
+
+def test_a_card_has_the_frames_before_and_after(found: Program) -> None:
+    matches = found.window.search.model.matches
+    inside = next(m for m in matches if 1.1 < m.time_s < 2.2)
+    assert inside.picture is not None
+    assert inside.before is not None
+    assert inside.after is not None
+    assert inside.before.time_s == pytest.approx(inside.time_s - 1.0, abs=0.04)
+    assert inside.after.time_s == pytest.approx(inside.time_s + 1.0, abs=0.04)
+
+
+def test_the_threshold_hides_what_scores_less(found: Program) -> None:
+    panel = found.window.search
+    scores = [m.score for m in panel.model.matches]
+    panel.threshold.setValue(100)
+    assert all(panel.list.isRowHidden(n) for n, score in enumerate(scores) if score < 1)
+    panel.threshold.setValue(0)
+    assert not any(panel.list.isRowHidden(n) for n in range(len(scores)))
+
+
+def test_a_match_is_pinned_to_the_frame_looked_for(found: Program, qtbot: QtBot) -> None:
+    panel = found.window.search
+    match = panel.model.matches[0]
+    panel.list.setFocus()
+    qtbot.keyClick(panel, Qt.Key.Key_A)
+    (anchor,) = found.project.project.anchors
+    assert anchor.first.time_s == pytest.approx(2.0, abs=0.04)
+    assert anchor.second.time_s == pytest.approx(match.time_s, abs=0.04)
+    wait_settled(qtbot, found, 2)
+
+
+def test_a_stretch_is_found_in_its_order(found: Program, qtbot: QtBot) -> None:
+    found.actions[ActionId.FIND_RANGE].trigger()
+    assert "in and out" in "\n".join(m.text for m in found.window.banner.messages)
+    for time_s, which in ((1.5, ActionId.IN), (2.5, ActionId.OUT)):
+        found.player.seek(time_s)
+        found.actions[which].trigger()
+    found.actions[ActionId.FIND_RANGE].trigger()
+    qtbot.waitUntil(lambda: not found.jobs.is_active("search"), timeout=20_000)
+    best = found.window.search.model.matches[0]
+    assert best.letter == "B"
+    assert best.time_s == pytest.approx(2.0 - 20 / 30, abs=0.25)
+    found.window.search.link_wanted.emit(0)
+    assert not found.project.project.anchors  # only a frame can be pinned
