@@ -38,6 +38,20 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
     ),
     ActionSpec(
+        ActionId.UNCERTAIN_NEXT,
+        QT_TRANSLATE_NOOP("Actions", "Next uncertain place"),
+        QT_TRANSLATE_NOOP("Actions", "Go to the next place where the alignment is uncertain."),
+        ("F7",),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.UNCERTAIN_PREVIOUS,
+        QT_TRANSLATE_NOOP("Actions", "Previous uncertain place"),
+        QT_TRANSLATE_NOOP("Actions", "Go to the place before where the alignment is uncertain."),
+        ("Shift+F7",),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
         ActionId.SYNC,
         QT_TRANSLATE_NOOP("Actions", "S&ync lock"),
         QT_TRANSLATE_NOOP("Actions", "Move all recordings in step; off: the active one alone."),

@@ -38,6 +38,8 @@ class ActionId(Enum):
     CLEAR_PINS = "clear-pins"
     NEAREST_PIN = "nearest-pin"
     SYNC = "sync"
+    UNCERTAIN_NEXT = "uncertain-next"
+    UNCERTAIN_PREVIOUS = "uncertain-previous"
     NUDGE_BACK = "nudge-back"
     NUDGE_FORWARD = "nudge-forward"
     NUDGE_BACK_TEN = "nudge-back-ten"

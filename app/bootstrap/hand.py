@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.presenters.handwork import HandworkPresenter
+from app.presenters.review import ReviewPresenter
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject
@@ -36,6 +37,7 @@ class HandFeature(Feature):
             parts.reporter,
             self,
         )
+        self.review = ReviewPresenter(parts.session, parts.player, parts.reporter, self)
         parts.session.active_changed.connect(lambda _id: self.on_project())
 
     def handlers(self) -> Handlers:
@@ -47,6 +49,8 @@ class HandFeature(Feature):
             ActionId.CLEAR_PINS: hand.clear,
             ActionId.NEAREST_PIN: hand.jump,
             ActionId.SYNC: self._set_synced,
+            ActionId.UNCERTAIN_NEXT: lambda: self.review.go(1),
+            ActionId.UNCERTAIN_PREVIOUS: lambda: self.review.go(-1),
             ActionId.NUDGE_BACK: lambda: hand.nudge(-1),
             ActionId.NUDGE_FORWARD: lambda: hand.nudge(1),
             ActionId.NUDGE_BACK_TEN: lambda: hand.nudge(-10),
@@ -70,7 +74,13 @@ class HandFeature(Feature):
             if name == kind:
                 self.parts.actions[which].setChecked(True)
         loop = project.loop
-        self.parts.player.set_range(None if loop is None else (loop.start_s, loop.end_s))
+        range_s = None if loop is None else (loop.start_s, loop.end_s)
+        self.parts.player.set_range(range_s)
+        pins: dict[str, tuple[float, ...]] = {}
+        for anchor in project.anchors:
+            for moment in (anchor.first, anchor.second):
+                pins[moment.recording] = (*pins.get(moment.recording, ()), moment.time_s)
+        self.parts.timeline.set_pins(pins, range_s)
 
     def _set_synced(self) -> None:
         self.parts.player.set_synced(self.parts.actions[ActionId.SYNC].isChecked())

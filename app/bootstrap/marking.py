@@ -8,6 +8,7 @@ from app.actions import ActionId
 from app.bootstrap.choosing import choose_files, choose_target
 from app.bootstrap.parts import Feature
 from app.faults.messages import describe
+from app.models.viewstate import LaneMark
 from app.presenters.markers import MarkersPresenter
 from carl_core.atomic import write_atomic
 
@@ -46,6 +47,7 @@ class MarkingFeature(Feature):
             panel,
             self,
         )
+        self.markers.derived_changed.connect(self._show_on_lanes)
         panel.go_wanted.connect(self.markers.go)
         panel.add_wanted.connect(self._add)
         panel.phase_wanted.connect(self._add_phase)
@@ -74,6 +76,20 @@ class MarkingFeature(Feature):
     def on_project(self) -> None:
         """Show the project's markers."""
         self.markers.refresh()
+
+    def _show_on_lanes(self) -> None:
+        lanes: dict[str, tuple[LaneMark, ...]] = {}
+        derived = {m.id for m in self.markers.derived}
+        for marker in (*self.parts.project.project.markers, *self.markers.derived):
+            mark = LaneMark(
+                marker.start.time_s,
+                None if marker.end is None else marker.end_s,
+                marker.name,
+                marker.colour,
+                marker.id in derived,
+            )
+            lanes[marker.recording] = (*lanes.get(marker.recording, ()), mark)
+        self.parts.timeline.set_marks(lanes)
 
     def _add(self) -> None:
         self.parts.window.show_markers()

@@ -38,6 +38,17 @@ class TileState:
     chips: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class LaneMark:
+    """A marker (``end_s`` None) or a phase on a lane, seconds of its recording."""
+
+    start_s: float
+    end_s: float | None
+    name: str
+    colour: str
+    is_derived: bool = False
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Lane:
     """One recording on the timeline, all times its own seconds.
@@ -48,6 +59,9 @@ class Lane:
     mapped : aligned stretches (start, end)
     threads : (time on the lane above this one, time on this lane), float64 (M, 2); None = none
     hits : times of the last search's moments
+    marks : markers and phases, those carried over too
+    pins : times that are pinned
+    range_s : in and out, on the reference; None = all is played
     """
 
     recording_id: str
@@ -61,6 +75,9 @@ class Lane:
     mapped: tuple[tuple[float, float], ...] = ()
     threads: Float64 | None = None
     hits: tuple[float, ...] = ()
+    marks: tuple[LaneMark, ...] = ()
+    pins: tuple[float, ...] = ()
+    range_s: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject
 
-from app.models.viewstate import Lane, Thumbnail
+from app.models.viewstate import Lane, LaneMark, Thumbnail
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ class TimelinePresenter(QObject):
         self._waiting: list[Recording] = []
         self._taken_of = ""
         self._hits: dict[str, tuple[float, ...]] = {}
+        self._marks: dict[str, tuple[LaneMark, ...]] = {}
+        self._pins: dict[str, tuple[float, ...]] = {}
+        self._range_s: tuple[float, float] | None = None
         session.recordings_changed.connect(self._on_recordings_changed)
         session.schedule_changed.connect(self._show_lanes)
         session.active_changed.connect(lambda _id: self._show_lanes())
@@ -75,6 +78,20 @@ class TimelinePresenter(QObject):
         """Mark the moments of the last search."""
         self._hits = dict(hits)
         self._show_lanes()
+
+    def set_marks(self, marks: Mapping[str, tuple[LaneMark, ...]]) -> None:
+        """Show markers and phases, by recording."""
+        if marks != self._marks:
+            self._marks = dict(marks)
+            self._show_lanes()
+
+    def set_pins(
+        self, pins: Mapping[str, tuple[float, ...]], range_s: tuple[float, float] | None
+    ) -> None:
+        """Show what is pinned, and in and out of the reference."""
+        if (pins, range_s) != (self._pins, self._range_s):
+            self._pins, self._range_s = dict(pins), range_s
+            self._show_lanes()
 
     def _on_recordings_changed(self) -> None:
         self._show_lanes()
@@ -142,6 +159,9 @@ class TimelinePresenter(QObject):
             mapped=self._mapped(entry),
             threads=self._threads(entry, above),
             hits=self._hits.get(entry.id, ()),
+            marks=self._marks.get(entry.id, ()),
+            pins=self._pins.get(entry.id, ()),
+            range_s=self._range_s if entry.id == self._session.reference_id else None,
         )
 
     def _mapped(self, entry: Entry) -> tuple[tuple[float, float], ...]:

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from app.resources.text import format_time
 from app.resources.theme import PLAYHEAD, THEME
+from app.views.lane_marks import paint_marks
 from app.views.painting import draw_chip, image_over
 
 if TYPE_CHECKING:
@@ -231,6 +232,7 @@ class Timeline(QWidget):
         edge = QColor(colours.accent) if lane.is_active else QColor(colours.line)
         painter.setPen(QPen(edge, 1))
         painter.drawRect(picture.adjusted(-0.5, -0.5, 0.5, 0.5))
+        paint_marks(painter, picture, lane, self.x_of)
         self._paint_hits(painter, picture, lane)
 
     def _paint_name(self, painter: QPainter, rect: QRectF, lane: Lane) -> None:
