@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PySide6.QtCore import QObject
 
-from app.faults.messages import Choice, Message, Reporter, Severity
+from app.faults.messages import Message, Reporter, Severity
 
 if TYPE_CHECKING:
     from app.models.session import SessionModel
@@ -101,12 +101,11 @@ class ReviewPresenter(QObject):
             return
         count = len(found)
         text = self.tr("1 uncertain place") if count == 1 else self.tr("{n} uncertain places")
-        choice = Choice(self.tr("Review"), lambda: self.go(1))
         self._reporter.report(
             Message(
-                f"{entry.letter}: {text.format(n=count)}.",
+                f"{entry.letter}: {text.format(n=count)}. "
+                + self.tr("Align > Next uncertain place goes through them."),
                 Severity.INFO,
-                choices=(choice,),
                 topic=f"review:{recording_id}",
             )
         )
