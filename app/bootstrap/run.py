@@ -109,6 +109,7 @@ def run(start: Start) -> int:
         settings=settings,
         reporter=reporter,
         recent=recent,
+        state=Path(scratch.name) if scratch is not None else None,
     )
     if instance is not None and instance.listen():
         instance.received.connect(program.take_files)

@@ -165,6 +165,7 @@ class SelfTest(QObject):
         return " ".join(dict.fromkeys(self._messages))
 
     def _picture_taken(self) -> bool:
+        self._program.window.banner.clear()  # the report has the messages
         return self._program.window.grab().save(str(self._picture))
 
     def _end(self, code: int, reason: str) -> None:

@@ -170,7 +170,7 @@ class MainWindow(QMainWindow):
         self._references.setObjectName("reference")
         self._references.setAccessibleName(self.tr("Reference recording"))
         self._references.setToolTip(self.tr("The recording all others are aligned to"))
-        self._references.setMinimumWidth(130)
+        self._references.setMinimumWidth(155)
         self._references.setMaximumWidth(240)
         self._references.activated.connect(self._on_reference)
         label.setBuddy(self._references)
