@@ -190,13 +190,14 @@ class Program(QObject):
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
         self.exporting = ExportFeature(parts, self)
+        self.marking = MarkingFeature(parts, self)
         self.features = (
             PlayingFeature(parts, self),
             self.aligning,
             ViewingFeature(parts, self),
             hand,
             self.finding,
-            MarkingFeature(parts, self),
+            self.marking,
             self.exporting,
             AdaptingFeature(parts, self),
             self.sounding,

@@ -245,7 +245,7 @@ class ProjectFiles(QObject):
     # Unsaved work ------------------------------------------------------------------------------
 
     def _on_changed(self, before: Project, after: Project) -> None:
-        if before != after and not self._model.is_in_file:
+        if before != after:  # whether a file holds it is known only after the step is made
             self._timer.start()
         self._on_saved_changed()
 
