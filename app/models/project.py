@@ -109,7 +109,9 @@ class ProjectModel(QObject):
         self._path = path
         self.stack.clear()
         self.put(project)
-        if not is_saved:
+        if is_saved:
+            self.stack.setClean()  # clearing an empty stack leaves it as unclean as it was
+        else:
             self.stack.resetClean()
         self.saved_changed.emit()
 
