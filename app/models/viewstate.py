@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
+    from carl_core.alignment.timemap import TimeMap
     from carl_core.arrays import Float64, UInt8
 
 
@@ -55,10 +58,13 @@ class Lane:
 
     Attributes
     ----------
+    frame_times_s : when each frame begins, float64 (F,), ascending
+    time_map : from seconds of the reference to its own; None = not aligned, or the reference
     confidence : (time, 0 to 1) pairs in ascending time, float64 (N, 2); None until aligned
     mapped : aligned stretches (start, end)
-    threads : (time on the lane above this one, time on this lane), float64 (M, 2); None = none
+    uncertain : stretches (start, end) where the map may be wrong
     hits : times of the last search's moments
+    curve : (time, 0 to 1) how alike each moment is to what was looked for, float64 (N, 2)
     marks : markers and phases, those carried over too
     pins : times that are pinned
     range_s : in and out, on the reference; None = all is played
@@ -71,13 +77,31 @@ class Lane:
     duration_s: float
     is_reference: bool
     is_active: bool = False
+    frame_times_s: Float64 = field(default_factory=lambda: np.empty(0))
+    time_map: TimeMap | None = None
     confidence: Float64 | None = None
     mapped: tuple[tuple[float, float], ...] = ()
-    threads: Float64 | None = None
+    uncertain: tuple[tuple[float, float], ...] = ()
     hits: tuple[float, ...] = ()
+    curve: Float64 | None = None
     marks: tuple[LaneMark, ...] = ()
     pins: tuple[float, ...] = ()
     range_s: tuple[float, float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PicturesWish:
+    """Places of a lane that are on the screen and have no picture yet, own seconds.
+
+    Attributes
+    ----------
+    centres_s : middles of the places, the most wanted first
+    step_s : length of each place
+    """
+
+    recording_id: str
+    centres_s: tuple[float, ...]
+    step_s: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject
 
-from app.models.viewstate import Lane, LaneMark, Thumbnail
+from app.models.viewstate import Lane, LaneMark, PicturesWish, Thumbnail
+from app.presenters.review import uncertain_places
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
@@ -25,9 +26,6 @@ THUMBNAIL_HEIGHT = 96
 """Pixels; lanes are half as high, so that they stay sharp on dense screens."""
 
 THUMBNAILS_KEY = "thumbnails"
-
-THREADS = 40
-"""Lines drawn between two lanes."""
 
 
 class TimelineView(Protocol):
@@ -64,8 +62,11 @@ class TimelinePresenter(QObject):
         self._view = view
         self._pictured: set[str] = set()
         self._waiting: list[Recording] = []
+        self._wishes: list[PicturesWish] = []
+        self._is_wish = False
         self._taken_of = ""
         self._hits: dict[str, tuple[float, ...]] = {}
+        self._curves: dict[str, Float64] = {}
         self._marks: dict[str, tuple[LaneMark, ...]] = {}
         self._pins: dict[str, tuple[float, ...]] = {}
         self._range_s: tuple[float, float] | None = None
@@ -78,6 +79,18 @@ class TimelinePresenter(QObject):
         """Mark the moments of the last search."""
         self._hits = dict(hits)
         self._show_lanes()
+
+    def set_curves(self, curves: Mapping[str, Float64]) -> None:
+        """Show how alike each moment is to what was looked for: (time, 0 to 1) by recording."""
+        self._curves = dict(curves)
+        self._show_lanes()
+
+    def want_pictures(self, wishes: tuple[PicturesWish, ...]) -> None:
+        """Take pictures of the places in view; earlier wishes are forgotten."""
+        self._wishes = list(wishes)
+        if self._is_wish:
+            self._jobs.cancel(THUMBNAILS_KEY)
+        self._take_next()
 
     def set_marks(self, marks: Mapping[str, tuple[LaneMark, ...]]) -> None:
         """Show markers and phases, by recording."""
@@ -106,21 +119,33 @@ class TimelinePresenter(QObject):
         self._take_next()
 
     def _take_next(self) -> None:
-        """One recording at a time: opening and embedding must not wait for pictures."""
-        if self._jobs.is_active(THUMBNAILS_KEY) or not self._waiting:
-            return
-        recording = self._waiting.pop(0)
-        if self._session.entry(recording.id) is None:
-            self._take_next()
-            return
+        """One recording at a time: opening and embedding must not wait for pictures.
 
+        First some of every recording, then those that are wanted; none of these while playing.
+        """
+        if self._jobs.is_active(THUMBNAILS_KEY):
+            return
+        self._waiting = [r for r in self._waiting if self._session.entry(r.id) is not None]
+        if self._waiting:
+            recording = self._waiting.pop(0)
+            self._take(recording, thumbnail_frames(recording.index, THUMBNAILS), is_wish=False)
+        elif self._wishes and not self._player.clock.is_playing:
+            wish = self._wishes.pop(0)
+            entry = self._session.entry(wish.recording_id)
+            if entry is None:
+                self._take_next()
+                return
+            self._take(entry.recording, wished_frames(entry.recording.index, wish), is_wish=True)
+
+    def _take(self, recording: Recording, frames: list[int], *, is_wish: bool) -> None:
         def over(_value: object = None) -> None:
             self._taken_of = ""
+            self._is_wish = False
             self._take_next()
 
-        self._taken_of = recording.id
+        self._taken_of, self._is_wish = recording.id, is_wish
         self._jobs.submit(
-            lambda job: take_thumbnails(job, recording),
+            lambda job: take_thumbnails(job, recording, frames),
             key=THUMBNAILS_KEY,
             received=lambda thumbnail: self._view.add_thumbnail(recording.id, thumbnail),
             done=over,
@@ -129,23 +154,25 @@ class TimelinePresenter(QObject):
         )
 
     def _show_lanes(self) -> None:
-        above: Entry | None = None
-        lanes = []
-        for entry in self._ordered():
-            lanes.append(self._lane(entry, above))
-            above = entry
-        self._view.set_lanes(tuple(lanes))
+        self._view.set_lanes(tuple(self._lane(entry) for entry in self._ordered()))
         self._view.set_playheads(self._player.own_times_s)
 
     def _ordered(self) -> list[Entry]:
         reference_id = self._session.reference_id
         return sorted(self._session.entries, key=lambda e: e.id != reference_id)
 
-    def _lane(self, entry: Entry, above: Entry | None) -> Lane:
-        alignment = entry.alignment if entry.is_mapped else None
+    def _lane(self, entry: Entry) -> Lane:
+        is_reference = entry.id == self._session.reference_id
+        alignment = entry.alignment if entry.is_mapped and not is_reference else None
+        time_map = None if alignment is None else alignment.time_map
         confidence: Float64 | None = None
-        if alignment is not None:
+        uncertain: tuple[tuple[float, float], ...] = ()
+        if alignment is not None and time_map is not None:
             known = np.isfinite(alignment.other_s)
+            uncertain = tuple(
+                (float(time_map(start_s)), float(time_map(end_s)))
+                for start_s, end_s in uncertain_places(alignment)
+            )
             confidence = np.stack([alignment.other_s[known], alignment.confidence[known]], axis=1)
         return Lane(
             recording_id=entry.id,
@@ -153,15 +180,18 @@ class TimelinePresenter(QObject):
             position=entry.position,
             name=entry.recording.name,
             duration_s=entry.recording.index.duration_s,
-            is_reference=entry.id == self._session.reference_id,
+            is_reference=is_reference,
             is_active=entry.id == self._session.active_id,
+            frame_times_s=entry.recording.index.times_s,
+            time_map=time_map,
             confidence=confidence,
             mapped=self._mapped(entry),
-            threads=self._threads(entry, above),
+            uncertain=uncertain,
             hits=self._hits.get(entry.id, ()),
+            curve=self._curves.get(entry.id),
             marks=self._marks.get(entry.id, ()),
             pins=self._pins.get(entry.id, ()),
-            range_s=self._range_s if entry.id == self._session.reference_id else None,
+            range_s=self._range_s if is_reference else None,
         )
 
     def _mapped(self, entry: Entry) -> tuple[tuple[float, float], ...]:
@@ -182,24 +212,10 @@ class TimelinePresenter(QObject):
                 known |= np.isfinite(alignment.other_s)
         return _stretches(np.where(known, times, np.nan))
 
-    def _threads(self, entry: Entry, above: Entry | None) -> Float64 | None:
-        """Pairs of own times, evenly spread over the reference, that are shown together."""
-        reference = self._session.entry(self._session.reference_id)
-        if above is None or reference is None or not entry.is_mapped or entry.alignment is None:
-            return None
-        instants = np.linspace(0.0, reference.recording.index.duration_s, THREADS)
-        below_s = np.asarray(entry.alignment.time_map(instants), dtype=np.float64)
-        if above.id == reference.id:
-            above_s = instants
-        elif above.alignment is not None and above.is_mapped:
-            above_s = np.asarray(above.alignment.time_map(instants), dtype=np.float64)
-        else:
-            return None
-        pairs = np.stack([above_s, below_s], axis=1)
-        return pairs[np.isfinite(pairs).all(axis=1)]
-
     def _on_time_changed(self, _time_s: float) -> None:
         self._view.set_playheads(self._player.own_times_s)
+        if self._wishes:
+            self._take_next()
 
 
 def _stretches(times_s: Float64) -> tuple[tuple[float, float], ...]:
@@ -230,10 +246,26 @@ def thumbnail_frames(index: FrameIndex, count: int) -> list[int]:
     return sorted({int(f) for f in frames})
 
 
-def take_thumbnails(job: Job[None], recording: Recording) -> None:
-    """Send small pictures of a recording. For a worker's thread."""
+def wished_frames(index: FrameIndex, wish: PicturesWish) -> list[int]:
+    """Return a frame for each place: a key frame in it where there is one, else the middle one."""
+    centres = np.asarray(wish.centres_s, dtype=np.float64)
+    frames = index.frames_shown_at(centres)
+    keys = np.flatnonzero(index.is_key)
+    if len(keys):
+        key_times = index.times_s[keys]
+        after = np.clip(np.searchsorted(key_times, centres), 1, max(1, len(keys) - 1))
+        before = np.maximum(after - 1, 0)
+        after = np.minimum(after, len(keys) - 1)
+        is_before = np.abs(key_times[before] - centres) <= np.abs(key_times[after] - centres)
+        nearest = np.where(is_before, before, after)
+        is_near = np.abs(key_times[nearest] - centres) < wish.step_s / 2
+        frames = np.where(is_near, keys[nearest], frames)
+    return sorted({int(f) for f in frames})
+
+
+def take_thumbnails(job: Job[None], recording: Recording, frames: list[int]) -> None:
+    """Send small pictures of these frames. For a worker's thread."""
     width = max(2, round(THUMBNAIL_HEIGHT * recording.info.width / recording.info.height))
-    frames = thumbnail_frames(recording.index, THUMBNAILS)
     with FrameReader(recording, size=(width, THUMBNAIL_HEIGHT), threads=1) as reader:
         for frame in reader.frames_at(frames):
             job.send(Thumbnail(frame.time_s, frame.pixels))

@@ -181,13 +181,11 @@ def test_timeline_draws_pictures_gaps_confidence_and_playheads(qtbot: QtBot) -> 
     timeline.resize(900, 220)
     timeline.show()
     confidence = np.stack([np.linspace(1, 3, 20), np.ones(20)], axis=1)
-    threads = np.stack([np.linspace(0, 2, 5), np.linspace(1, 3, 5)], axis=1)
     timeline.set_lanes(
         (
             lane("a", 0, 10.0),
             lane(
-                "b", 1, 5.0, confidence=confidence, mapped=((1.0, 3.0),), threads=threads,
-                hits=(2.0,),
+                "b", 1, 5.0, confidence=confidence, mapped=((1.0, 3.0),), hits=(2.0,),
             ),
         )
     )  # fmt: skip

@@ -1,0 +1,5 @@
+"""The lanes under the pictures."""
+
+from app.views.timeline.widget import Timeline
+
+__all__ = ["Timeline"]
