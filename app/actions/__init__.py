@@ -19,6 +19,7 @@ from app.actions.effective import (
 )
 from app.actions.file_rows import FILE_ROWS
 from app.actions.hand_rows import HAND_ROWS
+from app.actions.lane_rows import LANE_ROWS
 from app.actions.look_rows import LOOK_ROWS
 from app.actions.marker_rows import MARKER_ROWS
 from app.actions.play_rows import PLAY_ROWS
@@ -56,6 +57,7 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *PLAY_ROWS,
     *MARKER_ROWS,
     *VIEW_ROWS,
+    *LANE_ROWS,
     *LOOK_ROWS,
     *COMMAND_ROWS,
 )

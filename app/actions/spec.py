@@ -130,6 +130,12 @@ class ActionId(Enum):
     MARKERS_IMPORT = "markers-import"
     MARKERS_EXPORT = "markers-export"
     MARKERS_SHOW = "markers-show"
+    GO_TO = "go-to"
+    READOUT = "readout"
+    LANES_IN = "lanes-in"
+    LANES_OUT = "lanes-out"
+    LANES_FIT = "lanes-fit"
+    LANES_RANGE = "lanes-range"
 
 
 MENU_FILE = QT_TRANSLATE_NOOP("Actions", "&File")

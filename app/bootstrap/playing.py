@@ -1,4 +1,4 @@
-"""Playing: the transport bar, the lanes, steps and jumps."""
+"""Playing: the transport bar, steps and jumps."""
 
 from __future__ import annotations
 
@@ -23,10 +23,6 @@ class PlayingFeature(Feature):
         window, player = parts.window, parts.player
         window.grid.tile_resized.connect(lambda _id: player.refresh())
         window.transport.speed_chosen.connect(player.set_speed)
-        window.timeline.seek_requested.connect(player.seek_own)
-        window.timeline.scrub_started.connect(player.begin_scrub)
-        window.timeline.scrub_ended.connect(player.end_scrub)
-        window.timeline.lane_pressed.connect(parts.session.set_active)
 
     def handlers(self) -> Handlers:
         """Return the Play menu."""

@@ -21,6 +21,7 @@ from app.bootstrap.exporting import ExportFeature
 from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
+from app.bootstrap.lanes import LanesFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
@@ -193,6 +194,7 @@ class Program(QObject):
         self.marking = MarkingFeature(parts, self)
         self.features = (
             PlayingFeature(parts, self),
+            LanesFeature(parts, self),
             self.aligning,
             ViewingFeature(parts, self),
             hand,

@@ -31,6 +31,9 @@ BUTTONS = (
 )
 
 
+READOUTS = ("time", "frame", "percent")
+"""What a place can be counted in."""
+
 WIDE = 1080
 """Pixels; below, volume is set in a menu."""
 
@@ -47,6 +50,7 @@ class TransportBar(QFrame):
     Signals
     -------
     speed_chosen(float) : a speed was picked from the list
+    readout_pressed() : the time was clicked, to be counted in something else
 
     Attributes
     ----------
@@ -54,6 +58,7 @@ class TransportBar(QFrame):
     """
 
     speed_chosen = Signal(float)
+    readout_pressed = Signal()
 
     def __init__(
         self,
@@ -70,8 +75,13 @@ class TransportBar(QFrame):
         layout.setContentsMargins(10, 2, 10, 2)
         layout.setSpacing(2)
 
-        self._time = QLabel()
+        self._readout = "time"
+        self._time = QToolButton()
         self._time.setObjectName("transport-time")
+        self._time.setAutoRaise(True)
+        self._time.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self._time.setToolTip(actions[ActionId.READOUT].toolTip())
+        self._time.clicked.connect(self.readout_pressed)
         self._time.setFont(digits_font(self.font(), scale=1.15, is_bold=True))
         self._time.setAccessibleName(self.tr("Time"))
         self._duration = QLabel()
@@ -135,9 +145,7 @@ class TransportBar(QFrame):
     def set_transport(self, transport: Transport) -> None:
         """Show time, speed and whether it plays."""
         before, self._state = self._state, transport
-        self._time.setText(format_time(transport.time_s))
-        if before.duration_s != transport.duration_s or not self._duration.text():
-            self._duration.setText(f"/ {format_time(transport.duration_s)}")
+        self._show_place()
         self._frame.setText(self._frame_text(transport))
         if before.is_playing is not transport.is_playing or self._play.icon().isNull():
             self.refresh_icon()
@@ -145,6 +153,29 @@ class TransportBar(QFrame):
             self._show_rate(transport.rate)
         if self.isEnabled() is not transport.is_enabled:
             self.setEnabled(transport.is_enabled)
+
+    @property
+    def readout(self) -> str:
+        """One of ``READOUTS``."""
+        return self._readout
+
+    def set_readout(self, readout: str) -> None:
+        """Count in time, frames of the active recording, or percent."""
+        self._readout = readout if readout in READOUTS else READOUTS[0]
+        self._show_place()
+        self._frame.setText(self._frame_text(self._state))
+
+    def _show_place(self) -> None:
+        state = self._state
+        now, whole = format_time(state.time_s), format_time(state.duration_s)
+        if self._readout == "frame":
+            now, whole = ("–" if state.frame is None else str(state.frame)), str(state.frames)
+        elif self._readout == "percent":
+            share = state.time_s / state.duration_s if state.duration_s else 0.0
+            now, whole = f"{share * 100:.2f}", "100 %"
+        self._time.setText(now)
+        if self._duration.text() != f"/ {whole}":
+            self._duration.setText(f"/ {whole}")
 
     def refresh_icon(self) -> None:
         """Draw the play button anew, e.g. in the colours of another theme."""
@@ -162,6 +193,8 @@ class TransportBar(QFrame):
     def _frame_text(self, transport: Transport) -> str:
         if not transport.frames or self.width() < NARROWEST:
             return ""
+        if self._readout == "frame":
+            return format_time(transport.time_s)
         number = "–" if transport.frame is None else str(transport.frame)
         is_wide = self.width() >= NARROW
         text = self.tr("frame {number} of {count}") if is_wide else self.tr("f {number}")

@@ -79,6 +79,7 @@ def _paint_ruler(scene: Scene, painter: QPainter) -> None:
             if counts_frames:
                 label = QRectF(tick.x + 2, 0, 90, RULER - 6)
             label.moveRight(min(label.right(), scene.width + 30.0))
+            label.moveLeft(max(label.left(), GUTTER - 8 - 45 + 24.0))
             side = Qt.AlignmentFlag.AlignLeft if counts_frames else Qt.AlignmentFlag.AlignHCenter
             painter.drawText(label, side | Qt.AlignmentFlag.AlignVCenter, tick.text)
             scene.painted += 1

@@ -125,6 +125,7 @@ def paint_range(scene: Scene, painter: QPainter) -> None:
             continue
         painter.fillRect(QRectF(x - 1, RULER - 14, 2, picture.bottom() - RULER + 14), accent)
         flag = QRectF(x - 13 if is_start else x, RULER - 16, 13, 15)
+        flag.moveRight(min(flag.right(), lane.right() + 8))
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(accent)
         painter.drawRoundedRect(flag, 3, 3)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
@@ -15,17 +14,19 @@ from PySide6.QtGui import (
     QPaintEvent,
     QPen,
     QPixmap,
-    QPolygonF,
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QScrollBar, QSizePolicy, QToolTip, QWidget
+from PySide6.QtWidgets import QSizePolicy, QToolTip, QWidget
 
-from app.resources.theme import PLAYHEAD, THEME
+from app.resources.theme import THEME
 from app.views.timeline.axis import GUTTER, MARGIN_RIGHT, Axis
 from app.views.timeline.describe import description, text_at
 from app.views.timeline.paint_lanes import paint_still
+from app.views.timeline.paint_playheads import paint_playheads
+from app.views.timeline.range_drag import RangeDrag
 from app.views.timeline.scene import BOTTOM, CONFIDENCE, GAP, LANE_MIN, RULER, Scene
+from app.views.timeline.scroll import ViewBar
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,14 +36,10 @@ if TYPE_CHECKING:
 WISH_DELAY_MS = 150
 """Rest after moving the view before pictures are asked for."""
 
-HANDLE = 7.0
-"""Half of what a handle of the range catches, in pixels."""
-
 WHEEL_STEP = 1.25
 """Zoom of one notch of the wheel."""
 
 _NOTCH = 120.0
-_BAR_STEPS = 10_000
 
 
 class Timeline(QWidget):
@@ -73,7 +70,7 @@ class Timeline(QWidget):
         self._scene = Scene()
         self._playheads: dict[str, float | None] = {}
         self._scrubbed = ""
-        self._held: float | None = None  # the end of a dragged range that stays, seconds
+        self._range = RangeDrag(self._scene)
         self._panned_from: QPointF | None = None
         self._still: QPixmap | None = None
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
@@ -82,11 +79,8 @@ class Timeline(QWidget):
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         self.setMouseTracking(True)
-        self._bar = QScrollBar(Qt.Orientation.Horizontal, self)
-        self._bar.setObjectName("timeline-scroll")
-        self._bar.setAccessibleName(self.tr("Part of the timeline that is shown"))
-        self._bar.valueChanged.connect(self._on_bar)
-        self._bar.hide()
+        self._bar = ViewBar(self)
+        self._bar.scrolled.connect(self._on_bar)
         self._wish_timer = QTimer(self)
         self._wish_timer.setSingleShot(True)
         self._wish_timer.setInterval(WISH_DELAY_MS)
@@ -167,25 +161,13 @@ class Timeline(QWidget):
         self._scene.axis.zoom_at(x, factor)
         self._on_view()
 
-    def _on_bar(self, value: int) -> None:
+    def _on_bar(self, start_s: float) -> None:
         axis = self._scene.axis
-        low, high = axis.limits_s()
-        start_s = low + value / _BAR_STEPS * (high - low)
-        if abs(start_s - axis.start_s) > (high - low) / _BAR_STEPS:
-            axis.pan(start_s - axis.start_s)
-            self._on_view()
+        axis.pan(start_s - axis.start_s)
+        self._on_view()
 
     def _on_view(self) -> None:
-        axis = self._scene.axis
-        low, high = axis.limits_s()
-        self._bar.blockSignals(True)
-        page = max(1, round(axis.span_s / (high - low) * _BAR_STEPS))
-        self._bar.setRange(0, max(0, _BAR_STEPS - page))
-        self._bar.setPageStep(page)
-        self._bar.setSingleStep(max(1, page // 10))
-        self._bar.setValue(round((axis.start_s - low) / (high - low) * _BAR_STEPS))
-        self._bar.setVisible(not axis.is_fit)
-        self._bar.blockSignals(False)
+        self._bar.follow(self._scene.axis)
         self.setAccessibleDescription(description(self._scene))
         self._wish_timer.start()
         self._redraw()
@@ -233,7 +215,7 @@ class Timeline(QWidget):
         if self._scene.lanes:
             room = self._scene.lane_rect(0)
             painter.setClipRect(QRectF(room.left() - 7, 0, room.width() + 14, self.height()))
-            self._paint_playheads(painter)
+            paint_playheads(painter, self._playhead_xs(), self.lane_rect)
         if self.hasFocus():
             painter.setClipping(False)
             painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -273,31 +255,6 @@ class Timeline(QWidget):
         left, right = max(0, int(min(xs)) - 9), min(self.width(), int(max(xs)) + 10)
         return QRect(left, 0, max(0, right - left), self.height())
 
-    def _paint_playheads(self, painter: QPainter) -> None:
-        # Upright lines as filled rectangles: antialiased ones cost 20 times as much.
-        colour, edge = QColor(PLAYHEAD), QColor(0, 0, 0, 170)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        previous: QPointF | None = None
-        for position, place in enumerate(self._playhead_xs()):
-            if place is None:
-                previous = None
-                continue
-            bar, x = self.lane_rect(position), round(place)
-            top, bottom = bar.top() - (6 if position == 0 else 1), bar.bottom()
-            painter.fillRect(QRectF(x - 2, top, 4, bottom - top), edge)
-            painter.fillRect(QRectF(x - 1, top, 2, bottom - top), colour)
-            if previous is not None:
-                painter.setPen(QPen(colour, 1.5))
-                painter.drawLine(previous, QPointF(x, top))
-            if position == 0:
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(colour)
-                y = bar.top() - 1
-                painter.drawPolygon(
-                    QPolygonF([QPointF(x - 6, y - 9), QPointF(x + 6, y - 9), QPointF(x, y)])
-                )
-            previous = QPointF(x, bottom)
-
     # Mouse -------------------------------------------------------------------------------------
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -312,7 +269,8 @@ class Timeline(QWidget):
         if event.button() != Qt.MouseButton.LeftButton:
             return
         lane = self.lanes[position]
-        if at.y() < RULER and self._take_range(event):
+        is_new = bool(event.modifiers() & Qt.KeyboardModifier.ShiftModifier)
+        if at.y() < RULER and self._range.take(at, is_new=is_new):
             return
         if at.y() >= RULER:
             self.lane_pressed.emit(lane.recording_id)
@@ -322,20 +280,6 @@ class Timeline(QWidget):
         self.scrub_started.emit()
         self._seek(at.x())
 
-    def _take_range(self, event: QMouseEvent) -> bool:
-        """Begin to drag in or out; with Shift a new range."""
-        x = event.position().x()
-        xs = self._scene.range_xs()
-        if event.modifiers() & Qt.KeyboardModifier.ShiftModifier:
-            self._held = self._on_reference(x)
-            return True
-        if xs is None or min(abs(x - xs[0]), abs(x - xs[1])) > HANDLE + 6:
-            return False
-        is_start = abs(x - xs[0]) <= abs(x - xs[1])
-        start_s, end_s = self.lanes[0].range_s or (0.0, 0.0)
-        self._held = end_s if is_start else start_s
-        return True
-
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
         """Drag the playhead, the range, or what is in view."""
         x = event.position().x()
@@ -344,30 +288,25 @@ class Timeline(QWidget):
             axis.pan((self._panned_from.x() - x) / axis.scale)
             self._panned_from = event.position()
             self._on_view()
-        elif self._held is not None:
-            self._show_range(x)
+        elif self._range.is_held:
+            self._range.move(x)
+            self._redraw()
         elif self._scrubbed:
             self._scroll_at_edge(x)
             self._seek(x)
         else:
-            xs = self._scene.range_xs()
-            is_handle = (
-                event.position().y() < RULER
-                and xs is not None
-                and min(abs(x - end) for end in xs) <= HANDLE + 6
-            )
+            is_handle = self._range.is_over_handle(event.position())
             shape = Qt.CursorShape.SizeHorCursor if is_handle else Qt.CursorShape.ArrowCursor
             self.setCursor(shape)
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Let go."""
         self._panned_from = None
-        if self._held is not None:
-            self._show_range(event.position().x())
-            self._held = None
-            start_s, end_s = self.lanes[0].range_s or (0.0, 0.0)
-            if end_s - start_s > 0:
-                self.range_wanted.emit(start_s, end_s)
+        if self._range.is_held:
+            ends = self._range.finish(event.position().x())
+            self._redraw()
+            if ends is not None:
+                self.range_wanted.emit(*ends)
         if self._scrubbed:
             self._scrubbed = ""
             self.scrub_ended.emit()
@@ -412,17 +351,6 @@ class Timeline(QWidget):
         if beyond and not axis.is_fit:
             axis.pan(beyond / axis.scale)
             self._on_view()
-
-    def _on_reference(self, x: float) -> float:
-        return min(max(self.time_of(x), 0.0), self.lanes[0].duration_s)
-
-    def _show_range(self, x: float) -> None:
-        """Show in and out as they would be."""
-        assert self._held is not None
-        ends = sorted((self._held, self._on_reference(x)))
-        lanes = self._scene.lanes
-        self._scene.lanes = (replace(lanes[0], range_s=(ends[0], ends[1])), *lanes[1:])
-        self._redraw()
 
     # Other events ------------------------------------------------------------------------------
 
