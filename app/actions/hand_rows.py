@@ -38,6 +38,29 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
     ),
     ActionSpec(
+        ActionId.SEGMENT_LOOP,
+        QT_TRANSLATE_NOOP("Actions", "Loop from pin to pin"),
+        QT_TRANSLATE_NOOP("Actions", "Play the stretch between the pins round the playhead."),
+        ("Ctrl+P",),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.SEGMENT_LOCK,
+        QT_TRANSLATE_NOOP("Actions", "Lock from pin to pin"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Pin the path between two pins as it is, so that nothing moves it."
+        ),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.SEGMENT_STRAIGHT,
+        QT_TRANSLATE_NOOP("Actions", "Straighten from pin to pin"),
+        QT_TRANSLATE_NOOP("Actions", "Let the other recording run evenly between two pins."),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
         ActionId.UNCERTAIN_NEXT,
         QT_TRANSLATE_NOOP("Actions", "Next uncertain place"),
         QT_TRANSLATE_NOOP("Actions", "Go to the next place where the alignment is uncertain."),

@@ -136,6 +136,9 @@ class ActionId(Enum):
     LANES_OUT = "lanes-out"
     LANES_FIT = "lanes-fit"
     LANES_RANGE = "lanes-range"
+    SEGMENT_LOOP = "segment-loop"
+    SEGMENT_LOCK = "segment-lock"
+    SEGMENT_STRAIGHT = "segment-straight"
 
 
 MENU_FILE = QT_TRANSLATE_NOOP("Actions", "&File")

@@ -9,8 +9,6 @@ from app.actions import SPECS, ActionId, keys_of, tooltip
 from app.bootstrap.parts import Feature
 from app.models.methods import Method, lacking
 from app.models.viewstate import PairChoice
-from app.presenters.heatmap import HeatmapPresenter
-from app.presenters.pinning import PinningPresenter
 from carl_core.project import edits
 
 if TYPE_CHECKING:
@@ -32,35 +30,16 @@ _METHODS = {
 
 
 class AligningFeature(Feature):
-    """The Align menu and the similarity panel."""
+    """The Align menu."""
 
     needs_recordings = (ActionId.ALIGN, ActionId.MAKE_REFERENCE)
 
     def __init__(self, parts: Parts, parent: QObject) -> None:
         super().__init__(parts, parent)
         window = parts.window
-        self.heatmap = HeatmapPresenter(
-            parts.session, parts.jobs, parts.player, window.heatmap, self
-        )
         parts.session.recordings_changed.connect(self._on_recordings)
         window.reference_chosen.connect(self._make_reference)
         window.status.cancel_requested.connect(parts.loading.cancel)
-        window.heatmap.pair_clicked.connect(self.heatmap.seek)
-        window.heatmap.range_changed.connect(self.heatmap.show_range)
-        window.heatmap.pair_chosen.connect(self.heatmap.choose_pair)
-        layer = window.heatmap.pins
-        self.pinning = PinningPresenter(
-            parts.session, parts.project, parts.files, lambda: self.heatmap.other_id, layer, self
-        )
-        self.heatmap.pair_changed.connect(self._on_pair)
-        layer.pin_wanted.connect(self.pinning.add)
-        layer.drag_begun.connect(self.pinning.begin_drag)
-        layer.dragged.connect(self.pinning.drag)
-        layer.drag_ended.connect(self.pinning.end_drag)
-        layer.pin_removed.connect(self.pinning.remove_pin)
-        layer.patch_removed.connect(self.pinning.remove_patch)
-        layer.patch_wanted.connect(self.pinning.add_patch)
-        layer.cursor_moved.connect(self._show_cursor)
         parts.actions[ActionId.METHOD_PICTURES].setChecked(True)
         base = parts.settings.get(keys.TIME_BASE)
         for name in _BASES.values():
@@ -84,7 +63,6 @@ class AligningFeature(Feature):
 
     def on_project(self) -> None:
         """Check time base and method of the project."""
-        self.pinning.refresh()
         project = self.parts.project.project
         for which, base in _BASES.items():
             if base == project.base:
@@ -92,21 +70,6 @@ class AligningFeature(Feature):
         for which, method in _METHODS.items():
             if method.value == project.method:
                 self.parts.actions[which].setChecked(True)
-
-    def _on_pair(self) -> None:
-        """Show the pins of the pair; let the cursor move by their frames."""
-        session = self.parts.session
-        entries = [session.entry(i) for i in (session.reference_id, self.heatmap.other_id)]
-        steps = [
-            e.recording.index.duration_s / len(e.recording.index) for e in entries if e is not None
-        ]
-        if len(steps) == 2:
-            self.parts.window.heatmap.pins.steps_s = (steps[0], steps[1])
-        self.pinning.refresh()
-
-    def _show_cursor(self, reference_s: float, other_s: float) -> None:
-        """Show the two frames under the keyboard cursor."""
-        self.parts.player.show_pair(reference_s, self.heatmap.other_id, other_s)
 
     def _on_recordings(self) -> None:
         session = self.parts.session

@@ -23,6 +23,7 @@ from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.lanes import LanesFeature
 from app.bootstrap.leaving import Leaving
+from app.bootstrap.mapping import MappingFeature
 from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
 from app.bootstrap.playing import PlayingFeature
@@ -184,7 +185,7 @@ class Program(QObject):
             lambda: self.engine_state.provider if self.engine_state else "not loaded",
             self.recent.text,
         )
-        self.aligning = AligningFeature(parts, self)
+        self.mapping = MappingFeature(parts, self)
         self.finding = FindingFeature(parts, self)
         hand = HandFeature(parts, self)
         self.finding.link_wanted.connect(hand.handwork.link)
@@ -195,7 +196,8 @@ class Program(QObject):
         self.features = (
             PlayingFeature(parts, self),
             LanesFeature(parts, self),
-            self.aligning,
+            AligningFeature(parts, self),
+            self.mapping,
             ViewingFeature(parts, self),
             hand,
             self.finding,

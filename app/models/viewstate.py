@@ -127,20 +127,58 @@ class Transport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatmapPicture:
-    """Similarity of two recordings, ready to show.
+    """A map of two recordings, ready to show.
 
     Attributes
     ----------
-    values : uint8 (rows, columns); a row is a moment of the other recording, a column one of the
-        reference; 0..255 stands for similarity -1..1
+    values : uint8 (rows, columns); a row is a moment of the one on the left, a column one of the
+        one below
     column_range_s, row_range_s : seconds at the outer edges (start, end)
-    levels : values shown darkest and brightest
+    scale : what 0 and 255 stand for: similarities, or (``is_cost``) additional costs of a path
     """
 
     values: UInt8
     column_range_s: tuple[float, float]
     row_range_s: tuple[float, float]
-    levels: tuple[float, float]
+    scale: tuple[float, float] = (-1.0, 1.0)
+    is_cost: bool = False
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairPreview:
+    """A small map of reference and one other recording.
+
+    Attributes
+    ----------
+    values : uint8 (rows, columns) like ``HeatmapPicture``; None while it is computed
+    path : float64 (N, 2), shares of the two lengths from the lower left corner
+    """
+
+    recording_id: str
+    letter: str
+    position: int
+    text: str
+    values: UInt8 | None
+    path: Float64
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CursorFrame:
+    """One of the two frames under the cursor; ``text`` says when it is."""
+
+    letter: str
+    position: int
+    text: str
+    picture: Thumbnail
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CursorFrames:
+    """Both frames under the cursor, of this pair of seconds."""
+
+    at_s: tuple[float, float]
+    reference: CursorFrame
+    other: CursorFrame
 
 
 @dataclass(frozen=True, slots=True)

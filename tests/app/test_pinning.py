@@ -12,10 +12,10 @@ from app.models.pinning import Wall
 from tests.app.conftest import wait_settled
 
 if TYPE_CHECKING:
+    from app.views.pin_layer import PinLayer
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
-    from app.views.pin_layer import PinLayer
 
 ALT = Qt.KeyboardModifier.AltModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -75,7 +75,7 @@ def test_shift_click_pins_and_the_map_goes_through_it(shown: Program, qtbot: QtB
 
 
 def test_a_pin_is_dragged_in_one_step_and_removed(shown: Program, qtbot: QtBot) -> None:
-    presenter = shown.aligning.pinning
+    presenter = shown.mapping.pinning
     presenter.add(1.0, 1.2)
     steps = shown.project.stack.count()
     drag(shown, qtbot, at(shown, 1.0, 1.2), at(shown, 1.0, 1.8), NONE)
@@ -94,7 +94,7 @@ def test_a_pin_is_dragged_in_one_step_and_removed(shown: Program, qtbot: QtBot) 
 def test_a_pin_stops_at_its_neighbour_and_the_wall_is_shown(
     shown: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    presenter = shown.aligning.pinning
+    presenter = shown.mapping.pinning
     presenter.add(0.4, 0.6)
     presenter.add(1.2, 1.8)
     walls: list[Wall] = []

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.presenters.heatmap import SimilarityMap
+from app.models.similaritymap import SimilarityMap
 from app.presenters.status import describe_progress
 from app.presenters.timeline import thumbnail_frames
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings

@@ -139,7 +139,7 @@ def test_timeline_and_heatmap_clicks_seek(aligned: Program, qtbot: QtBot) -> Non
     qtbot.waitUntil(lambda: aligned.player.is_up_to_date, timeout=60_000)
     assert aligned.player.shown[other.id].time_s == pytest.approx(1.5, abs=0.06)
     assert aligned.session.active_id == other.id
-    qtbot.waitUntil(lambda: aligned.aligning.heatmap._map is not None, timeout=60_000)
+    qtbot.waitUntil(lambda: aligned.mapping.heatmap._map is not None, timeout=60_000)
     assert other.alignment is not None
     on_path = float(other.alignment.time_map(0.6))
     aligned.window.heatmap.pair_clicked.emit(0.6, on_path)

@@ -213,7 +213,7 @@ def test_timeline_draws_pictures_gaps_confidence_and_playheads(qtbot: QtBot) -> 
 def heatmap_picture() -> HeatmapPicture:
     values = np.zeros((50, 100), dtype=np.uint8)
     values[:25, :50] = 255
-    return HeatmapPicture(values, (0.0, 10.0), (0.0, 5.0), (0.0, 255.0))
+    return HeatmapPicture(values, (0.0, 10.0), (0.0, 5.0))
 
 
 def test_heatmap_colours_lie_at_their_seconds(qtbot: QtBot) -> None:

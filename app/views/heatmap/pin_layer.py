@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QObject, QPointF, QRectF, Qt, Signal
+from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
 from PySide6.QtWidgets import QGraphicsRectItem
 
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.models.pinning import Patch, Pin, Wall
+    from app.views.heatmap.plot import MapPlot
 
 REACH = 10.0
 """Pixels around a pin within which a press takes hold of it."""
@@ -29,8 +30,9 @@ class PinLayer(QObject):
     """Draws on a plot, and reads mouse and keys before the plot does.
 
     Shift+click pins; a pin is dragged; Delete removes what is selected; Alt+drag makes a mask,
-    Ctrl+Alt+drag a corridor. With the plot focused the arrow keys move a cursor by a frame (with
-    Shift by ten), Return pins there, Escape puts it away.
+    Ctrl+Alt+drag a corridor. A press on the path takes hold of the playhead, a double click there
+    chooses the stretch between two pins. The middle button moves the map. With the plot focused the
+    arrow keys move a cursor by a frame (with Shift by ten), Return pins there, Escape puts it away.
 
     Signals
     -------
@@ -39,6 +41,9 @@ class PinLayer(QObject):
     pin_removed(int), patch_removed(int)
     patch_wanted(tuple, tuple, bool) : seconds of reference and other; whether it is a corridor
     cursor_moved(float, float) : show this pair
+    path_held(), path_dragged(float), path_let_go() : along the path, seconds of the reference
+    path_doubled(float, QPoint) : seconds of the reference, place on the screen
+    menu_wanted(float, float, QPoint) : seconds of reference and other, place on the screen
     """
 
     pin_wanted = Signal(float, float)
@@ -49,11 +54,19 @@ class PinLayer(QObject):
     patch_removed = Signal(int)
     patch_wanted = Signal(object, object, bool)
     cursor_moved = Signal(float, float)
+    path_held = Signal()
+    path_dragged = Signal(float)
+    path_let_go = Signal()
+    path_doubled = Signal(float, QPoint)
+    menu_wanted = Signal(float, float, QPoint)
 
-    def __init__(self, plot: Any, place: Callable[[], tuple[float, float]]) -> None:
+    def __init__(self, plot: MapPlot, place: Callable[[], tuple[float, float]]) -> None:
         super().__init__(plot)
         self._plot = plot
-        self._box = plot.getPlotItem().getViewBox()
+        self._box: Any = plot.box
+        self._is_enabled = True
+        self._is_on_path = False
+        self._moved_from: QPointF | None = None
         self._place = place
         self._pins: tuple[Pin, ...] = ()
         self._patches: tuple[Patch, ...] = ()
@@ -87,6 +100,13 @@ class PinLayer(QObject):
     def selected(self) -> tuple[str, int] | None:
         """("pin" or "patch", number) of what Delete would take out."""
         return self._selected
+
+    def set_enabled(self, is_enabled: bool) -> None:
+        """Take gestures and show pins, or leave the map alone: its axes are not the pair."""
+        self._is_enabled = is_enabled
+        self._spots.setVisible(is_enabled)
+        for item in self._drawn:
+            item.setVisible(is_enabled)
 
     def set_pins(self, pins: tuple[Pin, ...], patches: tuple[Patch, ...]) -> None:
         """Show these pins and rectangles."""
@@ -131,6 +151,7 @@ class PinLayer(QObject):
             is_chosen = chosen == ("patch", number)
             item.setPen(_pen("#ff9f1c" if is_chosen else colour.name(), 3.0 if is_chosen else 1.5))
             self._box.addItem(item, ignoreBounds=True)
+            item.setVisible(self._is_enabled)
             self._drawn.append(item)
 
     # Mouse and keys ----------------------------------------------------------------------------
@@ -139,6 +160,8 @@ class PinLayer(QObject):
         """Take what is meant for pins and masks; leave the rest to the plot."""
         kind = event.type()
         if isinstance(event, QMouseEvent):
+            if kind == QEvent.Type.MouseButtonDblClick:
+                return self._on_double(event)
             if kind == QEvent.Type.MouseButtonPress:
                 return self._on_press(event)
             if kind == QEvent.Type.MouseMove:
@@ -154,9 +177,16 @@ class PinLayer(QObject):
         return False
 
     def _on_press(self, event: QMouseEvent) -> bool:
-        if event.button() != Qt.MouseButton.LeftButton:
-            return False
         modifiers, at = event.modifiers(), event.position()
+        if event.button() == Qt.MouseButton.MiddleButton:
+            self._moved_from = at
+            return True
+        if event.button() == Qt.MouseButton.RightButton:
+            point = self._point(at)
+            self.menu_wanted.emit(point.x(), point.y(), event.globalPosition().toPoint())
+            return True
+        if event.button() != Qt.MouseButton.LeftButton or not self._is_enabled:
+            return False
         if modifiers & Qt.KeyboardModifier.AltModifier:
             self._from = at
             return True
@@ -171,9 +201,33 @@ class PinLayer(QObject):
             self.pin_wanted.emit(point.x(), point.y())
             return True
         self._select(self._patch_at(at))
-        return False
+        on_path_s = self._plot.nearest_on_path(at)
+        if on_path_s is None:
+            return False
+        self._is_on_path = True
+        self.path_held.emit()
+        self.path_dragged.emit(on_path_s)
+        return True
+
+    def _on_double(self, event: QMouseEvent) -> bool:
+        if event.button() != Qt.MouseButton.LeftButton or not self._is_enabled:
+            return False
+        on_path_s = self._plot.nearest_on_path(event.position())
+        if on_path_s is not None:
+            self.path_doubled.emit(on_path_s, event.globalPosition().toPoint())
+        return on_path_s is not None
 
     def _on_move(self, event: QMouseEvent) -> bool:
+        if self._moved_from is not None:
+            one, two = self._point(self._moved_from), self._point(event.position())
+            self._moved_from = event.position()
+            self._box.translateBy(x=one.x() - two.x(), y=one.y() - two.y())
+            return True
+        if self._is_on_path:
+            on_path_s = self._plot.nearest_on_path(event.position(), reach=1e9)
+            if on_path_s is not None:
+                self.path_dragged.emit(on_path_s)
+            return True
         if self._held is not None:
             point = self._point(event.position())
             self.dragged.emit(point.x(), point.y())
@@ -186,6 +240,13 @@ class PinLayer(QObject):
         return False
 
     def _on_release(self, event: QMouseEvent) -> bool:
+        if self._moved_from is not None:
+            self._moved_from = None
+            return True
+        if self._is_on_path:
+            self._is_on_path = False
+            self.path_let_go.emit()
+            return True
         if self._held is not None:
             self._held = None
             self.drag_ended.emit()
@@ -206,6 +267,8 @@ class PinLayer(QObject):
 
     def _is_ours(self, event: QKeyEvent) -> bool:
         key, modifiers = Qt.Key(event.key()), event.modifiers()
+        if not self._is_enabled:
+            return False
         if key in _ARROWS:
             allowed = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
             return not modifiers & ~allowed
@@ -247,8 +310,7 @@ class PinLayer(QObject):
             self._draw()
 
     def _point(self, at: QPointF) -> QPointF:
-        point: QPointF = self._box.mapSceneToView(self._plot.mapToScene(at.toPoint()))
-        return point
+        return self._plot.point(at)
 
     def _pin_near(self, at: QPointF) -> int | None:
         nearest: tuple[float, int] | None = None
