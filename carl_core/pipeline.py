@@ -203,6 +203,7 @@ class Engine:
         query: Sequence[RangeQuery | ImageQuery],
         recordings: Sequence[Recording],
         *,
+        unlike: Sequence[RangeQuery | ImageQuery] = (),
         k: int = 10,
         min_gap_s: float = 1.0,
         sampling: str | None = None,
@@ -211,7 +212,9 @@ class Engine:
         """Find the moments of ``recordings`` that look most like the query.
 
         One query item may be a range; several items are averaged. With a picture among them, all is
-        compared frame by frame, by what the trunk sees, for a picture has no neighbours.
+        compared frame by frame, by what the trunk sees, for a picture has no neighbours. Moments
+        that look more like an item of ``unlike`` (of a range: its mean) than like the query are no
+        hits.
 
         Raises
         ------
@@ -220,9 +223,10 @@ class Engine:
         if not query or not recordings:
             raise ValueError("a search needs a query and at least one recording")
         monitor = monitor or Monitor()
-        ranges = [item for item in query if isinstance(item, RangeQuery)]
-        if len(ranges) < len(query):
-            retriever, vectors = self._prepare_stills(query, recordings, sampling, monitor)
+        items = [*query, *unlike]
+        ranges = [item for item in items if isinstance(item, RangeQuery)]
+        if len(ranges) < len(items):
+            retriever, vectors = self._prepare_stills(items, recordings, sampling, monitor)
         else:
             vectors = []
             for item in ranges:
@@ -230,9 +234,12 @@ class Engine:
                 vectors.append(own.vectors[_inside(item, own.times_s)])
             searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
             retriever = Retriever(searched, strangers=bank_for(self.encoder.model_id))
-        if len(vectors) > 1:
-            vectors = [np.stack([v.mean(axis=0) for v in vectors]).mean(axis=0, keepdims=True)]
-        return retriever.search(Query(vectors[0]), k=k, min_gap_s=min_gap_s)
+        means = np.stack([v.mean(axis=0) for v in vectors])
+        wanted = vectors[0]
+        if len(query) > 1:
+            wanted = means[: len(query)].mean(axis=0, keepdims=True)
+        unwanted = means[len(query) :] if unlike else None
+        return retriever.search(Query(wanted, unlike=unwanted), k=k, min_gap_s=min_gap_s)
 
     def _prepare_stills(
         self,

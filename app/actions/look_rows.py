@@ -24,6 +24,24 @@ LOOK_ROWS: tuple[ActionSpec, ...] = (
         short=QT_TRANSLATE_NOOP("Actions", "Find"),
     ),
     ActionSpec(
+        ActionId.FIND_ALSO,
+        QT_TRANSLATE_NOOP("Actions", "And &this frame"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Look for what the frame here and what was looked for have in common."
+        ),
+        ("Shift+F",),
+        MENU_SEARCH,
+    ),
+    ActionSpec(
+        ActionId.FIND_UNLIKE,
+        QT_TRANSLATE_NOOP("Actions", "&Not like this frame"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Leave out moments that look more like the frame here than like the query."
+        ),
+        ("Ctrl+Alt+F",),
+        MENU_SEARCH,
+    ),
+    ActionSpec(
         ActionId.FIND_RANGE,
         QT_TRANSLATE_NOOP("Actions", "Find from in to &out"),
         QT_TRANSLATE_NOOP(

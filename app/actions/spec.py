@@ -52,6 +52,8 @@ class ActionId(Enum):
     MAP_PINS = "map-pins"
     MAKE_REFERENCE = "make-reference"
     FIND_FRAME = "find-frame"
+    FIND_ALSO = "find-also"
+    FIND_UNLIKE = "find-unlike"
     FIND_RANGE = "find-range"
     FIND_IMAGE = "find-image"
     FIND_PASTED = "find-pasted"

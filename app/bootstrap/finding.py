@@ -13,6 +13,7 @@ from app.actions import ActionId
 from app.bootstrap.choosing import choose_files
 from app.bootstrap.parts import Feature
 from app.faults.messages import Choice, Message, Severity
+from app.models.searching import Role
 from app.presenters.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from app.presenters.search import SearchPresenter
 
@@ -33,7 +34,7 @@ class FindingFeature(Feature):
 
     link_wanted = Signal(str, float, str, float)
 
-    needs_recordings = (ActionId.FIND_FRAME,)
+    needs_recordings = (ActionId.FIND_FRAME, ActionId.FIND_ALSO, ActionId.FIND_UNLIKE)
 
     def __init__(self, parts: Parts, parent: QObject) -> None:
         super().__init__(parts, parent)
@@ -51,6 +52,9 @@ class FindingFeature(Feature):
         window.pixels_dropped.connect(self._find_pixels)
         panel = window.search
         panel.match_chosen.connect(self.search.open_match)
+        panel.match_alone.connect(self.search.open_alone)
+        panel.match_added.connect(self.search.add_match)
+        panel.chip_removed.connect(self.search.remove_item)
         panel.frame_dropped.connect(self.search.find_shown_frame)
         panel.file_dropped.connect(self._on_file)
         panel.pixels_dropped.connect(self._find_pixels)
@@ -60,11 +64,14 @@ class FindingFeature(Feature):
         self.search.link_wanted.connect(self.link_wanted)
         self.search.started.connect(window.show_search)
         self.search.found.connect(parts.timeline.set_hits)
+        self.search.curves_found.connect(parts.timeline.set_curves)
 
     def handlers(self) -> Handlers:
         """Return the ways to search."""
         return {
             ActionId.FIND_FRAME: self.search.find_active_frame,
+            ActionId.FIND_ALSO: lambda: self.search.find_active_frame(Role.ALSO),
+            ActionId.FIND_UNLIKE: lambda: self.search.find_active_frame(Role.NOT),
             ActionId.FIND_RANGE: self._find_range,
             ActionId.FIND_IMAGE: self._choose_image,
             ActionId.FIND_PASTED: self._find_pasted,
@@ -136,14 +143,14 @@ class FindingFeature(Feature):
         choice = Choice(self.tr("Find it"), lambda: self.search.find_image_file(path))
         self.parts.reporter.report(Message(text, Severity.INFO, choices=(choice,), topic="picture"))
 
-    def _on_file(self, path: Path) -> None:
+    def _on_file(self, path: Path, role: Role) -> None:
         if path.suffix.lower() in VIDEO_SUFFIXES:
             self.parts.opening.add_paths([path])
         else:
-            self.search.find_image_file(path)
+            self.search.find_image_file(path, role)
 
-    def _find_pixels(self, image: QImage) -> None:
-        self.search.find_pixels(self.tr("the pasted picture"), pixels_of(image))
+    def _find_pixels(self, image: QImage, role: Role = Role.ONLY) -> None:
+        self.search.find_pixels(self.tr("the pasted picture"), pixels_of(image), role)
 
 
 def pixels_of(image: QImage) -> UInt8:

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from carl_core.alignment.alignment import Alignment, Anchor, Mask
     from carl_core.arrays import UInt8
     from carl_core.embeddings.embeddings import Embeddings
+    from carl_core.pipeline import ImageQuery, RangeQuery
     from carl_core.progress import Monitor
     from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
@@ -94,6 +95,7 @@ class Engine(Protocol):
         query: Sequence[Any],
         recordings: Sequence[Recording],
         *,
+        unlike: Sequence[Any] = (),
         k: int = 10,
         monitor: Monitor | None = None,
     ) -> SearchResult:
@@ -132,27 +134,36 @@ class EngineHandle:
 
     def search(
         self,
-        query: SearchQuery,
+        query: Sequence[SearchQuery],
         recordings: Sequence[Recording],
         *,
+        unlike: Sequence[SearchQuery] = (),
         k: int,
         monitor: Monitor,
     ) -> SearchResult:
-        """Find the moments of ``recordings`` that look most like ``query``."""
-        # heavy: numba and ONNX Runtime come along
-        from carl_core.pipeline import ImageQuery, RangeQuery, image_query
+        """Find the moments of ``recordings`` that look most like ``query``, not like ``unlike``."""
+        return self.get().search(
+            [_item(one) for one in query],
+            recordings,
+            unlike=[_item(one) for one in unlike],
+            k=k,
+            monitor=monitor,
+        )
 
-        item: RangeQuery | ImageQuery
-        if isinstance(query, FrameQuery):
-            item = RangeQuery(query.recording, query.time_s, query.time_s)
-        elif isinstance(query, StretchQuery):
-            item = RangeQuery(query.recording, query.start_s, query.end_s)
-        elif query.pixels is not None:
-            item = ImageQuery(query.pixels, name=query.name)
-        else:
-            assert query.path is not None
-            item = image_query(query.path)
-        return self.get().search([item], recordings, k=k, monitor=monitor)
+
+def _item(query: SearchQuery) -> RangeQuery | ImageQuery:
+    """Return what the engine calls it; a picture file is read."""
+    # heavy: numba and ONNX Runtime come along
+    from carl_core.pipeline import ImageQuery, RangeQuery, image_query
+
+    if isinstance(query, FrameQuery):
+        return RangeQuery(query.recording, query.time_s, query.time_s)
+    if isinstance(query, StretchQuery):
+        return RangeQuery(query.recording, query.start_s, query.end_s)
+    if query.pixels is not None:
+        return ImageQuery(query.pixels, name=query.name)
+    assert query.path is not None
+    return image_query(query.path)
 
 
 def engine_maker(

@@ -204,22 +204,6 @@ class Verdict:
     facts: tuple[str, ...] = field(default=())
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Match:
-    """One moment a search found."""
-
-    recording_id: str
-    letter: str
-    position: int
-    name: str
-    frame: int
-    time_s: float
-    score: float
-    picture: Thumbnail | None = None
-    before: Thumbnail | None = None
-    after: Thumbnail | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class JobLine:
     """One job as the status bar and the list of jobs show it.

@@ -322,6 +322,16 @@ class PlaybackPresenter(QObject):
         self.clock.seek(reference_s if at is None else at)
         self.refresh()
 
+    def show_alone(self, recording_id: str, time_s: float) -> None:
+        """Show a moment of one recording, the others as they are, until the next move."""
+        entry = self._session.entry(recording_id)
+        if entry is None:
+            return
+        self.pause()
+        self._free[recording_id] = entry.recording.index.frame_shown_at(time_s)
+        self.refresh()
+        self.nudged.emit()
+
     def set_step_rule(self, rule: str) -> None:
         """Step by frames of the "active" recording, or of the "fastest": whose frame ends first."""
         self._steps_shortest = rule == "fastest"

@@ -1,4 +1,4 @@
-"""Find a frame or a picture in the recordings."""
+"""Find frames, stretches and pictures in the recordings."""
 
 from __future__ import annotations
 
@@ -10,31 +10,29 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Message, Reporter, Severity, describe
 from app.models.engine import FrameQuery, PictureQuery, SearchQuery, StretchQuery
-from app.models.viewstate import Match, Thumbnail
+from app.models.searching import Match, MatchGroup, QueryChip, Role
+from app.presenters.match_pictures import MatchPicture, send_pictures
 from app.resources.text import format_time
-from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from app.jobs import Job, JobRunner
     from app.models.engine import EngineHandle
-    from app.models.session import SessionModel
+    from app.models.session import Entry, SessionModel
+    from app.models.viewstate import Thumbnail
     from app.presenters.playback import PlaybackPresenter
-    from carl_core.arrays import UInt8
-    from carl_core.retrieval.retriever import Hit, SearchResult
+    from carl_core.arrays import Float64, UInt8
+    from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
 
 MATCHES = 12
-PICTURE_HEIGHT = 160
-BESIDE_S = 1.0
-"""How far before and after a match the pictures beside it are."""
 
 
 class SearchView(Protocol):
     """The panel of matches, as this presenter sees it."""
 
-    def set_query(self, text: str, picture: UInt8 | None) -> None:
+    def set_query(self, chips: tuple[QueryChip, ...]) -> None:
         """Show what is looked for."""
         ...
 
@@ -42,12 +40,12 @@ class SearchView(Protocol):
         """Say that it is being looked for; "" = no longer."""
         ...
 
-    def set_matches(self, matches: tuple[Match, ...], *, convincing: bool, reason: str) -> None:
+    def set_matches(self, groups: tuple[MatchGroup, ...], *, convincing: bool, reason: str) -> None:
         """Show what was found."""
         ...
 
-    def set_match_picture(self, position: int, part: str, thumbnail: Thumbnail) -> None:
-        """Add the picture of one match: "picture", "before" or "after"."""
+    def set_match_picture(self, position: int, part: int, thumbnail: Thumbnail) -> None:
+        """Add one picture of a moment's strip."""
         ...
 
     def clear(self) -> None:
@@ -55,25 +53,36 @@ class SearchView(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class _MatchPicture:
-    position: int
-    part: str
-    thumbnail: Thumbnail
+@dataclass(frozen=True, slots=True, eq=False)
+class _Item:
+    """One part of what is looked for."""
+
+    query: SearchQuery
+    chip: QueryChip
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Read:
+    """A picture file of the query, read."""
+
+    number: int
+    pixels: UInt8
 
 
 class SearchPresenter(QObject):
-    """Runs searches in the background.
+    """Runs searches in the background. Several frames are averaged; others may be unwanted.
 
     Signals
     -------
     started() : the panel should come to the front
     found(dict) : recording id -> times of the moments found
+    curves_found(dict) : recording id -> (time, similarity 0 to 1), float64 (T, 2)
     link_wanted(str, float, str, float) : these moments of two recordings are the same
     """
 
     started = Signal()
     found = Signal(object)
+    curves_found = Signal(object)
     link_wanted = Signal(str, float, str, float)
 
     def __init__(
@@ -94,61 +103,38 @@ class SearchPresenter(QObject):
         self._reporter = reporter
         self._view = view
         self._matches: tuple[Match, ...] = ()
-        self._asked: SearchQuery | None = None
+        self._items: tuple[_Item, ...] = ()
         session.recordings_changed.connect(self._on_recordings_changed)
 
-    def find_active_frame(self) -> None:
-        """Find what the active tile shows."""
-        self.find_shown_frame(self._session.active_id)
+    # What is looked for ------------------------------------------------------------------------
 
-    def find_shown_frame(self, recording_id: str) -> None:
+    def find_active_frame(self, role: Role = Role.ONLY) -> None:
+        """Find what the active tile shows."""
+        self.find_shown_frame(self._session.active_id, role)
+
+    def find_shown_frame(self, recording_id: str, role: Role = Role.ONLY) -> None:
         """Find what a tile shows in the other recordings, or in itself when it is alone."""
         entry = self._session.entry(recording_id)
         frame = self._player.shown.get(recording_id)
         if entry is None or frame is None:
             self._say(self.tr("There is no picture to look for yet. Add a recording first."))
             return
-        others = [e.recording for e in self._session.entries if e.id != recording_id]
         query = FrameQuery(entry.recording, frame.index, frame.time_s)
-        text = self.tr("{letter} at {time}").format(
-            letter=entry.letter, time=format_time(frame.time_s)
-        )
-        self._search(query, others or [entry.recording], text, frame.pixels)
+        self._add(query, _at(entry, frame.time_s), frame.pixels, role)
 
     def find_stretch(self, recording_id: str, start_s: float, end_s: float) -> None:
         """Find a stretch of a recording, frame on frame, in the others, or in itself when alone."""
         entry = self._session.entry(recording_id)
         if entry is None:
             return
-        others = [e.recording for e in self._session.entries if e.id != recording_id]
         frame = self._player.shown.get(recording_id)
         text = self.tr("{letter} from {start} to {end}").format(
             letter=entry.letter, start=format_time(start_s), end=format_time(end_s)
         )
-        self._search(
-            StretchQuery(entry.recording, start_s, end_s),
-            others or [entry.recording],
-            text,
-            frame.pixels if frame is not None else None,
-        )
+        pixels = frame.pixels if frame is not None else None
+        self._add(StretchQuery(entry.recording, start_s, end_s), text, pixels, Role.ONLY)
 
-    def link(self, position: int) -> None:
-        """Pin a match to the frame that was looked for."""
-        asked = self._asked
-        if not 0 <= position < len(self._matches):
-            return
-        match = self._matches[position]
-        if not isinstance(asked, FrameQuery) or asked.recording.id == match.recording_id:
-            self._say(
-                self.tr(
-                    "Only a moment of another recording that a frame was looked for in can be "
-                    "pinned. Press F on a frame first."
-                )
-            )
-            return
-        self.link_wanted.emit(asked.recording.id, asked.time_s, match.recording_id, match.time_s)
-
-    def find_image_file(self, path: Path) -> None:
+    def find_image_file(self, path: Path, role: Role = Role.ONLY) -> None:
         """Find what a picture file shows."""
         if not self._session.entries:
             self._say(
@@ -158,125 +144,235 @@ class SearchPresenter(QObject):
                 ).format(name=path.name)
             )
             return
-        query = PictureQuery(path.name, path=path)
-        self._search(query, list(self._session.recordings), path.name, None)
+        self._add(PictureQuery(path.name, path=path), path.name, None, role)
 
-    def find_pixels(self, name: str, pixels: UInt8) -> None:
+    def find_pixels(self, name: str, pixels: UInt8, role: Role = Role.ONLY) -> None:
         """Find what a pasted picture shows."""
         if not self._session.entries:
             self._say(self.tr("There is nothing to find the picture in. Add a recording first."))
             return
-        query = PictureQuery(name, pixels=pixels)
-        self._search(query, list(self._session.recordings), name, pixels)
+        self._add(PictureQuery(name, pixels=pixels), name, pixels, role)
+
+    def add_match(self, position: int, role: Role) -> None:
+        """Look for a moment that was found too, or for nothing like it."""
+        if not 0 <= position < len(self._matches):
+            return
+        match = self._matches[position]
+        entry = self._session.entry(match.recording_id)
+        if entry is not None:
+            query = FrameQuery(entry.recording, match.frame, match.time_s)
+            pixels = match.picture.pixels if match.picture is not None else None
+            self._add(query, _at(entry, match.time_s), pixels, role)
+
+    def remove_item(self, number: int) -> None:
+        """Look for the rest alone."""
+        if 0 <= number < len(self._items):
+            self._items = (*self._items[:number], *self._items[number + 1 :])
+            self._run()
+
+    # What was found ----------------------------------------------------------------------------
+
+    def link(self, position: int) -> None:
+        """Pin a match to the frame that was looked for."""
+        if not 0 <= position < len(self._matches):
+            return
+        match = self._matches[position]
+        asked = [i.query for i in self._items if not i.chip.is_unlike]
+        frames = [
+            q for q in asked if isinstance(q, FrameQuery) and q.recording.id != match.recording_id
+        ]
+        if not frames:
+            self._say(
+                self.tr(
+                    "Only a moment of another recording that a frame was looked for in can be "
+                    "pinned. Press F on a frame first."
+                )
+            )
+            return
+        one = frames[0]
+        self.link_wanted.emit(one.recording.id, one.time_s, match.recording_id, match.time_s)
 
     def open_match(self, position: int) -> None:
-        """Jump to a match."""
+        """Jump to a match, all recordings in step."""
         if 0 <= position < len(self._matches):
             match = self._matches[position]
             self._session.set_active(match.recording_id)
             self._player.seek_own(match.recording_id, match.time_s)
 
-    def _search(
-        self, query: SearchQuery, recordings: list[Recording], text: str, picture: UInt8 | None
-    ) -> None:
+    def open_alone(self, position: int) -> None:
+        """Show a match in its recording, the others as they are."""
+        if 0 <= position < len(self._matches):
+            match = self._matches[position]
+            self._session.set_active(match.recording_id)
+            self._player.show_alone(match.recording_id, match.time_s)
+
+    # Searching ---------------------------------------------------------------------------------
+
+    def _add(self, query: SearchQuery, text: str, picture: UInt8 | None, role: Role) -> None:
+        item = _Item(query, QueryChip(text, picture, is_unlike=role is Role.NOT))
+        if role is Role.NOT and not self._items:
+            self._say(self.tr("Look for something first (F); then say what is not meant."))
+            return
+        if self._items and role is not Role.ONLY:
+            # One stretch is laid over the recordings in order; with more it counts as its mean.
+            self._items = (*self._items, item)
+        else:
+            self._items = (item,)
+        self._run()
+
+    def _searched(self) -> list[Recording]:
+        """All recordings but those that frames were taken from, unless that leaves none."""
+        own = {
+            i.query.recording.id
+            for i in self._items
+            if not i.chip.is_unlike and not isinstance(i.query, PictureQuery)
+        }
+        others = [e.recording for e in self._session.entries if e.id not in own]
+        return others or list(self._session.recordings)
+
+    def _run(self) -> None:
         self._matches = ()
-        self._asked = query
-        self._view.set_query(text, picture)
+        items, recordings = self._items, self._searched()
+        if all(item.chip.is_unlike for item in items):
+            self._clear()
+            return
+        self._view.set_query(tuple(item.chip for item in items))
         self._view.set_busy(self.tr("Searching…"))
         self.started.emit()
 
         def work(job: Job[None]) -> None:
-            if isinstance(query, PictureQuery) and query.pixels is None and query.path is not None:
-                # heavy border: PyAV reads the picture
-                from carl_core.video.image import read_image
+            wanted: list[SearchQuery] = []
+            unwanted: list[SearchQuery] = []
+            for number, item in enumerate(items):
+                query = item.query
+                if isinstance(query, PictureQuery) and query.pixels is None and query.path:
+                    # heavy border: PyAV reads the picture
+                    from carl_core.video.image import read_image
 
-                pixels = read_image(query.path)
-                job.send(pixels)
-                asked: SearchQuery = PictureQuery(query.name, pixels=pixels)
-            else:
-                asked = query
-            result = self._engine.search(asked, recordings, k=MATCHES, monitor=job.monitor)
+                    pixels = read_image(query.path)
+                    job.send(_Read(number, pixels))
+                    query = PictureQuery(query.name, pixels=pixels)
+                (unwanted if item.chip.is_unlike else wanted).append(query)
+            result = self._engine.search(
+                wanted, recordings, unlike=unwanted, k=MATCHES, monitor=job.monitor
+            )
             job.send(result)
-            _send_pictures(job, result.hits, recordings)
+            send_pictures(job, _by_recording(result, recordings), recordings)
 
         self._jobs.submit(
             work,
             key="search",
-            title=self.tr("Searching for {what}").format(what=text),
-            received=lambda value: self._on_received(value, text),
+            title=self.tr("Searching for {what}").format(what=items[0].chip.text),
+            received=lambda value: self._on_received(value, recordings),
             failed=self._on_failed,
             cancelled=lambda: self._view.set_busy(""),
         )
 
-    def _on_received(self, value: object, text: str) -> None:
-        if isinstance(value, _MatchPicture):
+    def _on_received(self, value: object, recordings: list[Recording]) -> None:
+        if isinstance(value, MatchPicture):
             self._view.set_match_picture(value.position, value.part, value.thumbnail)
-        elif isinstance(value, np.ndarray):  # the picture that is looked for
-            self._view.set_query(text, value)
+        elif isinstance(value, _Read):
+            item = self._items[value.number]
+            chip = QueryChip(item.chip.text, value.pixels, item.chip.is_unlike)
+            query = PictureQuery(chip.text, pixels=value.pixels)
+            self._items = (
+                *self._items[: value.number],
+                _Item(query, chip),
+                *self._items[value.number + 1 :],
+            )
+            self._view.set_query(tuple(i.chip for i in self._items))
         else:
-            self._on_result(cast("SearchResult", value))
+            self._on_result(cast("SearchResult", value), recordings)
 
-    def _on_result(self, result: SearchResult) -> None:
-        matches = []
-        for hit in result.hits:
-            entry = self._session.entry(hit.recording)
-            if entry is not None:
-                matches.append(
-                    Match(
-                        entry.id,
-                        entry.letter,
-                        entry.position,
-                        entry.recording.name,
-                        hit.frame,
-                        hit.time_s,
-                        hit.score,
-                    )
-                )
-        self._matches = tuple(matches)
+    def _on_result(self, result: SearchResult, recordings: list[Recording]) -> None:
+        groups = tuple(
+            self._group(entry, result)
+            for recording in _order(result, recordings)
+            if (entry := self._session.entry(recording.id)) is not None
+        )
+        self._matches = tuple(match for group in groups for match in group.matches)
         self._view.set_busy("")
-        self._view.set_matches(self._matches, convincing=result.convincing, reason=result.reason)
+        self._view.set_matches(groups, convincing=result.convincing, reason=result.reason)
         times: dict[str, tuple[float, ...]] = {}
         if result.convincing:
-            for match in matches:
+            for match in self._matches:
                 times[match.recording_id] = (*times.get(match.recording_id, ()), match.time_s)
         self.found.emit(times)
+        self.curves_found.emit(self._curves(result))
+
+    def _group(self, entry: Entry, result: SearchResult) -> MatchGroup:
+        hits = [hit for hit in result.hits if hit.recording == entry.id]
+        matches = []
+        for number, hit in enumerate(hits):
+            is_last = number + 1 == len(hits)
+            matches.append(
+                Match(
+                    entry.id,
+                    entry.letter,
+                    entry.position,
+                    entry.recording.name,
+                    hit.frame,
+                    hit.time_s,
+                    hit.score,
+                    None if is_last else hit.score - hits[number + 1].score,
+                )
+            )
+        is_good, reason = result.verdicts.get(entry.id, (result.convincing and bool(hits), ""))
+        return MatchGroup(
+            entry.letter, entry.position, entry.recording.name, tuple(matches), is_good, reason
+        )
+
+    def _curves(self, result: SearchResult) -> dict[str, Float64]:
+        """Return what the lanes can draw: cosines below 0 are as unlike as 0."""
+        curves = {}
+        for recording_id, curve in result.curves.items():
+            entry = self._session.entry(recording_id)
+            if entry is None or entry.embeddings is None:
+                continue
+            times_s = entry.embeddings.times_s
+            if len(times_s) == len(curve):
+                curves[recording_id] = np.stack([times_s, np.clip(curve, 0.0, 1.0)], axis=1)
+        return curves
 
     def _on_failed(self, error: Exception) -> None:
-        self._view.clear()
+        self._clear()
         self._reporter.report(describe(error))
 
     def _on_recordings_changed(self) -> None:
         present = {e.id for e in self._session.entries}
-        if not all(m.recording_id in present for m in self._matches) or not present:
+        of_query = {
+            i.query.recording.id for i in self._items if not isinstance(i.query, PictureQuery)
+        }
+        is_gone = not {m.recording_id for m in self._matches} | of_query <= present
+        if is_gone or not present:
             self._jobs.cancel("search")
-            self._matches = ()
-            self._view.clear()
-            self.found.emit({})
+            self._clear()
+
+    def _clear(self) -> None:
+        self._matches, self._items = (), ()
+        self._view.clear()
+        self.found.emit({})
+        self.curves_found.emit({})
 
     def _say(self, text: str) -> None:
         self._reporter.report(Message(text, Severity.INFO, topic="search"))
 
 
-def _send_pictures(job: Job[None], hits: tuple[Hit, ...], recordings: list[Recording]) -> None:
-    """Decode each hit's picture and those a second before and after, in ascending order."""
-    for recording in recordings:
-        index = recording.index
-        wanted: dict[int, list[tuple[int, str]]] = {}
-        for position, hit in enumerate(hits):
-            if hit.recording != recording.id:
-                continue
-            wanted.setdefault(hit.frame, []).append((position, "picture"))
-            for part, time_s in (
-                ("before", hit.time_s - BESIDE_S),
-                ("after", hit.time_s + BESIDE_S),
-            ):
-                if 0 <= time_s < index.duration_s:
-                    frame = index.frame_shown_at(time_s)
-                    wanted.setdefault(frame, []).append((position, part))
-        if not wanted:
-            continue
-        width = max(2, round(PICTURE_HEIGHT * recording.info.width / recording.info.height))
-        with FrameReader(recording, size=(width, PICTURE_HEIGHT), threads=1) as reader:
-            for found in reader.frames_at(sorted(wanted)):
-                for position, part in wanted[found.index]:
-                    job.send(_MatchPicture(position, part, Thumbnail(found.time_s, found.pixels)))
+def _at(entry: Entry, time_s: float) -> str:
+    return f"{entry.letter} · {format_time(time_s)}"
+
+
+def _order(result: SearchResult, recordings: list[Recording]) -> list[Recording]:
+    """Sort recordings by their best moment; those without any come last."""
+    best = {hit.recording: -hit.score for hit in reversed(result.hits)}
+    return sorted(recordings, key=lambda r: best.get(r.id, 2.0))
+
+
+def _by_recording(result: SearchResult, recordings: list[Recording]) -> list[tuple[str, float]]:
+    """Return (recording id, seconds) of all hits in the order in which they are shown."""
+    return [
+        (hit.recording, hit.time_s)
+        for recording in _order(result, recordings)
+        for hit in result.hits
+        if hit.recording == recording.id
+    ]

@@ -43,7 +43,7 @@ from app.views.empty import EmptyPage
 from app.views.heatmap import HeatmapPanel
 from app.views.markers_panel import MarkersPanel
 from app.views.painting import FRAME_MIME
-from app.views.search_panel import SearchPanel
+from app.views.search import SearchPanel
 from app.views.stage import Stage
 from app.views.status_bar import StatusBar
 from app.views.timeline import Timeline

@@ -28,9 +28,20 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     """Add the command to the parser."""
     parser = commands.add_parser("search", help="find the moments that look like a query")
     parser.add_argument(
-        "query", nargs="+", metavar="QUERY", help="an image, VIDEO@SECONDS or VIDEO@START-END"
+        "query",
+        nargs="+",
+        metavar="QUERY",
+        help="an image, VIDEO@SECONDS or VIDEO@START-END; several are averaged",
     )
     parser.add_argument("--in", dest="files", nargs="+", required=True, metavar="FILE")
+    parser.add_argument(
+        "--not",
+        dest="unlike",
+        nargs="+",
+        default=[],
+        metavar="QUERY",
+        help="no moments that look more like these than like the query",
+    )
     parser.add_argument("-k", type=int, default=10, metavar="N", help="moments at most (10)")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_engine_options(parser)
@@ -45,9 +56,15 @@ def run(options: argparse.Namespace) -> int:
     engine = engine_of(options)
     with progress_bar() as monitor:
         queries = [_query(text, engine, monitor) for text in options.query]
+        unlike = [_query(text, engine, monitor) for text in options.unlike]
         recordings = open_all(engine, options.files, monitor)
         found = engine.search(
-            queries, recordings, k=options.k, sampling=options.rate, monitor=monitor
+            queries,
+            recordings,
+            unlike=unlike,
+            k=options.k,
+            sampling=options.rate,
+            monitor=monitor,
         )
     paths = {recording.id: recording.path for recording in recordings}
     if options.json:
@@ -55,6 +72,10 @@ def run(options: argparse.Namespace) -> int:
             {
                 "convincing": found.convincing,
                 "reason": found.reason,
+                "recordings": [
+                    {"path": os.fspath(paths[name]), "convincing": convincing, "reason": reason}
+                    for name, (convincing, reason) in found.verdicts.items()
+                ],
                 "hits": [
                     {
                         "path": os.fspath(paths[hit.recording]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,7 +12,7 @@ from carl_core.arrays import Bool, Float32, Float64, Int64, as_read_only
 from carl_core.retrieval.stills import Stills
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from carl_core.embeddings.embeddings import Embeddings
 
@@ -32,19 +33,28 @@ class Query:
         to unit norm
     excluded : (recording id, start_s, end_s): moments in these spans are no hits, e.g. the query's
         own
+    unlike : float32 (U, D) or None; a moment that looks more like one of these than like the query
+        is no hit. Rows are scaled to unit norm.
     """
 
     vectors: Float32
     excluded: tuple[tuple[str, float, float], ...] = ()
+    unlike: Float32 | None = None
 
     def __post_init__(self) -> None:
-        vectors = np.asarray(self.vectors, dtype=np.float32)
-        if vectors.ndim != 2 or len(vectors) == 0:
-            raise ValueError(f"a query needs vectors (Q, D) with Q >= 1, got {vectors.shape}")
-        if not np.isfinite(vectors).all():
-            raise ValueError("query vectors must be finite")
-        norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-        object.__setattr__(self, "vectors", as_read_only(vectors / norms, np.float32))
+        object.__setattr__(self, "vectors", _unit(self.vectors, "a query"))
+        if self.unlike is not None:
+            object.__setattr__(self, "unlike", _unit(self.unlike, "what is unwanted"))
+
+
+def _unit(vectors: Float32, name: str) -> Float32:
+    vectors = np.asarray(vectors, dtype=np.float32)
+    if vectors.ndim != 2 or len(vectors) == 0:
+        raise ValueError(f"{name} needs vectors (Q, D) with Q >= 1, got {vectors.shape}")
+    if not np.isfinite(vectors).all():
+        raise ValueError(f"vectors of {name} must be finite")
+    norms = np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return as_read_only(vectors / norms, np.float32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +87,15 @@ class SearchResult:
     convincing : whether the best hit stands out from everything else that was searched
     reason : one sentence on ``convincing``
     curves : similarity of every searched sample to the query, float64 (T,) by recording id
+    verdicts : (convincing, reason) of each recording's best hit by itself; no entry where there is
+        no hit
     """
 
     hits: tuple[Hit, ...]
     convincing: bool
     reason: str
     curves: Mapping[str, Float64] = field(default_factory=dict)
+    verdicts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
 
 
 # A hit convinces when it scores higher than this share of queries from unrelated clips. Chosen on
@@ -148,33 +161,39 @@ class Retriever:
                 )
             curves[name], halves[name] = _curve(searched, query.vectors)
             allowed[name] = _allowed(name, searched.times_s, query)
+            if query.unlike is not None:
+                allowed[name] &= curves[name] >= _similar(searched, query.unlike).max(axis=1)
         everything = np.concatenate([curves[name][allowed[name]] for name in curves])
         if len(everything) == 0:
             return SearchResult((), False, "Everything searched is excluded by the query.", curves)
         usual = float(np.median(everything))
         hits: list[Hit] = []
-        outside: list[Float64] = []
+        outside: dict[str, Float64] = {}
         for name, searched in self._searched.items():
-            found, rest = _moments(
+            if not allowed[name].any():
+                continue
+            found, outside[name] = _moments(
                 name, searched, curves[name], halves[name], allowed[name], k, min_gap_s, usual
             )
             hits += found
-            outside.append(rest)
         hits.sort(key=lambda hit: (-hit.score, hit.recording, hit.time_s))
-        hits = hits[:k]
-        convincing, reason = _judge(
-            hits[0], np.concatenate(outside), everything, self._moments(min_gap_s)
-        )
-        # To stand out is not enough for a single frame: some frame is nearest to anything.
-        is_open = self._by_stills or not convincing
-        if is_open and float(np.ptp(everything)) > _ALL_ALIKE and self._strangers:
-            if self._by_stills:
-                strangers, share = self._scores_of_stills(), _STILL_SHARE
-            else:
-                strangers = self._scores_of_strangers(len(query.vectors))
-                share = _STRANGER_SHARE
-            convincing, reason = _compare(hits[0].score, strangers, share)
-        return SearchResult(tuple(hits), convincing, reason, curves)
+        yardstick = _Yardstick(lambda: self._strangers_for(len(query.vectors)), self._by_stills)
+        moments = self._moments(min_gap_s)
+        rest = np.concatenate(list(outside.values()))
+        convincing, reason = yardstick.judge(hits[0], rest, everything, moments[None])
+        verdicts = {}
+        for name, background in outside.items():
+            best = next((hit for hit in hits if hit.recording == name), None)
+            if best is not None:
+                own = curves[name][allowed[name]]
+                verdicts[name] = yardstick.judge(best, background, own, moments[name])
+        return SearchResult(tuple(hits[:k]), convincing, reason, curves, verdicts)
+
+    def _strangers_for(self, length: int) -> Float64 | None:
+        """Best scores of queries from unrelated clips; None where there are none."""
+        if not self._strangers:
+            return None
+        return self._scores_of_stills() if self._by_stills else self._scores_of_strangers(length)
 
     def _scores_of_stills(self) -> Float64:
         """Best score of each of up to 128 single frames from unrelated clips."""
@@ -200,10 +219,14 @@ class Retriever:
                 best[number] = max(best[number], float(curve.max()))
         return best
 
-    def _moments(self, min_gap_s: float) -> float:
-        """How many independent moments were searched, roughly."""
-        spans = [float(e.times_s[-1] - e.times_s[0]) for e in self._searched.values()]
-        return sum(max(1.0, span / max(min_gap_s, 0.5)) for span in spans)
+    def _moments(self, min_gap_s: float) -> dict[str | None, float]:
+        """How many independent moments were searched, roughly: of each recording, None = of all."""
+        counts: dict[str | None, float] = {}
+        for name, searched in self._searched.items():
+            span_s = float(searched.times_s[-1] - searched.times_s[0])
+            counts[name] = max(1.0, span_s / max(min_gap_s, 0.5))
+        counts[None] = sum(counts.values())
+        return counts
 
 
 def _similar(searched: Embeddings | Stills, query: Float32) -> Float32:
@@ -302,6 +325,30 @@ def _peaks(curve: Float64) -> Int64:
     level = np.concatenate([[-np.inf], curve[starts], [-np.inf]])
     is_peak = (level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])
     return np.asarray(((starts + ends) // 2)[is_peak])
+
+
+class _Yardstick:
+    """Decides whether hits convince; what strangers score is computed once, when first needed."""
+
+    def __init__(self, strangers: Callable[[], Float64 | None], by_stills: bool) -> None:
+        self._make = strangers
+        self._by_stills = by_stills
+
+    @cached_property
+    def _scores(self) -> Float64 | None:
+        return self._make()
+
+    def judge(
+        self, best: Hit, background: Float64, everything: Float64, moments: float
+    ) -> tuple[bool, str]:
+        """Return whether the best hit of what was searched convinces, and a sentence."""
+        convincing, reason = _judge(best, background, everything, moments)
+        # To stand out is not enough for a single frame: some frame is nearest to anything.
+        is_open = self._by_stills or not convincing
+        if is_open and float(np.ptp(everything)) > _ALL_ALIKE and self._scores is not None:
+            share = _STILL_SHARE if self._by_stills else _STRANGER_SHARE
+            return _compare(best.score, self._scores, share)
+        return convincing, reason
 
 
 def _compare(score: float, strangers: Float64, share: float) -> tuple[bool, str]:

@@ -122,6 +122,7 @@ class FakeEngine:
         query: Sequence[Any],
         recordings: Sequence[Recording],
         *,
+        unlike: Sequence[Any] = (),
         k: int = 10,
         monitor: Monitor | None = None,
     ) -> SearchResult:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QPoint, Qt
 
 from app.actions import ActionId
 from app.models.engine import engine_maker
+from app.models.searching import Role
+from carl_core.project import edits
+from carl_core.retrieval.retriever import SearchResult
 from tests.app.conftest import wait_settled
 from tests.helpers.encoders import make_tiny_encoder
 from tests.helpers.videos import make_video
@@ -53,10 +57,11 @@ def test_a_card_has_the_frames_before_and_after(found: Program) -> None:
 def test_the_threshold_hides_what_scores_less(found: Program) -> None:
     panel = found.window.search
     scores = [m.score for m in panel.model.matches]
+    row = panel.model.row_of
     panel.threshold.setValue(100)
-    assert all(panel.list.isRowHidden(n) for n, score in enumerate(scores) if score < 1)
+    assert all(panel.list.isRowHidden(row(n)) for n, score in enumerate(scores) if score < 1)
     panel.threshold.setValue(0)
-    assert not any(panel.list.isRowHidden(n) for n in range(len(scores)))
+    assert not any(panel.list.isRowHidden(row(n)) for n in range(len(scores)))
 
 
 def test_a_match_is_pinned_to_the_frame_looked_for(found: Program, qtbot: QtBot) -> None:
@@ -83,3 +88,70 @@ def test_a_stretch_is_found_in_its_order(found: Program, qtbot: QtBot) -> None:
     assert best.time_s == pytest.approx(2.0 - 20 / 30, abs=0.25)
     found.window.search.link_wanted.emit(0)
     assert not found.project.project.anchors  # only a frame can be pinned
+
+
+def test_several_frames_are_averaged_and_others_left_out(found: Program, qtbot: QtBot) -> None:
+    panel, search = found.window.search, found.finding.search
+    first = [m.time_s for m in panel.model.matches]
+    assert first
+    found.player.seek(1.0)
+    qtbot.waitUntil(lambda: found.player.is_up_to_date)
+    found.session.set_active(found.session.reference_id)
+    found.actions[ActionId.FIND_ALSO].trigger()
+    qtbot.waitUntil(lambda: not found.jobs.is_active("search"), timeout=20_000)
+    assert len(panel.query.texts) == 2
+    assert panel.query.texts[1].startswith("and ")
+    panel.chip_removed.emit(1)
+    qtbot.waitUntil(lambda: not found.jobs.is_active("search"), timeout=20_000)
+    assert [m.time_s for m in panel.model.matches] == first
+    unwanted = panel.model.matches[0]
+    search.add_match(0, Role.NOT)
+    qtbot.waitUntil(lambda: not found.jobs.is_active("search"), timeout=20_000)
+    assert panel.query.texts[1].startswith("not like ")
+    left = [m.time_s for m in panel.model.matches if m.recording_id == unwanted.recording_id]
+    assert unwanted.time_s not in left
+    panel.chip_removed.emit(0)  # nothing is wanted any more
+    assert not panel.query.texts
+    assert not panel.model.matches
+
+
+def test_the_lanes_show_how_alike_each_moment_is(found: Program) -> None:
+    lanes = {lane.recording_id: lane for lane in found.window.timeline.lanes}
+    best = found.window.search.model.matches[0]
+    curve = lanes[best.recording_id].curve
+    assert curve is not None
+    at = np.abs(curve[:, 0] - best.time_s).argmin()
+    assert curve[at, 1] == pytest.approx(best.score, abs=0.02)
+    found.files.edit("remove", lambda p: edits.remove_recording(p, best.recording_id))
+    assert all(lane.curve is None for lane in found.window.timeline.lanes)
+
+
+def test_control_click_moves_one_recording_alone(found: Program, qtbot: QtBot) -> None:
+    reference = found.session.reference_id
+    before = found.player.own_times_s[reference]
+    match = found.window.search.model.matches[-1]
+    found.finding.search.open_alone(len(found.window.search.model.matches) - 1)
+    assert found.player.own_times_s[match.recording_id] == pytest.approx(match.time_s, abs=0.04)
+    assert found.player.own_times_s[reference] == before
+
+
+def test_a_recording_without_a_good_moment_says_so(found: Program) -> None:
+    panel, search = found.window.search, found.finding.search
+    entry = found.session.others[0]
+    result = SearchResult((), False, "All alike.", {}, {entry.id: (False, "0.41 is too little.")})
+    search._on_result(result, [entry.recording])
+    row = panel.model.index(0)
+    assert "no match" in row.data(Qt.ItemDataRole.DisplayRole)
+    assert row.data(Qt.ItemDataRole.ToolTipRole) == "0.41 is too little."
+    assert not row.flags() & Qt.ItemFlag.ItemIsSelectable
+
+
+def test_the_mouse_runs_through_the_second_before_and_after(found: Program, qtbot: QtBot) -> None:
+    panel = found.window.search
+    found.window.show_search()
+    position = next(n for n, m in enumerate(panel.model.matches) if None not in m.strip)
+    rect = panel.list.visualRect(panel.model.index(panel.model.row_of(position)))
+    still = panel.list.viewport().grab(rect).toImage()
+    qtbot.mouseMove(panel.list.viewport(), rect.topLeft() + QPoint(20, 40))
+    assert panel._delegate.hover is not None
+    assert panel.list.viewport().grab(rect).toImage() != still

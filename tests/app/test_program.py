@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QLabel, QMessageBox
 from app.actions import ActionId
 from app.bootstrap.finding import pixels_of
 from app.models.engine import engine_maker
+from app.models.searching import Role
 from app.models.session import Stage
 from carl_core.errors import ModelError
 from carl_core.playback.schedule import TimeBase
@@ -199,17 +200,17 @@ def test_a_tile_and_a_picture_can_be_searched(
     aligned: Program, qtbot: QtBot, tmp_path: Path
 ) -> None:
     panel = aligned.window.search
-    panel.frame_dropped.emit(aligned.session.entries[1].id)
+    panel.frame_dropped.emit(aligned.session.entries[1].id, Role.ONLY)
     qtbot.waitUntil(lambda: bool(panel.model.matches), timeout=60_000)
     assert panel.model.matches[0].recording_id == aligned.session.entries[0].id
     picture = write_png(tmp_path / "query.png", draw_frame(7))
-    panel.file_dropped.emit(picture or tmp_path / "query.png")
+    panel.file_dropped.emit(picture or tmp_path / "query.png", Role.ONLY)
     qtbot.waitUntil(lambda: len(panel.model.matches) == 2, timeout=60_000)
     image = QImage(8, 8, QImage.Format.Format_RGB32)
     image.fill(0xFF102030)
     QGuiApplication.clipboard().setImage(image)
     aligned.actions[ActionId.FIND_PASTED].trigger()
-    qtbot.waitUntil(lambda: "pasted" in panel._query_text.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "pasted" in " ".join(panel.query.texts), timeout=60_000)
     qtbot.waitUntil(lambda: len(panel.model.matches) == 2, timeout=60_000)
 
 

@@ -10,11 +10,11 @@ from PySide6.QtWidgets import QPushButton
 
 from app.faults.messages import Choice, Message, Severity
 from app.models.matches import MatchesModel
+from app.models.searching import MIDDLE, Match, MatchGroup, QueryChip, Role
 from app.models.viewstate import (
     HeatmapPicture,
     JobLine,
     Lane,
-    Match,
     PairChoice,
     Thumbnail,
     TileState,
@@ -27,7 +27,7 @@ from app.views.grid import TileGrid, best_columns
 from app.views.heatmap import HeatmapPanel, viridis_table
 from app.views.keys import KeySheet
 from app.views.painting import FRAME_MIME
-from app.views.search_panel import SearchPanel
+from app.views.search import SearchPanel
 from app.views.status_bar import StatusBar
 from app.views.timeline import Timeline
 from carl_core.video.reader import Frame
@@ -276,11 +276,15 @@ def match(position: int) -> Match:
     return Match("b", "B", 1, "b.mp4", position * 10, position / 2, 0.9 - position / 10)
 
 
+def group(*matches: Match) -> MatchGroup:
+    return MatchGroup("B", 1, "b.mp4", matches, is_good=True)
+
+
 def test_matches_model_keeps_the_rules(qtbot: QtBot, qtmodeltester: object) -> None:
     model = MatchesModel()
-    model.set_matches((match(0), match(1)))
+    model.set_groups((group(match(0), match(1)),))
     qtmodeltester.check(model)  # type: ignore[attr-defined]
-    model.set_picture(1, "picture", Thumbnail(0.5, np.zeros((4, 4, 3), dtype=np.uint8)))
+    model.set_picture(1, MIDDLE, Thumbnail(0.5, np.zeros((4, 4, 3), dtype=np.uint8)))
     assert model.matches[1].picture is not None
     assert model.data(model.index(0), Qt.ItemDataRole.AccessibleTextRole)
 
@@ -290,20 +294,20 @@ def test_search_panel_shows_matches_and_jumps(qtbot: QtBot) -> None:
     qtbot.addWidget(panel)
     panel.resize(420, 600)
     panel.show()
-    panel.set_query("A at 0:01", np.full((60, 90, 3), 120, dtype=np.uint8))
+    panel.set_query((QueryChip("A at 0:01", np.full((60, 90, 3), 120, dtype=np.uint8)),))
     panel.set_busy("Searching…")
-    panel.set_matches((match(0), match(1)), convincing=True, reason="It stands out.")
+    panel.set_matches((group(match(0), match(1)),), convincing=True, reason="It stands out.")
     panel.set_busy("")
     panel.set_match_picture(
-        0, "picture", Thumbnail(0.0, np.full((40, 60, 3), (200, 30, 30), np.uint8))
+        0, MIDDLE, Thumbnail(0.0, np.full((40, 60, 3), (200, 30, 30), np.uint8))
     )
     assert panel.list.isVisible()
     assert "2 moments" in panel.verdict.text()
-    row = panel.list.visualRect(panel.model.index(0))
+    row = panel.list.visualRect(panel.model.index(1))
     picture = painted(panel.list.viewport()).pixelColor(row.left() + 70, row.center().y())
     assert picture.red() > 180
     with qtbot.waitSignal(panel.match_chosen) as blocker:
-        second = panel.list.visualRect(panel.model.index(1)).center()
+        second = panel.list.visualRect(panel.model.index(2)).center()
         qtbot.mouseClick(panel.list.viewport(), Qt.MouseButton.LeftButton, pos=second)
     assert blocker.args == [1]
 
@@ -312,7 +316,7 @@ def test_nothing_convincing_is_said_first(qtbot: QtBot) -> None:
     panel = SearchPanel()
     qtbot.addWidget(panel)
     panel.show()
-    panel.set_matches((match(0),), convincing=False, reason="All are alike.")
+    panel.set_matches((group(match(0)),), convincing=False, reason="All are alike.")
     assert "Nothing convincing" in panel.verdict.text()
     assert "All are alike." in panel.verdict.text()
 
@@ -337,12 +341,12 @@ def test_tiles_files_and_pictures_can_be_dropped_on_the_search(
     tile.setData(FRAME_MIME, b"b")
     with qtbot.waitSignal(panel.frame_dropped) as blocker:
         _drop(panel, tile)
-    assert blocker.args == ["b"]
+    assert blocker.args == ["b", Role.ONLY]
     file = QMimeData()
     file.setUrls([QUrl.fromLocalFile(str(tmp_path / "x.png"))])
     with qtbot.waitSignal(panel.file_dropped) as blocker:
         _drop(panel, file)
-    assert blocker.args == [tmp_path / "x.png"]
+    assert blocker.args == [tmp_path / "x.png", Role.ONLY]
     picture = QMimeData()
     picture.setImageData(QImage(QSize(4, 4), QImage.Format.Format_RGB32))
     with qtbot.waitSignal(panel.pixels_dropped):

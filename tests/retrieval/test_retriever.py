@@ -142,3 +142,32 @@ def test_strangers_are_the_yardstick_where_nothing_stands_out() -> None:
     other = Retriever({"a": recording(searched)}, strangers=[searched]).search(blurred)
     assert not other.convincing
     assert "would convince" in other.reason
+
+
+def test_what_looks_more_like_the_unwanted_is_no_hit() -> None:
+    first, second = np.eye(4, dtype=np.float32)[:2]
+    between = (first + second) / np.sqrt(2)
+    rows = np.stack([np.eye(4, dtype=np.float32)[2]] * 60)
+    rows[10], rows[40] = first, between * 0.98
+    rows[25] = second
+    found = Retriever({"a": recording(rows)}).search(Query(between[None]), k=3)
+    assert found.hits[0].frame == 120
+    left = Retriever({"a": recording(rows)}).search(Query(between[None], unlike=second[None]), k=3)
+    assert 75 not in [hit.frame for hit in left.hits]
+    assert left.hits[0].frame == 120
+    none = Retriever({"a": recording(rows[:1])}).search(Query(rows[1:2], unlike=rows[:1]), k=3)
+    assert len(none.hits) == 1  # exactly as much alike: not more
+
+
+def test_each_recording_has_its_own_verdict() -> None:
+    chance = np.random.default_rng(3)
+    quiet = chance.normal(size=(300, 16)).astype(np.float32)
+    loud = quiet.copy()
+    wanted = np.ones((1, 16), dtype=np.float32)
+    loud[100] = wanted[0] * 4
+    found = Retriever({"has": recording(loud), "lacks": recording(quiet)}).search(
+        Query(wanted), k=50
+    )
+    assert found.convincing
+    assert found.verdicts["has"][0]
+    assert not found.verdicts["lacks"][0]

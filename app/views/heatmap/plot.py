@@ -150,11 +150,20 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         room = self.box.sceneBoundingRect()
         across = (reference_s - point.x()) / max(1e-9, right - left) * room.width()
         up = (other_s - point.y()) / max(1e-9, top - bottom) * room.height()
-        away = np.hypot(across, up)
+        if len(across) == 1:
+            across, up, reference_s = (np.repeat(a, 2) for a in (across, up, reference_s))
+        # To each piece between two samples: these may lie many pixels apart.
+        dx, dy = np.diff(across), np.diff(up)
+        length = np.maximum(dx * dx + dy * dy, 1e-12)
+        share = np.clip(-(across[:-1] * dx + up[:-1] * dy) / length, 0.0, 1.0)
+        away = np.hypot(across[:-1] + share * dx, up[:-1] + share * dy)
         if not np.isfinite(away).any():
             return None
         nearest = int(np.nanargmin(away))
-        return float(reference_s[nearest]) if away[nearest] <= reach else None
+        if away[nearest] > reach:
+            return None
+        step_s = reference_s[nearest + 1] - reference_s[nearest]
+        return float(reference_s[nearest] + share[nearest] * step_s)
 
     def apply_theme(self) -> None:
         """Draw in the theme's colours."""
