@@ -12,7 +12,7 @@ from PySide6.QtCore import QByteArray, QSettings
 
 Value = TypeVar("Value", bool, int, float, str, QByteArray)
 
-LAYOUT_VERSION = 3
+LAYOUT_VERSION = 4
 """Raise it when docks or toolbars change: a layout of another version is not restored."""
 
 

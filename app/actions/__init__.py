@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QObject, Qt
+from PySide6.QtCore import QObject, Qt
 from PySide6.QtGui import QAction, QActionGroup, QIcon, QKeySequence
 
 from app.actions.align_rows import ALIGN_ROWS
@@ -25,6 +25,7 @@ from app.actions.marker_rows import MARKER_ROWS
 from app.actions.play_rows import PLAY_ROWS
 from app.actions.spec import MENUS, ActionId, ActionSpec
 from app.actions.view_rows import VIEW_ROWS
+from app.actions.words import plain_text, text_of, tip_of, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -46,6 +47,8 @@ __all__ = [
     "overrides_from_text",
     "overrides_to_text",
     "plain_text",
+    "text_of",
+    "tip_of",
     "tooltip",
     "translated",
 ]
@@ -65,20 +68,10 @@ ACTIONS: tuple[ActionSpec, ...] = (
 SPECS: Mapping[ActionId, ActionSpec] = {spec.id: spec for spec in ACTIONS}
 
 
-def translated(text: str) -> str:
-    """Translate a text of the table."""
-    return QCoreApplication.translate("Actions", text)
-
-
-def plain_text(spec: ActionSpec) -> str:
-    """Return the action's text without mnemonic and dots, for key sheet and buttons."""
-    return translated(spec.text).replace("&", "").rstrip("…")
-
-
 def tooltip(spec: ActionSpec, keys: Sequence[str] | None = None) -> str:
     """Return the tip with the first key behind it; ``keys`` None = those of the table."""
     own = spec.keys if keys is None else keys
-    tip = translated(spec.tip)
+    tip = tip_of(spec)
     return f"{tip} ({native_key(own[0])})" if own else tip
 
 
@@ -102,7 +95,7 @@ def make_actions(parent: QObject, icon: Callable[[str], QIcon]) -> dict[ActionId
     actions: dict[ActionId, QAction] = {}
     groups: dict[str, QActionGroup] = {}
     for spec in ACTIONS:
-        action = QAction(translated(spec.text), parent)
+        action = QAction(text_of(spec), parent)
         action.setObjectName(f"action-{spec.id.value}")
         action.setShortcuts([QKeySequence(key) for key in spec.keys])
         action.setShortcutContext(Qt.ShortcutContext.WindowShortcut)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from app.actions.effective import normal_key
 from app.actions.spec import MENUS
+from app.actions.words import text_of, tip_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,9 +32,9 @@ def keys_page(specs: Iterable[ActionSpec]) -> str:
         parts.append(f"## {menu.replace('&', '')}\n")
         parts.append("| Command | Keys | What it does |\n|---|---|---|")
         for spec in own:
-            name = spec.text.replace("&", "")
+            name = text_of(spec).replace("&", "")
             keys = " or ".join(_code(normal_key(key)) for key in spec.keys)
-            parts.append(f"| {name} | {keys} | {spec.tip} |")
+            parts.append(f"| {name} | {keys} | {tip_of(spec)} |")
         parts.append("")
     return "\n".join(parts)
 

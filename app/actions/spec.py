@@ -179,6 +179,7 @@ class ActionSpec:
     repeats : whether holding the key repeats it
     starts_section : whether a line stands above it in the menu
     short : text on a toolbar button, "" = ``text`` without mnemonic
+    number : stands where text and tip say %1, None = they do not
     """
 
     id: ActionId
@@ -192,3 +193,4 @@ class ActionSpec:
     repeats: bool = False
     starts_section: bool = False
     short: str = ""
+    number: int | None = None

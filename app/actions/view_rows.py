@@ -98,13 +98,12 @@ VIEW_ROWS: tuple[ActionSpec, ...] = (
     *(
         ActionSpec(
             which,
-            QT_TRANSLATE_NOOP("Actions", "Recording %1").replace("%1", str(number)),
-            QT_TRANSLATE_NOOP(
-                "Actions", "Make recording %1 the active one; held: show it alone."
-            ).replace("%1", str(number)),
+            QT_TRANSLATE_NOOP("Actions", "Recording %1"),
+            QT_TRANSLATE_NOOP("Actions", "Make recording %1 the active one; held: show it alone."),
             (str(number),),
             MENU_VIEW,
             starts_section=number == 1,
+            number=number,
         )
         for number, which in enumerate(_TILES, 1)
     ),

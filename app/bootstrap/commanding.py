@@ -17,6 +17,7 @@ from app.actions import (
     overrides_from_text,
     overrides_to_text,
     plain_text,
+    tip_of,
     tooltip,
     translated,
 )
@@ -81,7 +82,7 @@ class CommandsFeature(Feature):
                 spec.id,
                 plain_text(spec),
                 translated(spec.menu).replace("&", ""),
-                translated(spec.tip),
+                tip_of(spec),
                 tuple(native_key(k) for k in self.keymap.keys[spec.id]),
                 self._why_not(spec.id),
                 action.isChecked() if action.isCheckable() else None,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from app.actions import ActionId
 from app.bootstrap.choosing import choose_files, choose_target
 from app.bootstrap.parts import Feature
-from app.faults.messages import describe
+from app.faults.messages import Message, Severity, describe
 from app.models.viewstate import LaneMark
 from app.presenters.markers import MarkersPresenter
 from carl_core.atomic import write_atomic
@@ -58,6 +58,7 @@ class MarkingFeature(Feature):
         panel.accepted.connect(self.markers.accept)
         panel.import_wanted.connect(self._import)
         panel.export_wanted.connect(self._export)
+        parts.opening.labels_offered.connect(self._on_labels)
         panel.phases_export_wanted.connect(self._export_phases)
 
     def handlers(self) -> Handlers:
@@ -98,6 +99,18 @@ class MarkingFeature(Feature):
     def _add_phase(self) -> None:
         self.parts.window.show_markers()
         self.markers.add_phase()
+
+    def _on_labels(self, path: Path) -> None:
+        """Read markers that were dropped on the window."""
+        if self.parts.session.entries:
+            self.parts.window.show_markers()
+            self.markers.read(path)
+            return
+        text = self.tr(
+            "“{name}” holds markers, and there is no recording yet. Add the recording first, then "
+            "drop it again."
+        ).format(name=path.name)
+        self.parts.reporter.report(Message(text, Severity.INFO, topic="markers"))
 
     def _import(self) -> None:
         choose_files(

@@ -10,7 +10,7 @@ from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtWidgets import QApplication, QMenu
 
 from app import settings as keys
-from app.actions import SPECS, ActionId, bind, make_actions, translated
+from app.actions import SPECS, ActionId, bind, make_actions, text_of
 from app.bootstrap.adapting import AdaptingFeature
 from app.bootstrap.aligning import AligningFeature
 from app.bootstrap.arranging import LayoutsFeature
@@ -391,7 +391,7 @@ class Program(QObject):
             (ActionId.UNDO, stack.undoText(), stack.canUndo()),
             (ActionId.REDO, stack.redoText(), stack.canRedo()),
         ):
-            word = translated(SPECS[which].text)
+            word = text_of(SPECS[which])
             self.actions[which].setText(f"{word}: {text}" if text else word)
             self.actions[which].setEnabled(can)
 

@@ -14,6 +14,7 @@ class Kind(Enum):
     ALIGNMENT = "json"
     TABLE = "csv"
     HEATMAP = "heatmap.png"
+    TIMELINE = "otio"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class ExportOffer:
     has_marks : whether there are markers
     sound : why there is no sound, "" = there is
     heatmap : why there is no heatmap, "" = there is
+    timeline : why no timeline can be written, "" = it can
     """
 
     view: str
@@ -57,3 +59,4 @@ class ExportOffer:
     has_marks: bool
     sound: str = ""
     heatmap: str = ""
+    timeline: str = ""

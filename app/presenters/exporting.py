@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.models.exporting import ExportChoice, ExportOffer, Kind
+from carl_core.export.otio import is_available as otio_available
 from carl_core.playback.schedule import Schedule, TimeBase
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ KEY = "export"
 
 
 class ExportingPresenter(QObject):
-    """One export at a time.
+    """One export at a time; further ones wait in line, as they were asked for.
 
     Signals
     -------
@@ -52,6 +53,7 @@ class ExportingPresenter(QObject):
         self._jobs = jobs
         self._engine = engine
         self._reporter = reporter
+        self._waiting: list[tuple[Callable[[Job[Path]], Path], Path]] = []
 
     def offer(self) -> ExportOffer:
         """Return what can be chosen now."""
@@ -68,6 +70,7 @@ class ExportingPresenter(QObject):
             has_marks=bool(self._project.project.markers),
             sound=sound,
             heatmap=heatmap,
+            timeline="" if otio_available() else self.tr("install the extra “timeline”"),
         )
 
     def suggestion(self, kind: Kind) -> str:
@@ -78,12 +81,6 @@ class ExportingPresenter(QObject):
 
     def write(self, choice: ExportChoice, path: Path) -> None:
         """Write what was chosen to ``path``."""
-        if self._jobs.is_active(KEY):
-            self._say(
-                self.tr("An export is running already. Wait for it, or cancel it first."),
-                Severity.WARNING,
-            )
-            return
         if choice.kind is Kind.VIDEO:
             self._write_video(choice, path)
         elif choice.kind is Kind.STILL:
@@ -150,13 +147,17 @@ class ExportingPresenter(QObject):
         reference = self._session.entry(self._session.reference_id)
         if schedule is None or reference is None:
             return
-        mapped = self._mapped()
+        mapped, marks = self._mapped(), self._marks()
 
         def work(_job: Job[Path]) -> Path:
             if kind is Kind.TABLE:
                 from carl_core.export.table import write_table
 
                 return write_table(path, schedule)
+            if kind is Kind.TIMELINE:
+                from carl_core.export.otio import write_timeline
+
+                return write_timeline(path, schedule, marks)
             from carl_core.alignment.files import write_alignment
 
             encoder = self._engine.get().encoder
@@ -191,12 +192,7 @@ class ExportingPresenter(QObject):
                 schedule.master_time_of(whole.reference.id, t) for t in (loop.start_s, loop.end_s)
             ]
             span = ends[0] or 0.0, schedule.duration_s if ends[1] is None else ends[1]
-        marks: tuple[tuple[str, str, float, float], ...] = ()
-        if choice.has_marks:
-            marks = tuple(
-                (m.recording, m.name, m.start.time_s, m.end_s)
-                for m in self._project.project.markers
-            )
+        marks = self._marks() if choice.has_marks else ()
         return schedule, RenderOptions(
             layout=layout,
             height=choice.height,
@@ -214,20 +210,52 @@ class ExportingPresenter(QObject):
             e for e in self._session.others if e.alignment is not None and e.embeddings is not None
         ]
 
+    def _marks(self) -> tuple[tuple[str, str, float, float], ...]:
+        """Markers and phases: recording, name, own seconds."""
+        return tuple(
+            (m.recording, m.name, m.start.time_s, m.end_s) for m in self._project.project.markers
+        )
+
     def _submit(self, work: Callable[[Job[Path]], Path], path: Path) -> None:
+        self._waiting.append((work, path))
+        if self._jobs.is_active(KEY):
+            self._say(
+                self.tr("{name} waits until the export before it is written.").format(
+                    name=path.name
+                ),
+                Severity.INFO,
+            )
+        else:
+            self._next()
+
+    def _next(self) -> None:
+        if not self._waiting:
+            return
+        work, path = self._waiting.pop(0)
         self._jobs.submit(
             work,
             key=KEY,
             title=self.tr("Exporting {name}").format(name=path.name),
             holds_window=True,
             done=self._on_done,
-            failed=lambda error: self._reporter.report(describe(error)),
-            cancelled=lambda: self._say(
-                self.tr("The export was cancelled; no file was left."), Severity.INFO
-            ),
+            failed=self._on_failed,
+            cancelled=self._on_cancelled,
         )
 
+    def _on_failed(self, error: Exception) -> None:
+        self._reporter.report(describe(error))
+        self._next()
+
+    def _on_cancelled(self) -> None:
+        text = self.tr("The export was cancelled; no file was left.")
+        if self._waiting:
+            names = ", ".join(path.name for _, path in self._waiting)
+            text += " " + self.tr("Still to be written: {names}.").format(names=names)
+        self._say(text, Severity.INFO)
+        self._next()
+
     def _on_done(self, path: Path) -> None:
+        self._next()
         choice = Choice(self.tr("Show in folder"), lambda: self.folder_wanted.emit(path))
         self._reporter.report(
             Message(

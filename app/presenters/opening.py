@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.models.project import ProjectModel
     from carl_core.video.recording import Recording
 
+LABEL_SUFFIXES = frozenset({".eaf", ".csv", ".json"})
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset(
     {".mp4", ".mov", ".m4v", ".mkv", ".webm", ".avi", ".mts", ".m2ts", ".ts", ".mpg", ".mpeg"}
@@ -57,12 +58,14 @@ class OpeningPresenter(QObject):
     Signals
     -------
     image_offered(Path) : a picture came where recordings were expected
+    labels_offered(Path) : so did a file of markers
     project_offered(Path) : a project file did
     found(Recording) : a recording that is part of the project is open
     changed() : something is opened, or is over
     """
 
     image_offered = Signal(object)
+    labels_offered = Signal(object)
     project_offered = Signal(object)
     found = Signal(object)
     changed = Signal()
@@ -101,6 +104,9 @@ class OpeningPresenter(QObject):
         for path in paths:
             if path.suffix.lower() in IMAGE_SUFFIXES:
                 self.image_offered.emit(path)
+                continue
+            if path.suffix.lower() in LABEL_SUFFIXES:
+                self.labels_offered.emit(path)
                 continue
             if path.suffix.lower() == SUFFIX:
                 self.project_offered.emit(path)
@@ -165,8 +171,9 @@ class OpeningPresenter(QObject):
     # Opening -----------------------------------------------------------------------------------
 
     def _submit_opening(self, opening: _Opening) -> None:
+        already = frozenset(Path(media.path) for media in self._project.project.recordings)
         self._jobs.submit(
-            lambda job: self._open(job, opening.path),
+            lambda job: self._open(job, opening.path, already),
             key=f"open:{self._openings_made}",
             title=self.tr("Opening {name}").format(name=_name(opening.path)),
             done=lambda found: self._on_opened(opening, found),
@@ -174,7 +181,7 @@ class OpeningPresenter(QObject):
             cancelled=lambda: self._on_open_over(opening),
         )
 
-    def _open(self, job: Job[_Found], path: Path) -> _Found:
+    def _open(self, job: Job[_Found], path: Path, already: frozenset[Path]) -> _Found:
         if path.is_dir():
             inside = videos_in(path)
             if not inside:
@@ -183,8 +190,11 @@ class OpeningPresenter(QObject):
                     "Open the video files themselves.",
                     path=path,
                 )
-            found = _Found(left_out=[_name(p) for p in inside[MOST_RECORDINGS:]])
-            for one in inside[:MOST_RECORDINGS]:
+            # What is open already takes its place, but need not be opened again.
+            room = MOST_RECORDINGS - len(already)
+            new = [p for p in inside if p.absolute() not in already]
+            found = _Found(left_out=[_name(p) for p in new[room:]])
+            for one in new[:room]:
                 try:
                     found.recordings.append(self._engine.get().open(one, monitor=job.monitor))
                 except MediaError as error:

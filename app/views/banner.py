@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_SHOWN = 3
 INFO_SHOWN_MS = 12_000
+CHOICE_SHOWN_MS = 45_000
+"""One with a button stays longer: the user may be on the way to it."""
 WIDEST = 760
 
 
@@ -82,11 +84,11 @@ class MessageBar(QFrame):
         if message.choices or message.details:
             outer.addLayout(self._buttons())
         outer.addWidget(self._details)
-        if message.severity is Severity.INFO and not message.choices:
+        if message.severity is Severity.INFO:
             self._timer = QTimer(self)
             self._timer.setSingleShot(True)
             self._timer.timeout.connect(self._on_close)
-            self._timer.start(INFO_SHOWN_MS)
+            self._timer.start(CHOICE_SHOWN_MS if message.choices else INFO_SHOWN_MS)
 
     def _buttons(self) -> QHBoxLayout:
         row = QHBoxLayout()

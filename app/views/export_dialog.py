@@ -51,15 +51,17 @@ class ExportDialog(QDialog):
             Kind.ALIGNMENT: self.tr("&Alignment, for CARL and programs (JSON)"),
             Kind.TABLE: self.tr("Alignment as a &table, frame by frame (CSV)"),
             Kind.HEATMAP: self.tr("&Heatmap with the path (PNG)"),
+            Kind.TIMELINE: self.tr("Timeline for &editing programs (OpenTimelineIO)"),
         }
+        missing = {Kind.HEATMAP: offer.heatmap, Kind.TIMELINE: offer.timeline}
         for number, (kind, name) in enumerate(names.items()):
             button = QRadioButton(name)
             button.setObjectName(f"export-{kind.name.lower()}")
             self._kinds.addButton(button, number)
             layout.addWidget(button)
-            if kind is Kind.HEATMAP and offer.heatmap:
+            if missing.get(kind):
                 button.setEnabled(False)
-                button.setText(f"{name} – {offer.heatmap}")
+                button.setText(f"{name} – {missing[kind]}")
         self._options = QWidget()
         form = QFormLayout(self._options)
         form.setContentsMargins(22, 6, 0, 0)
@@ -146,6 +148,9 @@ class ExportDialog(QDialog):
             Kind.ALIGNMENT: self.tr("Times, confidence and pins of every map; “carl” reads it."),
             Kind.TABLE: self.tr("Frame number, timestamp and seconds of every recording."),
             Kind.HEATMAP: self.tr("Of the reference and the active recording."),
+            Kind.TIMELINE: self.tr(
+                "One track per recording, cut where its speed changes; the files are not copied."
+            ),
         }
         self._note.setText(notes.get(kind, ""))
         self._note.setVisible(kind in notes)
@@ -176,4 +181,5 @@ def filters(kind: Kind, tr: Callable[[str], str]) -> list[str]:
         Kind.ALIGNMENT: [tr("Alignments (*.json)")],
         Kind.TABLE: [tr("Tables (*.csv)")],
         Kind.HEATMAP: [tr("Pictures (*.png)")],
+        Kind.TIMELINE: [tr("Timelines (*.otio)")],
     }[kind]

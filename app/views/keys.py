@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import ACTIONS, MENUS, effective_keys, native_key, plain_text, translated
+from app.actions import ACTIONS, MENUS, effective_keys, native_key, plain_text, tip_of, translated
 from app.models.fuzzy import fit
 from app.views.painting import digits_font
 
@@ -143,7 +143,7 @@ class KeySheet(QDialog):
             text.setProperty("role", "dim")
             keys.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
             for label in (keys, text):
-                label.setToolTip(translated(spec.tip))
+                label.setToolTip(tip_of(spec))
                 label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeading)
             grid.addWidget(keys, row, 0)
             grid.addWidget(text, row, 1)
@@ -156,7 +156,7 @@ class KeySheet(QDialog):
         found: set[ActionId] = set()
         for spec, keys, text in self._rows:
             own = [native_key(k) for k in self._keys[spec.id]]
-            is_found = fit(typed, plain_text(spec), *own, translated(spec.tip)) is not None
+            is_found = fit(typed, plain_text(spec), *own, tip_of(spec)) is not None
             keys.setVisible(is_found)
             text.setVisible(is_found)
             if is_found:

@@ -29,6 +29,7 @@ from app.actions import (
     native_key,
     normal_key,
     plain_text,
+    tip_of,
     translated,
 )
 from app.models.fuzzy import fit
@@ -213,7 +214,7 @@ class KeysPage(QWidget):
             for column, text in enumerate(texts):
                 item = self._item(row, column)
                 item.setText(text)
-                item.setToolTip(problem or translated(spec.tip))
+                item.setToolTip(problem or tip_of(spec))
                 is_red = bool(problem) and column >= _FIRST
                 colours = THEME.colours
                 item.setForeground(QColor(colours.error if is_red else colours.text))
@@ -242,7 +243,7 @@ class KeysPage(QWidget):
         keymap = effective_keys(ACTIONS, self._overrides)
         first = -1
         for row, spec in enumerate(ACTIONS):
-            is_found = fit(typed, plain_text(spec), translated(spec.tip)) is not None
+            is_found = fit(typed, plain_text(spec), tip_of(spec)) is not None
             is_found = is_found and (not key or key in keymap.keys[spec.id])
             self.table.setRowHidden(row, not is_found)
             if is_found and first < 0:

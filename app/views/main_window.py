@@ -5,7 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QByteArray, QChildEvent, QEvent, QMimeData, QSize, Qt, QUrl, Signal
+from PySide6.QtCore import (
+    QByteArray,
+    QChildEvent,
+    QDataStream,
+    QEvent,
+    QIODevice,
+    QMimeData,
+    QSize,
+    Qt,
+    QUrl,
+    Signal,
+)
 from PySide6.QtGui import (
     QAction,
     QCloseEvent,
@@ -14,6 +25,7 @@ from PySide6.QtGui import (
     QDropEvent,
     QImage,
     QPixmap,
+    QResizeEvent,
 )
 from PySide6.QtWidgets import (
     QComboBox,
@@ -57,6 +69,15 @@ if TYPE_CHECKING:
 
 TITLE = "CARL"
 FIRST_SIZE = QSize(1440, 900)
+_LAYOUT = "carl-layout"
+_VIEWS = (
+    ActionId.VIEW_GRID,
+    ActionId.VIEW_OVERLAY,
+    ActionId.VIEW_DIFFERENCE,
+    ActionId.VIEW_WIPE,
+)
+_NARROW_TOOLS = 1400
+"""Pixels; below, the views are icons without words, so that no tool is hidden."""
 
 
 class LanesArea(QScrollArea):
@@ -184,12 +205,7 @@ class MainWindow(QMainWindow):
         for which in (ActionId.BASE_REFERENCE, ActionId.BASE_MEAN, ActionId.BASE_NATIVE):
             bar.addAction(self.actions_by_id[which])
         bar.addSeparator()
-        for which in (
-            ActionId.VIEW_GRID,
-            ActionId.VIEW_OVERLAY,
-            ActionId.VIEW_DIFFERENCE,
-            ActionId.VIEW_WIPE,
-        ):
+        for which in _VIEWS:
             bar.addAction(self.actions_by_id[which])
         bar.addSeparator()
         bar.addAction(self.actions_by_id[ActionId.FIND_FRAME])
@@ -326,12 +342,23 @@ class MainWindow(QMainWindow):
         return self._pages.currentIndex() == 1
 
     def layout_state(self) -> QByteArray:
-        """Return where docks and toolbars are."""
-        return self.saveState()
+        """Return where docks, toolbars and the border over the lanes are."""
+        state = QByteArray()
+        stream = QDataStream(state, QIODevice.OpenModeFlag.WriteOnly)
+        stream.writeQString(_LAYOUT)
+        stream << self.saveState() << self._splitter.saveState()
+        return state
 
     def restore_layout(self, state: QByteArray) -> bool:
-        """Put docks and toolbars where they were; false when the state is of another window."""
-        is_restored = self.restoreState(state)
+        """Put everything where it was; false when the state is of another window."""
+        stream = QDataStream(state)
+        docks, splitter = QByteArray(), QByteArray()
+        is_ours = stream.readQString() == _LAYOUT
+        if is_ours:
+            stream >> docks >> splitter
+        is_restored = is_ours and self.restoreState(docks)
+        if is_restored:
+            self._splitter.restoreState(splitter)
         self._toolbar.setVisible(self.shows_recordings)
         self.banner.arrange()
         return is_restored
@@ -410,6 +437,19 @@ class MainWindow(QMainWindow):
             self.pixels_dropped.emit(picture)
         elif addresses := _addresses(data):
             self.addresses_dropped.emit(addresses)
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Leave words out where there is no room for them."""
+        super().resizeEvent(event)
+        is_narrow = self.width() < _NARROW_TOOLS
+        for which in _VIEWS:
+            button = self._toolbar.widgetForAction(self.actions_by_id[which])
+            if isinstance(button, QToolButton):
+                button.setToolButtonStyle(
+                    Qt.ToolButtonStyle.ToolButtonIconOnly
+                    if is_narrow
+                    else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+                )
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell whoever must stop, unless something has to be asked first."""

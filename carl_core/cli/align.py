@@ -16,6 +16,7 @@ from carl_core.alignment.together import TOGETHER_METHODS
 from carl_core.cli.console import message, progress_bar, result, result_json, tell_unmapped
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.export.heatmap import write_heatmap
+from carl_core.export.otio import write_timeline
 from carl_core.export.table import write_table
 from carl_core.export.video import render_video
 from carl_core.pipeline import alignment_file, snap_anchor
@@ -42,6 +43,9 @@ def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -
     )
     parser.add_argument("--json", action="store_true", help="print the alignment as JSON")
     parser.add_argument("--csv", action="store_true", help="write alignment.csv")
+    parser.add_argument(
+        "--otio", action="store_true", help="write alignment.otio (extra [timeline])"
+    )
     parser.add_argument("--plot", action="store_true", help="write heatmap.png")
     parser.add_argument("--video", action="store_true", help="write side_by_side.mp4")
     parser.add_argument(
@@ -149,7 +153,7 @@ def _snapped(
 def _output_folder(options: argparse.Namespace) -> Path | None:
     if options.output is not None:
         return Path(options.output)
-    if options.json and not (options.csv or options.plot or options.video):
+    if options.json and not (options.csv or options.otio or options.plot or options.video):
         return None
     stem = os.path.splitext(os.path.basename(options.reference))[0]  # noqa: PTH119, PTH122
     return Path(f"{stem}-aligned")
@@ -168,6 +172,8 @@ def _write(
     maps = {key: alignment.time_map for key, alignment in alignments.items()}
     if options.csv:  # the table holds every map, as the JSON does
         files.append(write_table(folder / "alignment.csv", Schedule(reference, others, maps)))
+    if options.otio:
+        files.append(write_timeline(folder / "alignment.otio", Schedule(reference, others, maps)))
     if options.plot:
         first = engine.embed(reference, sampling=options.rate)
         for number, other in enumerate(others, start=1):

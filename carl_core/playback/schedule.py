@@ -64,6 +64,11 @@ class Schedule:
         self._mean_grid = self._integrate_mean() if base is TimeBase.MEAN else None
 
     @property
+    def maps(self) -> Mapping[str, TimeMap]:
+        """Reference seconds to own seconds, by recording id; only of aligned recordings."""
+        return self._maps
+
+    @property
     def duration_s(self) -> float:
         """Length of the master time line, seconds."""
         if self._mean_grid is not None:

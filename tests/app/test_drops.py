@@ -8,6 +8,7 @@ from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QImage, QPixmap
 
 from app.presenters.opening import MOST_RECORDINGS, videos_in
+from carl_core.export.labels import Label, write_labels
 from tests.app.conftest import wait_settled
 from tests.helpers.videos import make_video
 
@@ -142,3 +143,36 @@ def test_plain_words_are_nothing(make_program: Callable[..., Program]) -> None:
     data.setText("see http://example.org for more")
     drop(program, data)
     assert texts == []
+
+
+def test_markers_dropped_on_the_window_are_read(
+    aligned: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    recording = aligned.session.entries[0].recording
+    labels = tmp_path / "labels.csv"
+    write_labels(labels, [Label(recording.name, "swing", 0.4, 0.4)])
+    aligned.opening.add_paths([labels])
+    qtbot.waitUntil(lambda: bool(aligned.project.project.markers), timeout=10_000)
+    assert [m.name for m in aligned.project.project.markers] == ["swing"]
+
+
+def test_markers_without_a_recording_say_what_to_do(
+    make_program: Callable[..., Program], tmp_path: Path
+) -> None:
+    program = make_program()
+    program.opening.add_paths([tmp_path / "labels.eaf"])
+    assert "Add the recording first" in program.window.banner.messages[-1].text
+
+
+def test_a_folder_takes_only_what_has_room_beside_what_is_open(
+    aligned: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(MOST_RECORDINGS):
+        make_video(folder / f"take{number}.mp4", frames=4 + number, fps=10, size=(64, 48))
+    aligned.opening.add_paths([folder])
+    wait_settled(qtbot, aligned, MOST_RECORDINGS)
+    text = "\n".join(m.text for m in aligned.window.banner.messages)
+    assert "take7.mp4, take8.mp4" in text
+    assert "take6.mp4" not in text

@@ -60,7 +60,7 @@ def test_in_and_out_cut_the_video(aligned: Program, qtbot: QtBot, tmp_path: Path
 
 
 def test_every_other_kind_is_written(aligned: Program, qtbot: QtBot, tmp_path: Path) -> None:
-    for kind in (Kind.STILL, Kind.ALIGNMENT, Kind.TABLE, Kind.HEATMAP):
+    for kind in (Kind.STILL, Kind.ALIGNMENT, Kind.TABLE, Kind.HEATMAP, Kind.TIMELINE):
         path = tmp_path / exporting(aligned).suggestion(kind)
         write(aligned, qtbot, ExportChoice(kind=kind, height=120), path)
         assert path.exists(), aligned.window.banner.messages
@@ -90,6 +90,16 @@ def test_cancelling_leaves_no_file(aligned: Program, qtbot: QtBot, tmp_path: Pat
     qtbot.waitUntil(lambda: not aligned.jobs.is_active("export"), timeout=60_000)
     assert not list(tmp_path.glob("*out*"))
     assert "cancelled" in "\n".join(m.text for m in aligned.window.banner.messages)
+
+
+def test_a_second_export_waits_its_turn(aligned: Program, qtbot: QtBot, tmp_path: Path) -> None:
+    first, second = tmp_path / "one.mp4", tmp_path / "two.png"
+    exporting(aligned).write(ExportChoice(height=120), first)
+    exporting(aligned).write(ExportChoice(kind=Kind.STILL, height=120), second)
+    assert "waits" in aligned.window.banner.messages[-1].text
+    qtbot.waitUntil(lambda: second.exists(), timeout=60_000)
+    qtbot.waitUntil(lambda: not aligned.jobs.is_active("export"), timeout=60_000)
+    assert first.exists()
 
 
 def test_a_folder_that_is_not_there_is_a_sentence(
