@@ -95,7 +95,7 @@ def main(folder: Path) -> None:
         shooter.shoot("nudged")
         program.player.clear_nudge(program.session.active_id)
         actions[ActionId.ZOOM_FIT].trigger()
-        pinning = program.aligning.pinning
+        pinning = program.mapping.pinning
         times = schedule.times_at(schedule.duration_s * 0.45)
         first, second = (times[e.id] or 0.0 for e in program.session.entries)
         pinning.add(first, second)
