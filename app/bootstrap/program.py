@@ -21,6 +21,7 @@ from app.bootstrap.exporting import ExportFeature
 from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
+from app.bootstrap.joined_views import RoomyTimeline, TilesAndTransport
 from app.bootstrap.lanes import LanesFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.mapping import MappingFeature
@@ -56,15 +57,13 @@ from carl_core.errors import CarlError
 from carl_core.project import edits
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
     from typing import Any
 
     from app.audio.output import Output
     from app.bootstrap.parts import Feature
     from app.models.engine import Engine
-    from app.models.viewstate import Lane, Thumbnail, Transport
-    from carl_core.video.reader import Frame
 
 log = logging.getLogger("carl.window")
 
@@ -117,7 +116,7 @@ class Program(QObject):
         self.actions = actions
         self.window = MainWindow(actions, SPEEDS)
         window = self.window
-        self.player = PlaybackPresenter(self.session, self.frames, _PlayerView(window), self)
+        self.player = PlaybackPresenter(self.session, self.frames, TilesAndTransport(window), self)
         self.opening = OpeningPresenter(self.project, self.jobs, self.engine, self.reporter, self)
         self.loading = LoadingPresenter(
             self.session,
@@ -149,7 +148,7 @@ class Program(QObject):
         )
         self.player.nudged.connect(self.tiles.refresh)
         self.timeline = TimelinePresenter(
-            self.session, self.jobs, self.player, _TimelineView(window), self
+            self.session, self.jobs, self.player, RoomyTimeline(window), self
         )
         self.status = StatusPresenter(self.jobs, window.status, self)
         self._leaving = Leaving(
@@ -414,41 +413,6 @@ class Program(QObject):
             self.opening.add_paths,
             is_many=True,
         )
-
-
-class _PlayerView:
-    """Tiles and play buttons in one."""
-
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
-
-    def show_frame(self, recording_id: str, frame: Frame, rate: float | None) -> None:
-        self._window.stage.show_frame(recording_id, frame, rate)
-
-    def set_counterpart(self, recording_id: str, has_counterpart: bool) -> None:
-        self._window.stage.set_counterpart(recording_id, has_counterpart)
-
-    def picture_size(self, recording_id: str) -> tuple[int, int]:
-        return self._window.stage.picture_size(recording_id)
-
-    def set_transport(self, transport: Transport) -> None:
-        self._window.transport.set_transport(transport)
-
-
-class _TimelineView:
-    """Lanes, with the window giving them room."""
-
-    def __init__(self, window: MainWindow) -> None:
-        self._window = window
-
-    def set_lanes(self, lanes: tuple[Lane, ...]) -> None:
-        self._window.set_lanes(lanes)
-
-    def add_thumbnail(self, recording_id: str, thumbnail: Thumbnail) -> None:
-        self._window.timeline.add_thumbnail(recording_id, thumbnail)
-
-    def set_playheads(self, times_s: Mapping[str, float | None]) -> None:
-        self._window.timeline.set_playheads(times_s)
 
 
 def _ignore(_value: object) -> None:

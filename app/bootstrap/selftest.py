@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QObject, QTimer, Signal
 
+from app.models.playing import TileFigures
 from app.models.session import Entry, Stage
-from app.presenters.playback import TileFigures
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

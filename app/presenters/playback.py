@@ -3,81 +3,30 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
-from app.models.viewstate import Transport
+from app.models.playing import TileFigures
+from app.models.playrange import PlayedRange
+from app.models.stepping import exact_time, fastest
+from app.presenters.readouts import MomentaryRates, TransportReadout
 from carl_core.playback.clock import PlaybackClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from app.models.playing import FrameSource, PlayerView
     from app.models.session import SessionModel
     from carl_core.arrays import Int64
-    from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
-    from carl_core.video.recording import Recording
 
 TICK_MS = 16
-READOUT_S = 0.12
-"""How often a tile's rate is measured while playing."""
-
-TRANSPORT_S = 0.04
-"""How often time and frame number are written while playing."""
-
 INSTANTS_AHEAD = 8
 """How many display instants ahead frames are decoded while playing."""
 
 SPEEDS = (0.1, 0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 4.0, 8.0)
-
-Size = tuple[int, int]
-
-
-class PlayerView(Protocol):
-    """The tiles and the play buttons, as playing sees them."""
-
-    def show_frame(self, recording_id: str, frame: Frame, rate: float | None) -> None:
-        """Show a picture in a tile."""
-        ...
-
-    def set_counterpart(self, recording_id: str, has_counterpart: bool) -> None:
-        """Dim a tile, or not."""
-        ...
-
-    def picture_size(self, recording_id: str) -> Size:
-        """Return the pixels (width, height) a tile's picture covers on the screen."""
-        ...
-
-    def set_transport(self, transport: Transport) -> None:
-        """Show time, speed and whether it plays."""
-        ...
-
-
-class FrameSource(Protocol):
-    """What playing needs of ``FrameService``."""
-
-    def want(self, recording_id: str, plan: tuple[int, ...], size: Size) -> None:
-        """Ask for frames."""
-        ...
-
-
-@dataclass
-class TileFigures:
-    """What a tile has shown since the figures were reset.
-
-    Attributes
-    ----------
-    shown : pictures shown
-    pts : different presentation timestamps among them
-    late : pictures whose time on the screen was over when they came
-    """
-
-    shown: int = 0
-    late: int = 0
-    pts: set[int] = field(default_factory=set)
 
 
 class PlaybackPresenter(QObject):
@@ -111,19 +60,16 @@ class PlaybackPresenter(QObject):
         self._speed = 1.0
         self._is_looping = False
         self._steps_shortest = False
-        self._range_s: tuple[float, float] | None = None
-        self._played_s = (0.0, 0.0)  # the same in master time
-        self._ticked_s = 0.0
+        self._range = PlayedRange()
         self._resumes_at: float | None = None
         self.own_times_s: dict[str, float | None] = {}
-        self._now = now
         self._free: dict[str, int] = {}
         self._nudges: dict[str, int] = {}
         self._is_synced = True
         self._due: dict[str, Int64] = {}
         self._due_from = (0.0, 1.0)
-        self._rates: dict[str, tuple[float, float | None]] = {}
-        self._transport_at = float("-inf")
+        self._rates = MomentaryRates(now)
+        self._readout = TransportReadout(self.clock, view, now)
         self._counterparts: dict[str, bool] = {}
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -151,11 +97,10 @@ class PlaybackPresenter(QObject):
                 i: frame.index for i, frame in self.shown.items() if i != self._session.active_id
             }
         self.clock.set_rate(self._speed if rate is None else rate)
-        start_s, end_s = self._played_s
-        is_at_out = self.clock.rate > 0 and abs(self.clock.time_s - end_s) < 2e-3
-        if self._range_s is not None and is_at_out:
-            self.clock.seek(start_s)
-        self._ticked_s = self.clock.time_s
+        begin_s = self._range.begin_again(self.clock.time_s, self.clock.rate)
+        if begin_s is not None:
+            self.clock.seek(begin_s)
+        self._range.tick(self.clock.time_s, self.clock.rate)
         self.clock.play()
         self._timer.start()
         self.refresh()
@@ -280,8 +225,8 @@ class PlaybackPresenter(QObject):
 
     def set_range(self, range_s: tuple[float, float] | None) -> None:
         """Play only this range, seconds of the reference; None = everything."""
-        if range_s != self._range_s:
-            self._range_s = range_s
+        if range_s != self._range.reference_s:
+            self._range.reference_s = range_s
             self._set_limits()
 
     def seek_end(self, *, is_end: bool) -> None:
@@ -304,7 +249,7 @@ class PlaybackPresenter(QObject):
         frame = index.frame_shown_at(time_s)
         at = schedule.master_time_of(recording_id, index.time_of(frame))
         if at is not None and 0 <= at <= schedule.duration_s:
-            self.seek(self._exact(schedule, recording_id, frame, at))
+            self.seek(exact_time(schedule, recording_id, frame, at))
         else:
             self.pause()
             self._free = {recording_id: frame}
@@ -354,7 +299,7 @@ class PlaybackPresenter(QObject):
             self._step_alone(recording.id, 0 if shown is None else shown, frames)
             return
         if self._steps_shortest:
-            recording = self._fastest(schedule, now_s, frames) or recording
+            recording = fastest(schedule, now_s, frames) or recording
         current = schedule.frames_at(now_s)[recording.id]
         if current is None:  # no counterpart here: step along the reference
             recording = schedule.reference
@@ -369,27 +314,7 @@ class PlaybackPresenter(QObject):
                 self._free = {recording.id: target}
                 self.refresh()
             return
-        self.seek(self._exact(schedule, recording.id, target, at))
-
-    def _fastest(self, schedule: Schedule, now_s: float, frames: int) -> Recording | None:
-        """Return the recording whose neighbouring frame is nearest in time; None = none has one."""
-        nearest: tuple[float, Recording] | None = None
-        direction = 1 if frames > 0 else -1
-        shown = schedule.frames_at(now_s)
-        for entry in self._session.entries:
-            recording, current = entry.recording, shown.get(entry.id)
-            if current is None or not 0 <= current + direction < len(recording.index):
-                continue
-            beside_s = recording.index.time_of(current + direction)
-            at = schedule.master_time_of(recording.id, beside_s)
-            if at is None or not 0 <= at <= schedule.duration_s + 1e-9:
-                continue
-            # From its own present frame: the clock may stand anywhere inside it.
-            here = schedule.master_time_of(recording.id, recording.index.time_of(current))
-            length_s = abs(at - (now_s if here is None else here))
-            if nearest is None or length_s < nearest[0]:
-                nearest = (length_s, recording)
-        return nearest[1] if nearest is not None else None
+        self.seek(exact_time(schedule, recording.id, target, at))
 
     def _step_alone(self, recording_id: str, frame: int, frames: int) -> None:
         entry = self._session.entry(recording_id)
@@ -397,14 +322,6 @@ class PlaybackPresenter(QObject):
         self._free[recording_id] = min(max(frame + frames, 0), len(entry.recording.index) - 1)
         self.refresh()
         self.nudged.emit()
-
-    def _exact(self, schedule: Schedule, recording_id: str, frame: int, at_s: float) -> float:
-        """Return a time next to ``at_s`` at which ``frame`` is shown, against rounding in a map."""
-        for nudge_s in (0.0, 1e-7, -1e-7, 1e-5, -1e-5, 1e-3, -1e-3):
-            near = min(max(at_s + nudge_s, 0.0), schedule.duration_s)
-            if schedule.frames_at(near)[recording_id] == frame:
-                return near
-        return at_s
 
     # Ticks -------------------------------------------------------------------------------------
 
@@ -480,7 +397,10 @@ class PlaybackPresenter(QObject):
             if due is not None and (due - frame.index) * self.clock.rate > 0:
                 figures.late += 1
         self.shown[recording_id] = frame
-        self._view.show_frame(recording_id, frame, self._rate(schedule, recording_id))
+        rate = None
+        if recording_id not in self._free:
+            rate = self._rates.at(schedule, recording_id, self.clock)
+        self._view.show_frame(recording_id, frame, rate)
 
     def _due_now(self, recording_id: str) -> int | None:
         """Return the frame that belongs on the screen at this moment, by the last tick's plan."""
@@ -492,22 +412,14 @@ class PlaybackPresenter(QObject):
         frame = int(due[min(max(at, 0), len(due) - 1)])
         return frame if frame >= 0 else None
 
-    def _rate(self, schedule: Schedule, recording_id: str) -> float | None:
-        """Return the momentary rate, while playing measured only as often as one can read."""
-        if recording_id in self._free:
-            return None
-        now = self._now()
-        measured_at, rate = self._rates.get(recording_id, (float("-inf"), None))
-        if not self.clock.is_playing or now - measured_at > READOUT_S:
-            rate = schedule.rate_of(recording_id, self.clock.time_s)
-            self._rates[recording_id] = (now, rate)
-        return rate
-
     def _on_tick(self) -> None:
         if not self.clock.is_playing:
             self._timer.stop()  # ran into the end
-        else:
-            self._stop_at_out()
+        elif not self._is_looping:
+            stop_s = self._range.tick(self.clock.time_s, self.clock.rate)
+            if stop_s is not None:
+                self.clock.seek(stop_s)
+                self.pause()
         self.refresh()
 
     # Keeping up with the session ---------------------------------------------------------------
@@ -519,7 +431,7 @@ class PlaybackPresenter(QObject):
             self.figures,
             self._counterparts,
             self._free,
-            self._rates,
+            self._rates.known,
             self._nudges,
         ):
             for recording_id in [i for i in known if i not in ids]:
@@ -539,58 +451,14 @@ class PlaybackPresenter(QObject):
         if schedule is None:
             return
         self.clock.set_limits(0.0, schedule.duration_s)
-        self._played_s = self._master_range(schedule)
-        start_s, end_s = self._played_s
+        self._range.follow(schedule)
+        start_s, end_s = self._range.master_s
         self.clock.set_loop(
             (start_s, end_s) if self._is_looping and end_s - start_s > 0.05 else None
         )
 
-    def _master_range(self, schedule: Schedule) -> tuple[float, float]:
-        """In and out in master time."""
-        if self._range_s is None:
-            return 0.0, schedule.duration_s
-        edges = [schedule.master_time_of(schedule.reference.id, t) for t in self._range_s]
-        start_s, end_s = (0.0 if t is None else t for t in edges)
-        return start_s, min(end_s, schedule.duration_s)
-
-    def _stop_at_out(self) -> None:
-        """Stop where the range ends, unless it was left by hand."""
-        if self._range_s is None or self._is_looping:
-            return
-        start_s, end_s = self._played_s
-        before_s, now_s = self._ticked_s, self.clock.time_s
-        self._ticked_s = now_s
-        if self.clock.rate > 0 and before_s < end_s <= now_s:
-            self._halt(max(start_s, end_s - 1e-3))  # the last frame of the range stays
-        elif self.clock.rate < 0 and now_s < start_s <= before_s:
-            self._halt(start_s)
-
-    def _halt(self, time_s: float) -> None:
-        self.clock.seek(time_s)
-        self.pause()
-
     def _show_transport(self, *, is_urgent: bool = True) -> None:
-        now = self._now()
-        if not is_urgent and now - self._transport_at < TRANSPORT_S:
-            return
-        self._transport_at = now
-        schedule = self._session.schedule
-        if schedule is None:
-            self._view.set_transport(Transport())
-            return
         entry = self._session.entry(self._session.active_id)
-        time_s = self.clock.time_s
-        frame = None
-        if entry is not None and (own_s := self.own_times_s.get(entry.id)) is not None:
-            frame = entry.recording.index.frame_shown_at(own_s)
-        self._view.set_transport(
-            Transport(
-                time_s=time_s,
-                duration_s=schedule.duration_s,
-                is_playing=self.clock.is_playing,
-                rate=self.clock.rate if self.clock.is_playing else self._speed,
-                frame=frame,
-                frames=len(entry.recording.index) if entry is not None else 0,
-                is_enabled=True,
-            )
-        )
+        own_s = None if entry is None else self.own_times_s.get(entry.id)
+        index = None if entry is None else entry.recording.index
+        self._readout.show(self._session.schedule, index, own_s, self._speed, is_urgent=is_urgent)

@@ -323,15 +323,25 @@ class SearchPresenter(QObject):
         )
 
     def _curves(self, result: SearchResult) -> dict[str, Float64]:
-        """Return what the lanes can draw: cosines below 0 are as unlike as 0."""
-        curves = {}
+        """Return what the lanes can draw: 0 = as alike as most of what was searched, 1 = the best.
+
+        The cosines of all moments lie close together; only their differences say something.
+        """
+        curves: dict[str, Float64] = {}
+        if not result.curves:
+            return curves
+        everything = np.concatenate(list(result.curves.values()))
+        usual, best = float(np.median(everything)), float(everything.max())
+        reach = max(best - usual, 1e-6)
         for recording_id, curve in result.curves.items():
             entry = self._session.entry(recording_id)
             if entry is None or entry.embeddings is None:
                 continue
             times_s = entry.embeddings.times_s
             if len(times_s) == len(curve):
-                curves[recording_id] = np.stack([times_s, np.clip(curve, 0.0, 1.0)], axis=1)
+                curves[recording_id] = np.stack(
+                    [times_s, np.clip((curve - usual) / reach, 0.0, 1.0)], axis=1
+                )
         return curves
 
     def _on_failed(self, error: Exception) -> None:

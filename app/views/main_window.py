@@ -28,20 +28,14 @@ from PySide6.QtGui import (
     QResizeEvent,
 )
 from PySide6.QtWidgets import (
-    QComboBox,
     QDockWidget,
     QFrame,
-    QLabel,
     QMainWindow,
     QMenu,
-    QScrollArea,
-    QSizePolicy,
     QSplitter,
     QStackedWidget,
     QTabBar,
     QTabWidget,
-    QToolBar,
-    QToolButton,
     QVBoxLayout,
     QWidget,
 )
@@ -53,12 +47,14 @@ from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
 from app.views.heatmap import HeatmapPanel
+from app.views.lanes_area import LanesArea
 from app.views.markers_panel import MarkersPanel
 from app.views.painting import FRAME_MIME
 from app.views.search import SearchPanel
 from app.views.stage import Stage
 from app.views.status_bar import StatusBar
 from app.views.timeline import Timeline
+from app.views.tools import Tools
 from app.views.training_panel import TrainingPanel
 from app.views.transport import TransportBar
 
@@ -70,36 +66,8 @@ if TYPE_CHECKING:
 TITLE = "CARL"
 FIRST_SIZE = QSize(1440, 900)
 _LAYOUT = "carl-layout"
-_VIEWS = (
-    ActionId.VIEW_GRID,
-    ActionId.VIEW_OVERLAY,
-    ActionId.VIEW_DIFFERENCE,
-    ActionId.VIEW_WIPE,
-)
 _NARROW_TOOLS = 1400
 """Pixels; below, the views are icons without words, so that no tool is hidden."""
-
-
-class LanesArea(QScrollArea):
-    """The timeline, scrollable when there are more lanes than room."""
-
-    def __init__(self, timeline: Timeline) -> None:
-        super().__init__()
-        self._timeline = timeline
-        self.setWidget(timeline)
-        self.setWidgetResizable(True)
-        self.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # the timeline in it has the keys
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-
-    def sizeHint(self) -> QSize:
-        """Return room for all lanes."""
-        return self._timeline.sizeHint()
-
-    def minimumSizeHint(self) -> QSize:
-        """Return room for one lane."""
-        return QSize(300, 70)
 
 
 class MainWindow(QMainWindow):
@@ -152,7 +120,9 @@ class MainWindow(QMainWindow):
         self.training = TrainingPanel()
         self.status = StatusBar()
         self._make_menus()
-        self._make_toolbar()
+        self._toolbar = Tools(actions, self)
+        self._toolbar.reference_chosen.connect(self.reference_chosen)
+        self.addToolBar(self._toolbar)
         self._make_centre()
         self.banner = BannerArea(self._pages)
         self._make_docks()
@@ -173,49 +143,6 @@ class MainWindow(QMainWindow):
                     if spec.starts_section:
                         menu.addSeparator()
                     menu.addAction(self.actions_by_id[spec.id])
-
-    def _make_toolbar(self) -> None:
-        bar = QToolBar(self.tr("Tools"))
-        bar.setObjectName("toolbar")
-        bar.setMovable(False)
-        bar.setIconSize(QSize(18, 18))
-        bar.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        bar.addAction(self.actions_by_id[ActionId.OPEN])
-        bar.addSeparator()
-        label = QLabel(self.tr("Reference"))
-        label.setProperty("role", "dim")
-        label.setContentsMargins(4, 0, 4, 0)
-        bar.addWidget(label)
-        self._references = QComboBox()
-        self._references.setObjectName("reference")
-        self._references.setAccessibleName(self.tr("Reference recording"))
-        self._references.setToolTip(self.tr("The recording all others are aligned to"))
-        self._references.setMinimumWidth(155)
-        self._references.setMaximumWidth(240)
-        self._references.activated.connect(self._on_reference)
-        label.setBuddy(self._references)
-        bar.addWidget(self._references)
-        bar.addAction(self.actions_by_id[ActionId.ALIGN])
-        bar.addSeparator()
-        label = QLabel(self.tr("Time"))
-        label.setProperty("role", "dim")
-        label.setContentsMargins(4, 0, 4, 0)
-        bar.addWidget(label)
-        for which in (ActionId.BASE_REFERENCE, ActionId.BASE_MEAN, ActionId.BASE_NATIVE):
-            bar.addAction(self.actions_by_id[which])
-        bar.addSeparator()
-        for which in _VIEWS:
-            bar.addAction(self.actions_by_id[which])
-        bar.addSeparator()
-        bar.addAction(self.actions_by_id[ActionId.FIND_FRAME])
-        bar.addAction(self.actions_by_id[ActionId.EXPORT])
-        for button in bar.findChildren(QToolButton):
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            if button.objectName() == "qt_toolbar_ext_button":
-                button.setAccessibleName(self.tr("More tools"))
-        self.addToolBar(bar)
-        self._toolbar = bar
 
     def _make_centre(self) -> None:
         lower = QWidget()
@@ -309,10 +236,7 @@ class MainWindow(QMainWindow):
 
     def set_references(self, choices: tuple[PairChoice, ...], current: str) -> None:
         """Offer the recordings that can be the reference."""
-        self._references.clear()
-        for choice in choices:
-            self._references.addItem(choice.text, choice.recording_id)
-        self._references.setCurrentIndex(max(0, self._references.findData(current)))
+        self._toolbar.set_references(choices, current)
 
     def show_search(self) -> None:
         """Bring the matches to the front."""
@@ -395,9 +319,6 @@ class MainWindow(QMainWindow):
         lower = min(wanted, int(height * 0.45))
         self._splitter.setSizes([height - lower, lower])
 
-    def _on_reference(self, index: int) -> None:
-        self.reference_chosen.emit(str(self._references.itemData(index)))
-
     # Events ------------------------------------------------------------------------------------
 
     def childEvent(self, event: QChildEvent) -> None:
@@ -441,15 +362,7 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave words out where there is no room for them."""
         super().resizeEvent(event)
-        is_narrow = self.width() < _NARROW_TOOLS
-        for which in _VIEWS:
-            button = self._toolbar.widgetForAction(self.actions_by_id[which])
-            if isinstance(button, QToolButton):
-                button.setToolButtonStyle(
-                    Qt.ToolButtonStyle.ToolButtonIconOnly
-                    if is_narrow
-                    else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-                )
+        self._toolbar.set_narrow(self.width() < _NARROW_TOOLS)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell whoever must stop, unless something has to be asked first."""

@@ -24,6 +24,7 @@ from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
 from app.resources.text import format_rate, format_time
 from app.resources.theme import THEME
+from app.views.over_picture import HEADER_HEIGHT, paint_chips, paint_note, paint_progress
 from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
 from app.views.zooming import Zooming
 
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from app.models.viewstate import TileState
     from carl_core.video.reader import Frame
 
-HEADER_HEIGHT = 30
 RESIZE_DELAY_MS = 120
 """Decoding to a new size waits until resizing pauses."""
 
@@ -172,13 +172,13 @@ class Tile(QWidget):
             self._paint_picture(painter)
         self._paint_header(painter)
         if self._state.chips:
-            self._paint_chips(painter)
+            paint_chips(painter, QRectF(self.rect()), self._state.chips)
         if not self._has_counterpart:
-            self._paint_note(painter, self.tr("No counterpart here"), is_strong=True)
+            paint_note(painter, QRectF(self.rect()), self.tr("No counterpart here"), is_strong=True)
         elif self._state.note:
-            self._paint_note(painter, self._state.note, is_strong=False)
+            paint_note(painter, QRectF(self.rect()), self._state.note, is_strong=False)
         if self._state.progress is not None:
-            self._paint_progress(painter, self._state.progress)
+            paint_progress(painter, QRectF(self.rect()), self._state, self._busy_step)
         if self._state.is_active:
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(QColor(THEME.colours.accent), 2))
@@ -306,69 +306,6 @@ class Tile(QWidget):
             )
             left += len(text) * width + 12
         painter.setFont(previous)
-
-    def _paint_chips(self, painter: QPainter) -> None:
-        """Write the map's kind and an unpinned nudge below the header."""
-        painter.setFont(self.font())
-        metrics = QFontMetricsF(self.font())
-        left, top = 8.0, HEADER_HEIGHT + 8.0
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        for text in self._state.chips:
-            room = self.width() - 16.0
-            shown = metrics.elidedText(text, Qt.TextElideMode.ElideRight, room - 16)
-            width = metrics.horizontalAdvance(shown) + 16
-            if left > 8 and left + width > self.width() - 8:
-                left, top = 8.0, top + 26
-            pill = QRectF(left, top, width, 22)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(0, 0, 0, 185))
-            painter.drawRoundedRect(pill, 6, 6)
-            painter.setPen(QColor("#ffd37a"))
-            painter.drawText(pill, Qt.AlignmentFlag.AlignCenter, shown)
-            left += width + 6
-
-    def _paint_note(self, painter: QPainter, text: str, *, is_strong: bool) -> None:
-        font = painter.font()
-        font.setBold(is_strong)
-        painter.setFont(font)
-        room = min(self.width() - 40.0, 460.0)
-        flags = Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap
-        bounds = QFontMetricsF(font).boundingRect(QRectF(0, 0, room, 400), flags, text)
-        pill = QRectF(0, 0, bounds.width() + 28, bounds.height() + 16)
-        if is_strong:
-            pill.moveCenter(QRectF(self.rect()).center())
-        else:
-            pill.moveCenter(QPointF(self.width() / 2, self.height() - 22 - pill.height() / 2))
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(Qt.PenStyle.NoPen)
-        painter.setBrush(QColor(0, 0, 0, 195))
-        painter.drawRoundedRect(pill, 8, 8)
-        painter.setPen(QColor("#ffffff"))
-        painter.drawText(pill, flags, text)
-
-    def _paint_progress(self, painter: QPainter, share: float) -> None:
-        if self._state.status:
-            strip = QRectF(0, self.height() - 30, self.width(), 30)
-            shade = QLinearGradient(strip.topLeft(), strip.bottomLeft())
-            shade.setColorAt(0.0, QColor(0, 0, 0, 0))
-            shade.setColorAt(0.5, QColor(0, 0, 0, 170))
-            shade.setColorAt(1.0, QColor(0, 0, 0, 215))
-            painter.fillRect(strip, shade)
-            painter.setPen(QColor("#f2f4f6"))
-            painter.drawText(
-                QRectF(10, self.height() - 27, self.width() - 20, 20),
-                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
-                self._state.status,
-            )
-        track = QRectF(0, self.height() - 5, self.width(), 3)
-        painter.fillRect(track, QColor(255, 255, 255, 60))
-        if share >= 0:
-            track.setWidth(track.width() * share)
-        else:
-            width = track.width() * 0.25
-            phase = (self._busy_step % 60) / 60
-            track = QRectF((self.width() + width) * phase - width, track.y(), width, 3)
-        painter.fillRect(track, QColor(THEME.colours.accent))
 
     # Events ------------------------------------------------------------------------------------
 

@@ -82,24 +82,19 @@ class MatchDelegate(QStyledItemDelegate):
         place.moveLeft(place.left() - BESIDE_WIDTH - 3)
         left = place.right() + 12
         room = card.right() - left - 10
-        draw_chip(painter, QRectF(left, card.top() + 9, 20, 19), match.letter, match.position)
-        painter.setPen(QColor(colours.text))
-        name = QFontMetricsF(painter.font()).elidedText(
-            match.name, Qt.TextElideMode.ElideMiddle, room - 28
-        )
         vertical = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        painter.drawText(QRectF(left + 28, card.top() + 8, room - 28, 21), vertical, name)
+        line = QRectF(left, card.top() + 14, room, 20)
         base = painter.font()
-        painter.setFont(digits_font(base))
         time_s = match.time_s if middle is None else middle.time_s
-        painter.drawText(QRectF(left, card.top() + 31, room, 18), vertical, format_time(time_s))
+        painter.setFont(digits_font(base, scale=1.1, is_bold=True))
+        painter.setPen(QColor(colours.text))
+        painter.drawText(line, vertical, format_time(time_s))
+        painter.setFont(digits_font(base))
         painter.setPen(QColor(colours.dim))
         painter.drawText(
-            QRectF(left, card.top() + 31, room, 18),
-            Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight,
-            f"f{match.frame}",
+            line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"f{match.frame}"
         )
-        self._paint_score(painter, QRectF(left, card.bottom() - 22, room, 14), match)
+        self._paint_score(painter, QRectF(left, card.bottom() - 28, room, 16), match)
         painter.restore()
 
     def _middle(self, row: int, match: Match) -> Thumbnail | None:
