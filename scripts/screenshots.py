@@ -51,6 +51,30 @@ class Shooter:
         sys.stdout.write(f"{path}\n")
 
 
+def shoot_map(shooter: Shooter, program: Program) -> None:
+    """Keep the map with both frames beside the cursor, and what else it can show."""
+    from PySide6.QtCore import QPoint
+
+    from app.models.mapkind import MapPicture
+
+    panel, heatmap = program.window.heatmap, program.mapping.heatmap
+    box = panel.plot.getPlotItem().getViewBox()
+    (left, right), (bottom, top) = box.viewRange()
+    # The cursor of a machine without a mouse: where it would be, and what it rests on.
+    at = panel.plot.mapFromScene(box.sceneBoundingRect().center())
+    panel._cursor_at = lambda: QPoint(at)  # type: ignore[method-assign]
+    panel.hovered.emit((left + right) / 2, (bottom + top) / 2)
+    shooter.wait(panel._frames.isVisible, 10_000)
+    shooter.shoot("cursor")
+    panel._leave()
+    for kind, name in ((MapPicture.COST, "cost"), (MapPicture.SELF_OTHER, "itself")):
+        heatmap.choose_picture(kind)
+        shooter.wait(lambda: not program.jobs.is_active("heatmap"))
+        shooter.shoot(name, panel)
+    heatmap.choose_picture(MapPicture.SIMILARITY)
+    shooter.wait(lambda: not program.jobs.is_active("heatmap"))
+
+
 def main(folder: Path) -> None:
     """Go through the states."""
     from PySide6.QtWidgets import QTabWidget
@@ -95,6 +119,13 @@ def main(folder: Path) -> None:
         shooter.shoot("nudged")
         program.player.clear_nudge(program.session.active_id)
         actions[ActionId.ZOOM_FIT].trigger()
+        schedule_s = schedule.duration_s
+        window.timeline.show_stretch(schedule_s * 0.45 - 0.5, schedule_s * 0.45 + 0.7)
+        shooter.wait(lambda: not program.jobs.is_active("thumbnails"), 20_000)
+        shooter.wait(limit_ms=500)
+        shooter.wait(lambda: not program.jobs.is_active("thumbnails"), 20_000)
+        shooter.shoot("lanes")
+        window.timeline.fit()
         pinning = program.mapping.pinning
         times = schedule.times_at(schedule.duration_s * 0.45)
         first, second = (times[e.id] or 0.0 for e in program.session.entries)
@@ -105,10 +136,16 @@ def main(folder: Path) -> None:
         box.setRange(xRange=(first - 5, first + 5), yRange=(second - 5, second + 5), padding=0)
         shooter.shoot("heatmap")
         window.heatmap.fit()
+        shoot_map(shooter, program)
         for _ in range(2):
             actions[ActionId.UNDO].trigger()
         shooter.wait(lambda: not program.loading.is_busy)
         actions[ActionId.FIND_FRAME].trigger()
+        shooter.wait(lambda: not program.jobs.is_active("search"))
+        program.player.seek(schedule_s * 0.2)
+        shooter.wait(lambda: program.player.is_up_to_date, 10_000)
+        actions[ActionId.FIND_UNLIKE].trigger()
+        shooter.wait(limit_ms=300)
         shooter.wait(lambda: not program.jobs.is_active("search"))
         shooter.shoot("matches")
         program.session.set_active(program.session.entries[0].id)
