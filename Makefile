@@ -86,5 +86,4 @@ keys:
 # The pictures of README and guide, from the real program on the bundled recordings.
 screenshots:
 	@$(UV) sync --quiet --inexact
-	QT_QPA_PLATFORM=offscreen $(RUN) carl-gui --demo --self-test docs/images/window.png
 	QT_QPA_PLATFORM=offscreen $(RUN) python -m scripts.screenshots docs/images

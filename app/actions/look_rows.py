@@ -85,7 +85,7 @@ LOOK_ROWS: tuple[ActionSpec, ...] = (
         ActionId.FULL_SCREEN,
         QT_TRANSLATE_NOOP("Actions", "&Full screen"),
         QT_TRANSLATE_NOOP("Actions", "Use the whole screen, or leave it."),
-        ("F11",),
+        ("F11", "Alt+Return"),
         MENU_VIEW,
         is_checkable=True,
         starts_section=True,

@@ -517,3 +517,11 @@ def test_a_tiny_encoder_aligns_a_recording_with_its_trimmed_copy(
     assert program.engine_state is not None
     assert "CPU" in program.help.diagnostics()
     assert pixels_of(program.window.grab().toImage()).shape[2] == 3
+
+
+def test_escape_leaves_the_full_screen(aligned: Program, qtbot: QtBot) -> None:
+    aligned.actions[ActionId.FULL_SCREEN].trigger()
+    assert aligned.window.isFullScreen()
+    qtbot.keyClick(aligned.window, Qt.Key.Key_Escape)
+    assert not aligned.window.isFullScreen()
+    assert not aligned.actions[ActionId.FULL_SCREEN].isChecked()
