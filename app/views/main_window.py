@@ -24,6 +24,7 @@ from PySide6.QtGui import (
     QDragLeaveEvent,
     QDropEvent,
     QImage,
+    QKeyEvent,
     QPixmap,
     QResizeEvent,
 )
@@ -363,6 +364,13 @@ class MainWindow(QMainWindow):
         """Leave words out where there is no room for them."""
         super().resizeEvent(event)
         self._toolbar.set_narrow(self.width() < _NARROW_TOOLS)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Leave the full screen with Escape, as everywhere."""
+        if event.key() == Qt.Key.Key_Escape and self.isFullScreen():
+            self.actions_by_id[ActionId.FULL_SCREEN].trigger()
+        else:
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Tell whoever must stop, unless something has to be asked first."""

@@ -8,6 +8,7 @@ from PySide6.QtCore import QMimeData, QPoint, QPointF, QRect, QRectF, QSize, Qt,
 from PySide6.QtGui import (
     QColor,
     QDrag,
+    QFocusEvent,
     QFontMetricsF,
     QImage,
     QKeyEvent,
@@ -346,6 +347,15 @@ class Tile(QWidget):
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Zoom at the cursor."""
         self.zooming.on_wheel(event)
+
+    def focusInEvent(self, event: QFocusEvent) -> None:
+        """Choose this recording when Tab comes to it."""
+        super().focusInEvent(event)
+        if event.reason() in (
+            Qt.FocusReason.TabFocusReason,
+            Qt.FocusReason.BacktabFocusReason,
+        ):
+            self.pressed.emit(self._state.recording_id)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Choose this recording with Return."""

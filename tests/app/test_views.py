@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import QMimeData, QPoint, QPointF, QSize, Qt, QUrl
-from PySide6.QtGui import QColor, QDropEvent, QGuiApplication, QImage
+from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QUrl
+from PySide6.QtGui import QColor, QDropEvent, QFocusEvent, QGuiApplication, QImage
 from PySide6.QtWidgets import QPushButton
 
 from app.faults.messages import Choice, Message, Severity
@@ -152,6 +152,20 @@ def test_a_lone_tile_asks_for_a_second(qtbot: QtBot) -> None:
         button.click()
     grid.set_tiles((tile_state("a"), tile_state("b", 1)))
     assert not button.isVisible()
+
+
+def test_tab_goes_from_tile_to_tile_and_chooses_them(qtbot: QtBot) -> None:
+    grid = TileGrid()
+    qtbot.addWidget(grid)
+    grid.resize(600, 300)
+    grid.show()
+    grid.set_tiles((tile_state("a"), tile_state("b", 1)))
+    chosen: list[str] = []
+    grid.tile_pressed.connect(chosen.append)
+    grid.tiles["a"].setFocus()
+    event = QFocusEvent(QEvent.Type.FocusIn, Qt.FocusReason.TabFocusReason)
+    grid.tiles["b"].focusInEvent(event)
+    assert chosen == ["b"]
 
 
 # Timeline --------------------------------------------------------------------------------------
