@@ -12,6 +12,8 @@ import numpy as np
 from carl_core.alignment.aligners import AlignOptions, align
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
+from carl_core.alignment.looks import Look, Pair
+from carl_core.alignment.nearby import resolve
 from carl_core.alignment.nullbank import bank_for, features_id
 from carl_core.alignment.together import (
     TOGETHER_METHODS,
@@ -89,6 +91,7 @@ class Engine:
         self._encoder: Encoder | None = None
         self._kept: dict[EmbeddingKey, Embeddings] = {}
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
+        self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
         self._store_notes: tuple[str, ...] = ()
         if store == "default":
@@ -192,6 +195,38 @@ class Engine:
             options=options or AlignOptions(),
             monitor=monitor,
         )
+
+    def align_near(
+        self,
+        previous: Alignment,
+        reference: Recording,
+        other: Recording,
+        anchors: Sequence[Anchor],
+        *,
+        options: AlignOptions | None = None,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment | None:
+        """Move anchors of an alignment at once: only what lies around them is solved anew.
+
+        For a pin that is being dragged; see ``alignment.nearby``. None where the whole must be
+        solved: call ``align``. The confidence is that of before.
+
+        Raises
+        ------
+        MediaError, ModelError, AlignmentError, Cancelled
+        """
+        options = options or AlignOptions()
+        first = self.embed(reference, sampling=sampling, monitor=monitor)
+        second = self.embed(other, sampling=sampling, monitor=monitor)
+        with self._lock:
+            kept = self._kept_pair
+        if kept is None or kept[0] is not first or kept[1] is not second:
+            pair = Pair(Look(first.vectors, options.centre), Look(second.vectors, options.centre))
+            kept = (first, second, pair)
+            with self._lock:
+                self._kept_pair = kept
+        return resolve(previous, kept[2], second.times_s, anchors, options, monitor=monitor)
 
     def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
         """Return the frames (T,) that embedding takes from a recording, without embedding it."""

@@ -90,6 +90,18 @@ class Engine(Protocol):
         """Align ``other`` to ``reference``."""
         ...
 
+    def align_near(
+        self,
+        previous: Alignment,
+        reference: Recording,
+        other: Recording,
+        anchors: Sequence[Anchor],
+        *,
+        monitor: Monitor | None = None,
+    ) -> Alignment | None:
+        """Solve anew only around anchors that changed; None = solve the whole."""
+        ...
+
     def search(
         self,
         query: Sequence[Any],

@@ -242,6 +242,15 @@ class SessionModel(QObject):
             self.entry_changed.emit(recording_id)
             self.schedule_changed.emit()
 
+    def set_preview(self, recording_id: str, alignment: Alignment) -> None:
+        """Play along a map while the one that is measured on the whole is still being made."""
+        entry = self._entries.get(recording_id)
+        if entry is not None and entry.alignment is not None:
+            self._entries[recording_id] = replace(entry, alignment=alignment)
+            self._schedule = None
+            self.entry_changed.emit(recording_id)
+            self.schedule_changed.emit()
+
     def forget_embeddings(self) -> None:
         """Take all embeddings and alignments out: another encoder is in use."""
         for entry in self._entries.values():

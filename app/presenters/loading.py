@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Signal
 
@@ -212,15 +212,32 @@ class LoadingPresenter(QObject):
             self._report(error)
             self._go_on()
 
-        self._jobs.submit(
-            lambda job: self._engine.get().align(
+        previous = other.alignment if not demands.masks else None
+
+        def work(job: Job[Alignment]) -> Alignment:
+            engine = self._engine.get()
+            if previous is not None:
+                # Something to see at once; what was measured on the whole follows.
+                near = engine.align_near(
+                    previous, first, second, demands.anchors, monitor=job.monitor
+                )
+                if near is not None:
+                    job.send(near)
+            return engine.align(
                 first,
                 second,
                 method=demands.method,
                 anchors=demands.anchors,
                 masks=demands.masks,
                 monitor=job.monitor,
-            ),
+            )
+
+        def preview(value: object) -> None:
+            self._session.set_preview(recording_id, cast("Alignment", value))
+
+        self._jobs.submit(
+            work,
+            received=preview,
             key=f"align:{recording_id}",
             title=self.tr("Aligning {name}").format(name=second.name),
             holds_window=True,

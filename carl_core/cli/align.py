@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _ANCHOR = re.compile(r"(?:(\d+):)?([0-9.]+)=([0-9.]+)")
 
 
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("align", help="align recordings in time")
     parser.add_argument("reference", metavar="REFERENCE")

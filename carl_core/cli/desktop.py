@@ -38,7 +38,7 @@ _MIME = f"""<?xml version="1.0" encoding="UTF-8"?>
 """
 
 
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "install-desktop", help="put the window into the desktop's menus (Linux)"

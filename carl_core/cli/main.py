@@ -7,12 +7,12 @@ convincing alignment, 130 interrupted.
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 import sys
 from typing import TYPE_CHECKING
 
-from carl_core.cli import align, desktop, maintenance, media, render, search
 from carl_core.cli.console import message
 from carl_core.errors import (
     AlignmentError,
@@ -30,11 +30,27 @@ if TYPE_CHECKING:
 
 OK, FAULT, USAGE, UNREADABLE, NOTHING, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
+COMMANDS: dict[str, tuple[str, str]] = {
+    "probe": ("media", "what is in a file"),
+    "embed": ("media", "embed recordings into the cache"),
+    "align": ("align", "align recordings in time"),
+    "search": ("search", "find the moments that look like a query"),
+    "render": ("render", "write the synchronised video"),
+    "transfer": ("render", "carry labels to the aligned recordings"),
+    "models": ("maintenance", "encoders at hand"),
+    "cache": ("maintenance", "the embeddings that are kept"),
+    "doctor": ("maintenance", "what works on this machine, and what does not"),
+    "install-desktop": ("desktop", "put the window into the desktop's menus (Linux)"),
+}
+"""Module and help of each command. Only the module of the one that runs is imported: numba, PyAV
+and ONNX Runtime take seconds to load, and help must come at once."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    parser = _parser()
-    options = parser.parse_args(arguments)
+    given = sys.argv[1:] if arguments is None else list(arguments)
+    parser = _parser(next((word for word in given if word in COMMANDS), None))
+    options = parser.parse_args(given)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.ERROR,
         format="%(levelname)s %(name)s: %(message)s",
@@ -70,18 +86,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return code
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(chosen: str | None) -> argparse.ArgumentParser:
+    """Return a parser that knows the arguments of the chosen command, and the others by name."""
     parser = argparse.ArgumentParser(
         prog="carl", description="See recordings of the same thing together, aligned in time."
     )
     parser.add_argument("--verbose", action="store_true", help="log every decision to stderr")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    media.add_commands(commands)
-    align.add_command(commands)
-    search.add_command(commands)
-    render.add_commands(commands)
-    maintenance.add_commands(commands)
-    desktop.add_command(commands)
+    if chosen is not None:
+        importlib.import_module(f"carl_core.cli.{COMMANDS[chosen][0]}").add_commands(commands)
+    for name, (_, text) in COMMANDS.items():
+        if name not in commands.choices:
+            commands.add_parser(name, help=text)
     return parser
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 _MOMENT = re.compile(r"(.+)@(\d+(?:\.\d*)?)(?:-(\d+(?:\.\d*)?))?", re.DOTALL)
 
 
-def add_command(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("search", help="find the moments that look like a query")
     parser.add_argument(

@@ -117,6 +117,17 @@ class FakeEngine:
             raw_other=np.arange(count),
         )
 
+    def align_near(
+        self,
+        previous: Alignment,
+        reference: Recording,
+        other: Recording,
+        anchors: Sequence[Anchor],
+        *,
+        monitor: Monitor | None = None,
+    ) -> Alignment | None:
+        return None
+
     def search(
         self,
         query: Sequence[Any],

@@ -1,0 +1,83 @@
+"""Anchors re-solve only their neighbourhood, and to the same path as solving everything."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from carl_core.alignment.aligners import AlignOptions, align_arrays
+from carl_core.alignment.alignment import Alignment, Anchor
+from carl_core.alignment.looks import Look, Pair
+from carl_core.alignment.nearby import resolve
+
+OPTIONS = AlignOptions(null_maps=0)
+
+
+def walk(count: int, seed: int) -> np.ndarray:
+    steps = np.random.default_rng(seed).normal(size=(count + 20, 24))
+    smooth = np.stack([np.convolve(c, np.hanning(9), mode="same") for c in steps.T], axis=1)
+    rows = smooth[10 : 10 + count]
+    return (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    vectors = walk(1500, 1)
+    at = np.linspace(0, 1, 1300) ** 1.1 * 1499
+    other = vectors[at.round().astype(int)]
+    noise = np.random.default_rng(2).normal(size=other.shape).astype(np.float32) * 0.05
+    return np.arange(1500) / 10, vectors, np.arange(1300) / 10, other + noise
+
+
+def solved(pair: tuple[np.ndarray, ...], anchors: list[Anchor]) -> Alignment:
+    return align_arrays(*pair, method="dtw", anchors=anchors, options=OPTIONS)
+
+
+def near(pair: tuple[np.ndarray, ...], old: Alignment, anchors: list[Anchor]) -> Alignment | None:
+    both = Pair(Look(pair[1], OPTIONS.centre), Look(pair[3], OPTIONS.centre))
+    return resolve(old, both, pair[2], anchors, OPTIONS)
+
+
+@pytest.mark.parametrize("shift_s", [0.0, 0.5, 2.0, -3.0])
+def test_it_is_the_path_of_the_whole_solution(pair: tuple[np.ndarray, ...], shift_s: float) -> None:
+    old = solved(pair, [])
+    anchors = [Anchor(70.0, float(old.time_map(70.0)) + shift_s)]
+    full, quick = solved(pair, anchors), near(pair, old, anchors)
+    assert quick is not None
+    np.testing.assert_array_equal(quick.raw_reference, full.raw_reference)
+    np.testing.assert_array_equal(quick.raw_other, full.raw_other)
+    both = np.isfinite(full.other_s) & np.isfinite(quick.other_s)
+    np.testing.assert_allclose(quick.other_s[both], full.other_s[both], atol=0.02)
+    assert (np.isfinite(full.other_s) == np.isfinite(quick.other_s)).all()
+    assert float(quick.time_map(70.0)) == pytest.approx(anchors[0].other_s, abs=1e-9)
+
+
+def test_a_moved_anchor_leaves_what_lies_beyond_its_neighbours(
+    pair: tuple[np.ndarray, ...],
+) -> None:
+    old = solved(pair, [])
+    at = {t: float(old.time_map(t)) for t in (40.0, 70.0, 100.0)}
+    pins = [Anchor(40.0, at[40.0]), Anchor(70.0, at[70.0]), Anchor(100.0, at[100.0])]
+    first = solved(pair, pins)
+    moved = [pins[0], Anchor(70.0, at[70.0] + 1.5), pins[2]]
+    quick = near(pair, first, moved)
+    assert quick is not None
+    outside = (first.reference_s < 30.0) | (first.reference_s > 110.0)
+    np.testing.assert_array_equal(quick.other_s[outside], first.other_s[outside])
+    full = solved(pair, moved)
+    np.testing.assert_array_equal(quick.raw_other, full.raw_other)
+    removed = near(pair, quick, [moved[0], moved[2]])
+    assert removed is not None
+    np.testing.assert_array_equal(removed.raw_other, solved(pair, [moved[0], moved[2]]).raw_other)
+
+
+def test_what_it_cannot_do_it_leaves(pair: tuple[np.ndarray, ...]) -> None:
+    old = solved(pair, [])
+    assert near(pair, old, []) is None  # nothing changed
+    assert near(pair, old, [Anchor(2.0, 2.0)]) is None  # the window reaches the open end
+    linear = align_arrays(*pair, method="linear", options=OPTIONS)
+    assert near(pair, linear, [Anchor(70.0, 65.0)]) is None
+    far = [Anchor(20.0, float(old.time_map(20.0))), Anchor(130.0, float(old.time_map(130.0)))]
+    quick = near(pair, old, far)
+    if quick is not None:
+        np.testing.assert_array_equal(quick.raw_other, solved(pair, far).raw_other)
