@@ -51,15 +51,25 @@ class SimilarityMap:
             cells = (cells + 1) // 2
         return level
 
+    def has_finer(self, columns_s: Range, rows_s: Range, *, side: int) -> bool:
+        """Whether a cell of this part is a mean of several, so that a peak may hide in it."""
+        return self.level_for(self._cells(columns_s, rows_s), side) > 0
+
     def is_base_enough(self, columns_s: Range, rows_s: Range) -> bool:
         """Whether the whole map as first shown has all the detail of this part."""
         base = self.level_for(max(self._pyramid.shape(0)), BASE_SIDE)
         return base == 0 or self.level_for(self._cells(columns_s, rows_s), DETAIL_SIDE) >= base
 
     def picture(
-        self, columns_s: Range, rows_s: Range, *, side: int, check: Callable[[], None] | None = None
+        self,
+        columns_s: Range,
+        rows_s: Range,
+        *,
+        side: int,
+        peak: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> HeatmapPicture:
-        """Compute one part; ``check`` raises to stop it."""
+        """Compute one part; ``check`` raises to stop it. ``peak``: the best of each cell."""
         level = self.level_for(self._cells(columns_s, rows_s), side)
         n_rows, n_columns = self._pyramid.shape(level)
         first_row, last_row = _span(rows_s, self._row_step_s * 2**level, n_rows)
@@ -70,7 +80,7 @@ class SimilarityMap:
             for c in range(first_column // size, (last_column - 1) // size + 1):
                 if check is not None:
                     check()
-                tile = self._pyramid.tile(level, r, c)
+                tile = self._pyramid.tile(level, r, c, peak=peak, check=check)
                 top, left = r * size - first_row, c * size - first_column
                 from_row, from_column = max(0, -top), max(0, -left)
                 part = tile[

@@ -15,6 +15,8 @@ from app.presenters.verdicts import verdict_on
 from carl_core.similarity.through import excess_cost
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from app.jobs import JobRunner
     from app.models.session import Entry, SessionModel
     from app.presenters.playback import PlaybackPresenter
@@ -256,6 +258,7 @@ class HeatmapPresenter(QObject):
         self._view.set_detail(None)
         self._view.set_picture(picture)
         self._show_alignment()
+        self._look_for_peaks(*self._map.whole_s, side=BASE_SIDE, shown=self._view.set_picture)
 
     def _compute_detail(self) -> None:
         similarity_map = self._map
@@ -272,7 +275,38 @@ class HeatmapPresenter(QObject):
                 columns_s, rows_s, side=DETAIL_SIDE, check=job.monitor.check
             ),
             key="heatmap-detail",
-            done=self._view.set_detail,
+            done=lambda picture: self._on_detail(picture, columns_s, rows_s),
+        )
+
+    def _on_detail(self, picture: HeatmapPicture, columns_s: Range, rows_s: Range) -> None:
+        self._view.set_detail(picture)
+        self._look_for_peaks(columns_s, rows_s, side=DETAIL_SIDE, shown=self._view.set_detail)
+
+    def _look_for_peaks(
+        self,
+        columns_s: Range,
+        rows_s: Range,
+        *,
+        side: int,
+        shown: Callable[[HeatmapPicture], None],
+    ) -> None:
+        """Replace means by the best of each cell: a thin diagonal must not vanish."""
+        similarity_map = self._map
+        if similarity_map is None or self._kind is MapPicture.COST:
+            return
+        if not similarity_map.has_finer(columns_s, rows_s, side=side):
+            return
+
+        def done(picture: HeatmapPicture) -> None:
+            if self._map is similarity_map:
+                shown(picture)
+
+        self._jobs.submit(
+            lambda job: similarity_map.picture(
+                columns_s, rows_s, side=side, peak=True, check=job.monitor.check
+            ),
+            key="heatmap-detail" if shown == self._view.set_detail else "heatmap-peaks",
+            done=done,
         )
 
     # Path and playhead -------------------------------------------------------------------------

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, UInt8, read_only
 from carl_core.similarity.matrix import similarity, unit_rows
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 TILE_SIZE = 512
+CACHE_BYTES = 64 * 1024 * 1024
+"""Tiles kept, those used last."""
+
+_PEAK_LEVELS = 4
+"""A peak is looked for so many levels down: 16 x 16 finer cells, 256 times the work of a mean."""
 
 
 class SimilarityPyramid:
@@ -15,13 +27,16 @@ class SimilarityPyramid:
 
     Level 0 is full resolution; every further level averages 2 x 2. The vectors are averaged, not
     the similarities: the mean of dot products is the dot product of the means, so a tile of any
-    level costs one matrix product. Memory is twice the vectors. Safe from any thread.
+    level costs one matrix product. A mean hides thin diagonals; ``peak`` tiles show the greatest
+    similarity of each cell's finer ones. Memory is twice the vectors and a limited number of
+    tiles. Safe from any thread.
 
     Parameters
     ----------
     rows, columns : float32 (N, D) and (M, D), at least one row each
     centre : subtract each recording's mean first, as the aligner does
     tile_size : longest side of a tile
+    cache_bytes : limit of the tiles that are kept
     """
 
     def __init__(
@@ -31,6 +46,7 @@ class SimilarityPyramid:
         *,
         centre: bool = True,
         tile_size: int = TILE_SIZE,
+        cache_bytes: int = CACHE_BYTES,
     ) -> None:
         for name, vectors in (("rows", rows), ("columns", columns)):
             if vectors.ndim != 2 or len(vectors) == 0:
@@ -40,6 +56,10 @@ class SimilarityPyramid:
         if tile_size < 1:
             raise ValueError(f"tile_size must be positive, got {tile_size}")
         self.tile_size = tile_size
+        self._cache_bytes = cache_bytes
+        self._kept: OrderedDict[tuple[int, int, int, bool], UInt8] = OrderedDict()
+        self._kept_bytes = 0
+        self._lock = threading.Lock()
         count = 1
         while max(len(rows), len(columns)) > tile_size << (count - 1):
             count += 1
@@ -60,8 +80,26 @@ class SimilarityPyramid:
         rows, columns = self.shape(level)
         return (-(-rows // self.tile_size), -(-columns // self.tile_size))
 
-    def tile(self, level: int, r: int, c: int) -> UInt8:
+    @property
+    def cached_bytes(self) -> int:
+        """Bytes of the tiles that are kept, at most ``cache_bytes``."""
+        return self._kept_bytes
+
+    def tile(
+        self,
+        level: int,
+        r: int,
+        c: int,
+        *,
+        peak: bool = False,
+        check: Callable[[], None] | None = None,
+    ) -> UInt8:
         """Return tile (r, c) of ``level``: uint8, at most tile_size a side, smaller at the edge.
+
+        Parameters
+        ----------
+        peak : show the greatest similarity among the cells of up to four levels down, not the mean
+        check : called now and then while peaks are looked for; may raise to stop
 
         Raises
         ------
@@ -71,6 +109,24 @@ class SimilarityPyramid:
         down, across = self.grid(level)
         if not (0 <= r < down and 0 <= c < across):
             raise ValueError(f"tile ({r}, {c}) of level {level}, which has {down} x {across}")
+        peak = peak and level > 0
+        key = (level, r, c, peak)
+        with self._lock:
+            kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
+                return kept
+        made = read_only(self._peaks(level, r, c, check) if peak else self._means(level, r, c))
+        with self._lock:
+            if key not in self._kept:
+                self._kept[key] = made
+                self._kept_bytes += made.nbytes
+            while self._kept_bytes > self._cache_bytes and len(self._kept) > 1:
+                _, old = self._kept.popitem(last=False)
+                self._kept_bytes -= old.nbytes
+        return made
+
+    def _means(self, level: int, r: int, c: int) -> UInt8:
         size = self.tile_size
         values = similarity(
             self._rows[level][r * size : (r + 1) * size],
@@ -80,7 +136,30 @@ class SimilarityPyramid:
         values *= np.float32(127.5)
         values += np.float32(0.5)  # rounds: truncation follows
         np.clip(values, 0.0, 255.0, out=values)
-        return read_only(values.astype(np.uint8))
+        return values.astype(np.uint8)
+
+    def _peaks(self, level: int, r: int, c: int, check: Callable[[], None] | None) -> UInt8:
+        # heavy: numba
+        from carl_core.similarity.kernels import block_peaks
+
+        size, deep = self.tile_size, min(level, _PEAK_LEVELS)
+        side = 1 << deep
+        rows, columns = self._rows[level - deep], self._columns[level - deep]
+        n, m = self.shape(level)
+        out = np.zeros((min(size, n - r * size), min(size, m - c * size)), dtype=np.uint8)
+        top, left = r * size * side, c * size * side
+        bottom = min(top + out.shape[0] * side, len(rows))
+        right = min(left + out.shape[1] * side, len(columns))
+        step = 1024
+        for i in range(top, bottom, step):
+            for j in range(left, right, step):
+                if check is not None:
+                    check()
+                part = similarity(
+                    rows[i : min(i + step, bottom)], columns[j : min(j + step, right)]
+                )
+                block_peaks(np.ascontiguousarray(part), i - top, j - left, side, out)
+        return out
 
 
 def _levels(vectors: Float32, count: int) -> list[Float32]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from carl_core.errors import Cancelled
 from carl_core.similarity.matrix import similarity, unit_rows
 from carl_core.similarity.pyramid import SimilarityPyramid
 
@@ -76,3 +77,61 @@ def test_wrong_vectors_are_refused() -> None:
         SimilarityPyramid(vectors(3), vectors(3, dim=8))
     with pytest.raises(ValueError, match="at least one"):
         SimilarityPyramid(vectors(3)[:0], vectors(3))
+
+
+def thin_diagonal(count: int) -> SimilarityPyramid:
+    """Rows that are alike only where both are the same sample."""
+    rows = np.random.default_rng(0).normal(size=(count, 64)).astype(np.float32)
+    return SimilarityPyramid(rows, rows, tile_size=64)
+
+
+def test_a_thin_diagonal_survives_zooming_out_as_a_peak() -> None:
+    pyramid = thin_diagonal(1000)
+    level = pyramid.n_levels - 1
+    mean, peak = pyramid.tile(level, 0, 0), pyramid.tile(level, 0, 0, peak=True)
+    on, off = np.diagonal(peak), peak[~np.eye(len(peak), dtype=bool)]
+    assert on.min() == 255
+    assert off.max() < 230
+    assert np.diagonal(mean).mean() < 200
+
+
+def test_peaks_are_the_greatest_of_the_finer_cells() -> None:
+    rng = np.random.default_rng(1)
+    rows = rng.normal(size=(301, 16)).astype(np.float32)
+    columns = rng.normal(size=(263, 16)).astype(np.float32)
+    pyramid = SimilarityPyramid(rows, columns, tile_size=80)
+    whole = np.concatenate(
+        [
+            np.concatenate([pyramid.tile(0, r, c) for c in range(pyramid.grid(0)[1])], axis=1)
+            for r in range(pyramid.grid(0)[0])
+        ]
+    )
+    for level in (1, 2):
+        side = 1 << level
+        for r in range(pyramid.grid(level)[0]):
+            for c in range(pyramid.grid(level)[1]):
+                tile = pyramid.tile(level, r, c, peak=True)
+                for i, j in ((0, 0), (tile.shape[0] - 1, tile.shape[1] - 1), (3, 5)):
+                    y, x = (r * 80 + i) * side, (c * 80 + j) * side
+                    assert abs(int(tile[i, j]) - int(whole[y : y + side, x : x + side].max())) <= 1
+
+
+def test_tiles_are_kept_up_to_the_limit() -> None:
+    rows = np.random.default_rng(2).normal(size=(640, 8)).astype(np.float32)
+    pyramid = SimilarityPyramid(rows, rows, tile_size=64, cache_bytes=10 * 64 * 64)
+    first = pyramid.tile(0, 0, 0)
+    assert pyramid.tile(0, 0, 0) is first
+    for r in range(10):
+        for c in range(10):
+            pyramid.tile(0, r, c)
+            assert pyramid.cached_bytes <= 10 * 64 * 64
+    assert pyramid.tile(0, 0, 0) is not first
+
+
+def test_looking_for_peaks_can_be_stopped() -> None:
+    def stop() -> None:
+        raise Cancelled
+
+    pyramid = thin_diagonal(1000)
+    with pytest.raises(Cancelled):
+        pyramid.tile(pyramid.n_levels - 1, 0, 0, peak=True, check=stop)
