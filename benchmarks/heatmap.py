@@ -1,0 +1,110 @@
+"""The heatmap of two recordings of 100,000 samples: tiles, refinement, panning and zooming.
+
+    python -m benchmarks.heatmap [--json]
+
+A tile is compared with the bare matrix product it cannot do without (same rows, one BLAS thread).
+Aims: a tile of 512 x 512 in at most 1.3 of that; 60 updates of the view a second, offscreen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carl_core.similarity.matrix import blas
+from carl_core.similarity.pyramid import SimilarityPyramid
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+COUNT, DIM, SIDE = 100_000, 128, 512
+TILES = 40
+VIEWS = 240
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--json", action="store_true")
+    options = parser.parse_args()
+    rng = np.random.default_rng(0)
+    rows = rng.normal(size=(COUNT, DIM)).astype(np.float32)
+    columns = rng.normal(size=(COUNT, DIM)).astype(np.float32)
+    started = time.perf_counter()
+    pyramid = SimilarityPyramid(rows, columns, cache_bytes=1)
+    built = time.perf_counter() - started
+    figures = {"pyramid, s": built, **tiles(pyramid), **views()}
+    if options.json:
+        print(json.dumps(figures, indent=1))
+    else:
+        for name, value in figures.items():
+            print(f"{name:<58}{value:>12.3f}")
+    return 0
+
+
+def tiles(pyramid: SimilarityPyramid) -> dict[str, float]:
+    """Milliseconds of a tile, and of the product it needs, one after the other."""
+    bare, ours = [], []
+    grid = pyramid.grid(0)
+    for number in range(TILES):
+        r, c = number % grid[0], (number * 7) % grid[1]
+        a = np.ascontiguousarray(pyramid._rows[0][r * SIDE : (r + 1) * SIDE])
+        b = np.ascontiguousarray(pyramid._columns[0][c * SIDE : (c + 1) * SIDE])
+        with blas().limit(limits=1, user_api="blas"):
+            bare.append(_ms(lambda a=a, b=b: a @ b.T))  # type: ignore[misc]
+        ours.append(_ms(lambda r=r, c=c: pyramid.tile(0, r, c)))  # type: ignore[misc]
+    figures = {
+        "512 x 512 matrix product, ms": statistics.median(bare),
+        "512 x 512 tile, ms": statistics.median(ours),
+        "tile / product (aim 1.3)": statistics.median(ours) / statistics.median(bare),
+    }
+    top = pyramid.n_levels - 1
+    figures["whole map as means, ms"] = _ms(lambda: pyramid.tile(top, 0, 0))
+    figures["whole map as peaks (16 x 16 finer cells), ms"] = _ms(
+        lambda: pyramid.tile(top, 0, 0, peak=True)
+    )
+    return figures
+
+
+def views() -> dict[str, float]:
+    """Count updates a second of the real widget while it is panned and zoomed."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    from PySide6.QtWidgets import QApplication
+
+    from app.models.viewstate import HeatmapPicture
+    from app.views.heatmap.plot import MapPlot
+
+    app = QApplication.instance() or QApplication([])
+    assert isinstance(app, QApplication)
+    plot = MapPlot()
+    plot.resize(900, 800)
+    plot.show()
+    values = np.random.default_rng(1).integers(0, 255, (1024, 1024), dtype=np.uint8)
+    plot.put(HeatmapPicture(values, (0.0, 1e4), (0.0, 1e4)), (0.0, 255.0))
+    times = np.linspace(0, 1e4, COUNT)
+    plot.set_path(times, times * 0.98, is_played=True)
+    app.processEvents()
+    started = time.perf_counter()
+    for number in range(VIEWS):
+        width = 1e4 * (0.2 + 0.7 * abs(np.sin(number / 20)))
+        left = (1e4 - width) * abs(np.cos(number / 33))
+        plot.box.setRange(xRange=(left, left + width), yRange=(left, left + width), padding=0)
+        plot.grab()  # a whole repaint, as the screen gets it
+    seconds = time.perf_counter() - started
+    plot.close()
+    return {"updates a second, pan and zoom, 900 x 800 (aim 60)": VIEWS / seconds}
+
+
+def _ms(call: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    call()
+    return (time.perf_counter() - started) * 1000
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
