@@ -29,7 +29,7 @@ SEEDS = (1, 2, 3)
 
 
 def pair(count: int, seed: int, noise: float = 0.3, dim: int = 128) -> tuple[Float32, Float32]:
-    """Walks along the same smooth path, the second at a changing pace: unit rows."""
+    """Walk along the same smooth path twice, the second time at a changing pace: unit rows."""
     rng = np.random.default_rng(seed)
     knots = rng.normal(size=(max(40, count // 25), dim))
     walk = np.stack([np.convolve(c, np.hanning(7), mode="same") for c in knots.T], axis=1)
@@ -53,10 +53,10 @@ def solve(method: str, a: Float32, b: Float32) -> tuple[Int64, Int64]:
     if method in ("exact", "multiscale"):
         from carl_core.alignment.costs import Costs
         from carl_core.alignment.dtw import solve as ours
-        from carl_core.alignment.dtw import solve_exact
+        from carl_core.alignment.dtw import solve_checkpointed
 
         costs = Costs(a, b)
-        found = solve_exact(costs, pattern="1-1-1") if method == "exact" else None
+        found = solve_checkpointed(costs, pattern="1-1-1") if method == "exact" else None
         found = found or ours(costs, pattern="1-1-1", exact_cells=0)
         return found.reference, found.other
     if method == "librosa":
@@ -166,9 +166,10 @@ def _compare(rows: list[dict[str, object]]) -> None:
 
 
 def _print(rows: list[dict[str, object]]) -> None:
-    print(
-        f"{'method':<14}{'samples':>9}{'seed':>5}{'cpu s':>9}{'of librosa':>12}{'MB':>8}{'excess':>11}"
-    )
+    names = ("cpu s", "of librosa", "MB", "excess")
+    widths = (9, 12, 8, 11)
+    head = "".join(f"{name:>{width}}" for name, width in zip(names, widths, strict=True))
+    print(f"{'method':<14}{'samples':>9}{'seed':>5}{head}")
     for row in rows:
         head = f"{row['method']:<14}{row['samples']:>9}{row['seed']:>5}"
         if "left_out" in row:

@@ -248,6 +248,8 @@ def _reason(candidate: Candidate, trust: Trust, verdict: Verdict, problem: Probl
         f"; it fits better than {trust.better_than:.0%} of alignments of what does not belong "
         "together"
     )
+    if not candidate.path.is_stable:
+        text += "; a wider search changes the path in places, so look at it"
     # The match also knows how closely the path fits, and how alike both look on the average.
     fits = trust.better_than >= ALIGNED_FROM
     if verdict == "aligned":

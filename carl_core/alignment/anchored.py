@@ -59,6 +59,7 @@ def solve_between(
     found: list[Float64] = []
     weights: list[Float64] = []
     total = 0.0
+    is_stable = True
     for r0, r1, c0, c1, stretch_ends in stretches:
         part = costs.part(r0, r1 + 1, c0, c1 + 1)
         try:
@@ -76,6 +77,7 @@ def solve_between(
         other.append(path.other[start:] + c0)
         found.append(path.costs[start:])
         weights.append(path.weights[start:])
+        is_stable &= path.is_stable
         total += path.total - (float(path.weights[0] * path.costs[0]) if start else 0.0)
     return Path(
         np.concatenate(reference),
@@ -83,4 +85,5 @@ def solve_between(
         np.concatenate(found),
         np.concatenate(weights),
         total,
+        is_stable,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.confidence import LONGEST, Solved
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import CLOSED, Ends, Path, solve_exact
+from carl_core.alignment.dtw import CLOSED, Ends, Path, solve_checkpointed, solve_exact
 from carl_core.alignment.gaps import GapPrices, runs_of, solve_with_gaps
 from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.playmap import playing_map
@@ -131,14 +131,22 @@ def warped(problem: Problem, method: str, ends: Ends) -> Candidate:
     """Dynamic time warping with these ends."""
     options = problem.options
     straight = problem.straight if ends == Ends() else problem.loose_straight
-    path = solve_between(
-        problem.costs,
-        problem.pins,
-        pattern=options.step_pattern,
-        ends=ends,
-        straight=straight,
-        monitor=problem.monitor,
-    )
+    if options.exact and ends == Ends() and not problem.pins and not problem.forbidden:
+        path = solve_checkpointed(
+            problem.costs,
+            pattern=options.step_pattern,
+            straight=straight,
+            monitor=problem.monitor,
+        )
+    else:
+        path = solve_between(
+            problem.costs,
+            problem.pins,
+            pattern=options.step_pattern,
+            ends=ends,
+            straight=straight,
+            monitor=problem.monitor,
+        )
     other_s = playing_map(
         problem.reference_s,
         problem.other_s,

@@ -14,7 +14,7 @@ and a price is directly comparable with the cost of a sample. Pattern 1-1-1 has 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,6 +26,8 @@ from carl_core.errors import AlignmentError
 from carl_core.similarity.matrix import unit_rows
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from carl_core.alignment.options import StepPattern
     from carl_core.progress import Monitor
 
@@ -35,6 +37,13 @@ EXACT_CELLS = 4000 * 4000
 _TOP = 1024  # longest side of the coarsest level
 _RADIUS = 64  # cells of corridor on each side of the coarser path
 _BLOCK_ROWS = 128
+# A path found coarse to fine is checked in so many squares of this side; what is dearer by more than
+# this share there is not settled.
+_CHECKS = 6
+_CHECK_SIDE = 2048
+_EXCESS = 1e-3
+# Rows between two checkpoints of the exact solver at least: what is solved again at a time.
+_STRIP = 256
 
 _WEIGHTS: dict[StepPattern, tuple[float, float, float]] = {
     "2-1-1": (2.0, 1.0, 1.0),
@@ -75,6 +84,7 @@ class Path:
     costs : float64 (P,), cost of each pair
     weights : float64 (P,), weight of each pair
     total : sum of weights times costs, plus the price of the samples left out
+    is_stable : false where searching more of the matrix changed a path found coarse to fine
     """
 
     reference: Int64
@@ -82,6 +92,7 @@ class Path:
     costs: Float64
     weights: Float64
     total: float
+    is_stable: bool = True
 
     def __post_init__(self) -> None:
         for name in ("reference", "other", "costs", "weights"):
@@ -107,7 +118,9 @@ def solve(
 
     Coarse to fine: O((N + M) radius) time and memory. Both recordings are averaged pairwise until
     short, solved there, and the path is refined inside a corridor of ``radius`` cells; near-exact
-    where the coarse level still tells moments apart, without a guarantee.
+    where the coarse level still tells moments apart, without a guarantee. Where searching more
+    of the matrix finds something cheaper, the path is returned as not stable (``Path.is_stable``);
+    to be stable is evidence, not proof.
 
     Raises
     ------
@@ -123,10 +136,40 @@ def solve(
     while max(levels[-1].shape) > _TOP:
         shape = levels[-1].shape
         levels.append(levels[-1].halved(rows=shape[0] > 64, columns=shape[1] > 64))
+
     path = solve_exact(levels[-1], pattern=pattern, ends=ends, straight=straight, monitor=monitor)
     for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True):
         path = _refine(path, coarse, fine, pattern, ends, straight, radius, monitor)
-    return path
+    settled = _is_settled(path, costs, pattern, straight, monitor)
+    return path if settled else replace(path, is_stable=False)
+
+
+def _is_settled(
+    path: Path, costs: Costs, pattern: StepPattern, straight: float, monitor: Monitor | None
+) -> bool:
+    """Whether searching far around the path, here and there, finds nothing cheaper.
+
+    Wider corridors around the same coarse path are led astray with it; so a few stretches are
+    solved over all pairs between two cells of the path. What is wrong because the signal is weak
+    is wrong all over.
+    """
+    middles = np.linspace(0, len(path.reference) - 1, 2 * _CHECKS + 1)[1::2].astype(np.int64)
+    for middle in middles.tolist():
+        inside = (np.abs(path.reference - path.reference[middle]) <= _CHECK_SIDE // 2) & (
+            np.abs(path.other - path.other[middle]) <= _CHECK_SIDE // 2
+        )
+        cells = np.flatnonzero(inside)
+        rows, columns = path.reference[cells], path.other[cells]
+        if len(cells) < 2 or np.diff(rows).max() > 1 or np.diff(columns).max() > 1:
+            continue
+        weights = step_weights(rows, columns, pattern)
+        is_straight = (np.diff(rows) == 0) | (np.diff(columns) == 0)
+        own = float(np.dot(weights, path.costs[cells])) + straight * int(is_straight.sum())
+        part = costs.part(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+        best = solve_exact(part, pattern=pattern, straight=straight, monitor=monitor).total
+        if own - best > _EXCESS * max(best, 1e-12):
+            return False
+    return True
 
 
 def solve_exact(
@@ -154,6 +197,78 @@ def solve_exact(
             "Remove or shrink a mask, or allow open ends."
         )
     return path
+
+
+def solve_checkpointed(
+    costs: Costs,
+    *,
+    pattern: StepPattern = "2-1-1",
+    straight: float = 0.0,
+    monitor: Monitor | None = None,
+) -> Path:
+    """Find the cheapest path from corner to corner over all pairs, in little memory.
+
+    O(N M) time; 8 M sqrt(N) bytes for checkpoints and M sqrt(N) for one strip of pointers: at
+    100,000 x 100,000 250 and 32 MB, minutes on two cores. Forward, a row of sums is kept every
+    sqrt(N) rows; backward, each strip is solved again from its checkpoint, up to the column the
+    path leaves it in.
+
+    Raises
+    ------
+    AlignmentError
+        When the forbidden rectangles leave no path.
+    Cancelled
+        When the monitor says so.
+    """
+    n, m = costs.shape
+    strip = max(_STRIP, math.isqrt(n))
+    weights = np.asarray((*_WEIGHTS[pattern], straight), dtype=np.float64)
+    above = np.full(m, np.inf)
+    nothing = np.empty((0, 0), dtype=np.uint8)
+    checkpoints: list[Float64] = []
+    if monitor is not None:
+        monitor.start("exact alignment", 2 * n, "rows")
+    for i0 in range(0, n, strip):
+        checkpoints.append(above.copy())
+        for a, b in _blocks(i0, min(n, i0 + strip), monitor):
+            kernels.advance_closed(costs.block(a, b, 0, m), a == 0, above, nothing, False, weights)
+            if monitor is not None:
+                monitor.advance(b - a)
+    total = float(above[m - 1])
+    if not math.isfinite(total):
+        raise AlignmentError(
+            "No path leads from the beginning to the end: the masks close every way. "
+            "Remove or shrink a mask, or allow open ends."
+        )
+    parts: list[Int64] = []
+    i, j = n - 1, m - 1
+    for number in range(len(checkpoints) - 1, -1, -1):
+        i0 = number * strip
+        width, above = j + 1, checkpoints[number][: j + 1].copy()
+        back = np.empty((i - i0 + 1, width), dtype=np.uint8)
+        for a, b in _blocks(i0, i + 1, monitor):
+            kernels.advance_closed(
+                costs.block(a, b, 0, width), a == 0, above, back[a - i0 : b - i0], True, weights
+            )
+        cells, i, j = kernels.trace_strip(back, i - i0, j)
+        cells[:, 0] += i0
+        parts.append(cells)
+        if monitor is not None:
+            monitor.advance(min(strip, n - i0))
+        if i < -1:
+            break
+        i = i0 - 1
+    path = np.concatenate(parts[::-1])
+    reference, other = np.ascontiguousarray(path[:, 0]), np.ascontiguousarray(path[:, 1])
+    found_weights = step_weights(reference, other, pattern)
+    return Path(reference, other, costs.at(reference, other), found_weights, total)
+
+
+def _blocks(first: int, end: int, monitor: Monitor | None) -> Iterator[tuple[int, int]]:
+    for a in range(first, end, _BLOCK_ROWS):
+        if monitor is not None:
+            monitor.check()
+        yield a, min(end, a + _BLOCK_ROWS)
 
 
 def step_prices(pattern: StepPattern) -> tuple[float, float, float]:

@@ -70,6 +70,67 @@ def advance(costs, i0, c0, n, m, low, high, offsets, above, current, back, weigh
 
 
 @njit(
+    "void(float32[:, ::1], boolean, float64[::1], uint8[:, ::1], boolean, float64[::1])",
+    **_OPTIONS,
+)
+def advance_closed(costs, is_first, above, back, keeps, weights):  # type: ignore[no-untyped-def]
+    """Advance the recursion of ``advance`` over whole rows, both ends closed.
+
+    costs (R, M): the next rows; ``above`` (M,) holds D of the row before and is overwritten with
+    that of the last one; ``back`` (R, M) takes the pointers where ``keeps``; ``is_first``: row 0
+    of costs is the first of all. The same values and pointers as ``advance``, with less to ask.
+    """
+    infinity = np.inf
+    w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
+    for r in range(costs.shape[0]):
+        starts = is_first and r == 0
+        left, diagonal = infinity, infinity
+        for j in range(costs.shape[1]):
+            c = np.float64(costs[r, j])
+            up = infinity if starts else above[j]
+            value, pointer = diagonal + w_diagonal * c, 0
+            if starts and j == 0:
+                value, pointer = w_diagonal * c, 3
+            candidate = up + w_reference * c + straight
+            if candidate < value:
+                value, pointer = candidate, 1
+            candidate = left + w_other * c + straight
+            if candidate < value:
+                value, pointer = candidate, 2
+            diagonal, left = up, value
+            above[j] = value
+            if keeps:
+                back[r, j] = pointer
+
+
+@njit("Tuple((int64[:, ::1], int64, int64))(uint8[:, ::1], int64, int64)", **_OPTIONS)
+def trace_strip(back, i, j):  # type: ignore[no-untyped-def]
+    """Follow the pointers of a strip from (i, j) until they leave it over its first row.
+
+    The cells visited, int64 (P, 2), in order of time, and where to go on: (-1, column) in the row
+    before the strip, or (-2, -1) where the path begins.
+    """
+    path = np.empty((i + j + 2, 2), np.int64)
+    count = 0
+    while True:
+        path[count, 0], path[count, 1] = i, j
+        count += 1
+        pointer = back[i, j]
+        if pointer == 3:
+            i, j = -2, -1
+            break
+        if pointer == 0:
+            i, j = i - 1, j - 1
+        elif pointer == 1:
+            i -= 1
+        else:
+            j -= 1
+        if i < 0:
+            break
+    return path[:count][::-1].copy(), i, j
+
+
+@njit(
     "int64[:, ::1](uint8[::1], int64[::1], int64[::1], int64, int64)",
     **_OPTIONS,
 )

@@ -34,6 +34,8 @@ class AlignOptions:
         clothes, camera) then no longer counts.
     null_maps : how many null alignments confidence is measured against
     seed : fixes the null maps; the same input and seed give the same result
+    exact : "dtw" without anchors and masks searches every pair, in minutes for recordings of hours,
+        instead of a corridor around what a coarser resolution found
     """
 
     step_pattern: StepPattern = "2-1-1"
@@ -45,6 +47,7 @@ class AlignOptions:
     centre: bool = True
     null_maps: int = 60
     seed: int = 0
+    exact: bool = False
 
     def __post_init__(self) -> None:
         if self.step_pattern not in STEP_PATTERNS:

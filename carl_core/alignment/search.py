@@ -289,6 +289,7 @@ def to_samples(path: Path, size: tuple[int, int], costs: Costs) -> Path:
             costs.at(path.reference, path.other),
             path.weights,
             path.total,
+            path.is_stable,
         )
     x = _curve(path.reference, size[0], shape[0])
     y = _curve(path.other, size[1], shape[1])
@@ -299,7 +300,7 @@ def to_samples(path: Path, size: tuple[int, int], costs: Costs) -> Path:
     is_new = np.concatenate([[True], (np.diff(rows) > 0) | (np.diff(columns) > 0)])
     rows, columns = rows[is_new], columns[is_new]
     weights = step_weights(rows, columns, "2-1-1")
-    return Path(rows, columns, costs.at(rows, columns), weights, path.total)
+    return Path(rows, columns, costs.at(rows, columns), weights, path.total, path.is_stable)
 
 
 def _curve(at: Int64, size: int, count: int) -> Float64:

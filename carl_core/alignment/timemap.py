@@ -98,36 +98,32 @@ class TimeMap:
         the last one to the next representable number, so that ``self(inverse(t)) == t`` stays
         true on both sides. A stretch without counterpart stays one.
         """
-        knots: list[tuple[float, float]] = []  # (other_s, reference_s)
-        gap = False
-        for reference_s, other_s in zip(
-            self.reference_s.tolist(), self.other_s.tolist(), strict=True
-        ):
-            if np.isnan(other_s):
-                gap = bool(knots)
-                continue
-            if not knots:
-                knots.append((other_s, reference_s))
-                continue
-            last = knots[-1][0]
-            if gap and other_s > last:
-                middle = last + 0.5 * (other_s - last)
-                if last < middle < other_s:
-                    knots.append((middle, float("nan")))
-            gap = False
-            if other_s > last:
-                knots.append((other_s, reference_s))
-                continue
-            # Equal (or equal to the bumped end of a hold): move the end of the hold along.
-            if len(knots) >= 2 and knots[-2][0] == np.nextafter(last, -np.inf):
-                knots[-1] = (last, reference_s)
-            else:
-                knots.append((float(np.nextafter(last, np.inf)), reference_s))
-        if not knots:
+        known = np.flatnonzero(~np.isnan(self.other_s))
+        if len(known) == 0:
             start = float(self.reference_s[0])
             return TimeMap(np.asarray([start]), np.asarray([np.nan]))
-        other, reference = np.asarray(knots, dtype=np.float64).T
-        return TimeMap(other, reference)
+        other_s, reference_s = self.other_s[known], self.reference_s[known]
+        # A hold: knots no further apart than representable numbers are.
+        is_new = other_s[1:] > np.nextafter(other_s[:-1], np.inf)
+        firsts = np.concatenate([[0], np.flatnonzero(is_new) + 1])
+        lasts = np.append(firsts[1:] - 1, len(known) - 1)
+        ends_s = np.where(
+            lasts > firsts,
+            np.maximum(np.nextafter(other_s[firsts], np.inf), other_s[lasts]),
+            other_s[firsts],
+        )
+        held = np.flatnonzero(lasts > firsts)
+        # Between a hold's last moment and the next knot, half way: no counterpart.
+        after_gap = np.flatnonzero(known[firsts[1:]] - known[lasts[:-1]] > 1) + 1
+        before_s, after_s = ends_s[after_gap - 1], other_s[firsts[after_gap]]
+        middles_s = before_s + 0.5 * (after_s - before_s)
+        middles_s = middles_s[(before_s < middles_s) & (middles_s < after_s)]
+        inverse_s = np.concatenate([other_s[firsts], ends_s[held], middles_s])
+        values_s = np.concatenate(
+            [reference_s[firsts], reference_s[lasts[held]], np.full(len(middles_s), np.nan)]
+        )
+        order = np.argsort(inverse_s, kind="stable")
+        return TimeMap(inverse_s[order], values_s[order])
 
     def _locate(self, times: Float64) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp], Float64]:
         """Knots before and after each time, and how far between them (0 to 1)."""

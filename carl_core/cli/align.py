@@ -55,6 +55,11 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         help="audio and timecode: one constant shift, for cameras that ran together",
     )
     parser.add_argument(
+        "--exact",
+        action="store_true",
+        help="search every pair of moments, by dtw; minutes for recordings of hours",
+    )
+    parser.add_argument(
         "--anchor",
         action="append",
         default=[],
@@ -85,6 +90,9 @@ def run(options: argparse.Namespace) -> int:
         if not 1 <= number <= len(options.others):
             message(f"There is no other recording {number} to anchor.", is_error=True)
             return 2
+    if options.exact and (options.anchor or options.method not in ("auto", "dtw")):
+        message("--exact goes with --method dtw and without anchors.", is_error=True)
+        return 2
     engine = engine_of(options)
     with progress_bar() as monitor:
         reference, *others = open_all(engine, [options.reference, *options.others], monitor)
@@ -93,9 +101,9 @@ def run(options: argparse.Namespace) -> int:
             other.id: engine.align(
                 reference,
                 other,
-                method=options.method,
+                method="dtw" if options.exact else options.method,
                 anchors=anchors[other.id],
-                options=AlignOptions(),
+                options=AlignOptions(exact=options.exact),
                 sampling=options.rate,
                 monitor=monitor,
             )

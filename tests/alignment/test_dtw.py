@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -9,12 +10,22 @@ from hypothesis import strategies as st
 
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Ends, Path, solve, solve_exact, warm_up
+from carl_core.alignment.dtw import (
+    Ends,
+    Path,
+    solve,
+    solve_checkpointed,
+    solve_exact,
+    warm_up,
+)
 from carl_core.errors import AlignmentError, Cancelled
 from carl_core.progress import Monitor
 from carl_core.similarity.matrix import unit_rows
 from tests.alignment.signals import grid, scene, shown
 from tests.alignment.slow import best_total
+
+if TYPE_CHECKING:
+    from carl_core.alignment.options import StepPattern
 
 PATTERNS = ("2-1-1", "1-1-1")
 
@@ -238,3 +249,56 @@ def test_librosa_agrees_on_small_problems() -> None:
             first = (weights[0] - 1) * float(matrix_of(costs)[0, 0])
             total = solve_exact(costs, pattern=pattern).total
             assert total == pytest.approx(float(accumulated[-1, -1]) + first, abs=1e-4)
+
+
+@pytest.mark.parametrize("pattern", ["2-1-1", "1-1-1"])
+@pytest.mark.parametrize(("n", "m", "seed"), [(700, 430, 1), (300, 1100, 2), (1, 5, 3), (6, 1, 4)])
+def test_the_checkpointed_solver_finds_the_exact_path(
+    pattern: StepPattern, n: int, m: int, seed: int
+) -> None:
+    costs = random_costs(n, m, seed)
+    exact = solve_exact(costs, pattern=pattern, straight=0.1)
+    found = solve_checkpointed(costs, pattern=pattern, straight=0.1)
+    assert found.total == pytest.approx(exact.total, rel=1e-12)
+    np.testing.assert_array_equal(found.reference, exact.reference)
+    np.testing.assert_array_equal(found.other, exact.other)
+
+
+def test_the_checkpointed_solver_reports_and_stops() -> None:
+    rows = unit_rows(
+        np.random.default_rng(0).normal(size=(900, 4)).astype(np.float32), centre=False
+    )
+    seen: list[float] = []
+    monitor = Monitor(lambda p: seen.append(p.done), interval_s=0.0)
+    solve_checkpointed(Costs(rows, rows), monitor=monitor)
+    assert seen[-1] == pytest.approx(2 * 900, abs=0.1)
+    stopped = Monitor()
+    stopped.cancel()
+    with pytest.raises(Cancelled):
+        solve_checkpointed(Costs(rows, rows), monitor=stopped)
+
+
+def weak(seed: int, count: int = 8000) -> Costs:
+    """Every sample unlike its neighbours, at a changing pace, under noise: hard to pool."""
+    rng = np.random.default_rng(seed)
+    base = rng.normal(size=(count, 32))
+    share = np.linspace(0, 1, count)
+    at = (share + 0.08 * np.sin(2 * np.pi * share)) * (count - 1)
+    other = base[np.clip(at.round().astype(int), 0, count - 1)]
+    made = [
+        unit_rows((x + 1.5 * rng.normal(size=x.shape)).astype(np.float32), centre=False)
+        for x in (base, other)
+    ]
+    return Costs(*made)
+
+
+@pytest.mark.slow
+def test_what_a_narrow_corridor_misses_is_not_called_stable() -> None:
+    costs = weak(2)
+    exact = solve_checkpointed(costs, straight=0.2)
+    narrow = solve(costs, straight=0.2, radius=4)
+    assert narrow.total > exact.total * (1 + 1e-4)
+    assert not narrow.is_stable
+    usual = solve(costs, straight=0.2)
+    assert usual.total == pytest.approx(exact.total, rel=1e-6)
+    assert usual.is_stable
