@@ -37,9 +37,9 @@ EXACT_CELLS = 4000 * 4000
 _TOP = 1024  # longest side of the coarsest level
 _RADIUS = 64  # cells of corridor on each side of the coarser path
 _BLOCK_ROWS = 128
-# A path found coarse to fine is checked in so many squares of this side; what is dearer by more than
-# this share there is not settled.
-_CHECKS = 6
+# A path found coarse to fine is checked in so many squares of this side; what is dearer there by
+# more than this share is not settled.
+_CHECKS = 4
 _CHECK_SIDE = 2048
 _EXCESS = 1e-3
 # Rows between two checkpoints of the exact solver at least: what is solved again at a time.

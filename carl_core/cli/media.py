@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carl_core.cli.console import message, progress_bar, result, result_json
+from carl_core.cli.models import resolve_model
 from carl_core.cli.options import add_engine_options, engine_of
+from carl_core.cluster import Outcome, Task, Tls, tasks_for, with_dask, with_processes
 from carl_core.errors import MediaError
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Iterator
 
+    from carl_core.pipeline import Engine
+    from carl_core.progress import Monitor
     from carl_core.video.recording import Recording
 
 
@@ -26,7 +30,21 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
     embed = commands.add_parser("embed", help="embed recordings into the cache")
     embed.add_argument("files", nargs="+", metavar="FILE")
-    embed.add_argument("--jobs", type=int, default=1, metavar="N", help="files at a time")
+    embed.add_argument(
+        "--jobs", type=int, default=1, metavar="N", help="files at a time, each in a process"
+    )
+    embed.add_argument(
+        "--scheduler",
+        metavar="tcp://HOST:PORT",
+        help="use a Dask cluster on a trusted network (extra [cluster]); all machines must reach "
+        "the files, the encoder and the cache by the same paths",
+    )
+    embed.add_argument(
+        "--tls",
+        nargs=3,
+        metavar=("CA", "CERT", "KEY"),
+        help="PEM files for a scheduler at tls://",
+    )
     add_engine_options(embed)
     embed.set_defaults(run=run_embed)
 
@@ -87,18 +105,49 @@ def run_embed(options: argparse.Namespace) -> int:
     if options.jobs < 1:
         message(f"--jobs must be at least 1, not {options.jobs}.", is_error=True)
         return 2
-    # All files are opened first: a wrong name shows before hours of work.
+    if options.tls and not options.scheduler:
+        message("--tls goes with --scheduler.", is_error=True)
+        return 2
+    tasks = tasks_for(
+        [Path(name) for name in options.files],
+        engine,
+        resolve_model(options.model) if options.model else None,
+        options.rate,
+        options.device,
+    )
+    failed = 0
     with progress_bar() as monitor:
-        recordings = [engine.open(Path(name), monitor=monitor) for name in options.files]
-    engine.encoder  # noqa: B018  loads it before the threads start
-    with ThreadPoolExecutor(options.jobs) as pool:
+        for outcome in _outcomes(engine, tasks, options, monitor):
+            name = Path(outcome.task.path).name
+            if outcome.problem:
+                failed += 1
+                message(outcome.problem, is_error=True)
+            else:
+                result(f"{name}: {outcome.count} vectors of {outcome.dim}, {outcome.sampling}")
+    return 3 if failed else 0
 
-        def embed(recording: Recording) -> str:
-            with progress_bar(quiet=options.jobs > 1) as monitor:
-                embeddings = engine.embed(recording, sampling=options.rate, monitor=monitor)
-            count, width = embeddings.vectors.shape
-            return f"{recording.name}: {count} vectors of {width}, {embeddings.key.sampling}"
 
-        for line in pool.map(embed, recordings):
-            result(line)
-    return 0
+def _outcomes(
+    engine: Engine, tasks: list[Task], options: argparse.Namespace, monitor: Monitor
+) -> Iterator[Outcome]:
+    if options.scheduler:
+        tls = Tls(*(Path(file) for file in options.tls)) if options.tls else None
+        yield from with_dask(tasks, options.scheduler, tls=tls, monitor=monitor)
+        return
+    # All files are opened first: a wrong name shows before hours of work.
+    recordings = []
+    for task in tasks:
+        try:
+            recordings.append((task, engine.open(Path(task.path), monitor=monitor)))
+        except MediaError as error:
+            yield Outcome(task, problem=str(error))
+    if options.jobs > 1:
+        yield from with_processes([task for task, _ in recordings], options.jobs, monitor)
+        return
+    for task, recording in recordings:
+        try:
+            made = engine.embed(recording, sampling=task.sampling, monitor=monitor)
+        except MediaError as error:
+            yield Outcome(task, problem=str(error))
+        else:
+            yield Outcome(task, *made.vectors.shape, made.key.sampling)
