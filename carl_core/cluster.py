@@ -95,7 +95,7 @@ def _engine(model: str | None, device: str) -> Engine:
     return Engine(None if model is None else Path(model), device=device)
 
 
-# Processes on this machine -------------------------------------------------------------------------
+# Processes on this machine ------------------------------------------------------------------------
 
 
 def with_processes(
@@ -159,7 +159,7 @@ def _died(task: Task) -> str:
     )
 
 
-# A Dask cluster ------------------------------------------------------------------------------------
+# A Dask cluster -----------------------------------------------------------------------------------
 
 
 def with_dask(
