@@ -41,6 +41,8 @@ class ActionId(Enum):
     UNCERTAIN_NEXT = "uncertain-next"
     UNCERTAIN_PREVIOUS = "uncertain-previous"
     UNCERTAIN_RIGHT = "uncertain-right"
+    NO_COUNTERPART = "no-counterpart"
+    CLEAR_MASKS = "clear-masks"
     NUDGE_BACK = "nudge-back"
     NUDGE_FORWARD = "nudge-forward"
     NUDGE_BACK_TEN = "nudge-back-ten"

@@ -74,6 +74,13 @@ _NEEDS_RECORDINGS = (
     ActionId.SAVE_AS,
 )
 
+_TILE_MENU = (
+    (ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE),
+    (ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE),
+    (ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS),
+    (ActionId.MAKE_REFERENCE, ActionId.REMOVE),
+)
+
 
 class Program(QObject):
     """One window and everything behind it.
@@ -351,8 +358,10 @@ class Program(QObject):
 
     def _on_tile_menu(self, recording_id: str, at: QPoint) -> None:
         menu = QMenu(self.window)
-        for which in (ActionId.MAKE_REFERENCE, ActionId.FIND_FRAME, ActionId.REMOVE):
-            menu.addAction(self.actions[which])
+        for group in _TILE_MENU:
+            for which in group:
+                menu.addAction(self.actions[which])
+            menu.addSeparator()
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 
