@@ -16,6 +16,7 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SCRIPTS = (
     "decode",
+    "seek",
     "alignment",
     "sound_offsets",
     "stretch",
