@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 LABEL_SUFFIXES = (".csv", ".json", ".eaf")
 _MOST_BYTES = 64 * 2**20
+# Of what is wrong with an entry, which may quote all of it.
+_MOST_SHOWN = 200
 _COLUMNS = ("recording", "name", "start_s", "end_s")
 
 
@@ -72,19 +74,23 @@ def read_labels(path: Path) -> tuple[Label, ...]:
     elif path.suffix.lower() == ".json":
         try:
             rows = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProjectError(f"The labels {path} are not valid JSON: {error}.") from error
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ProjectError(f"The labels {path} must be a JSON list of objects.")
     else:
-        reader = csv.DictReader(text.splitlines())
-        missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+        try:
+            reader = csv.DictReader(text.splitlines())
+            names = reader.fieldnames or ()
+            rows = list(reader)
+        except csv.Error as error:
+            raise ProjectError(f"The labels {path} are not valid CSV: {error}.") from error
+        missing = [c for c in _COLUMNS if c not in names]
         if missing:
             raise ProjectError(
                 f"The labels {path} lack the column {missing[0]}. "
                 f"The first line must be {','.join(_COLUMNS)}."
             )
-        rows = list(reader)
     return tuple(_label(row, f"{path}, entry {n}") for n, row in enumerate(rows, start=1))
 
 
@@ -100,8 +106,8 @@ def _label(row: dict[str, Any], where: str) -> Label:
         )
     except KeyError as error:
         raise ProjectError(f"{where}: {error.args[0]} is missing.") from error
-    except (TypeError, ValueError) as error:
-        raise ProjectError(f"{where}: {error}.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ProjectError(f"{where}: {str(error)[:_MOST_SHOWN]}.") from error
 
 
 def write_labels(path: Path, labels: Sequence[Label]) -> Path:

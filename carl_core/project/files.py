@@ -21,6 +21,7 @@ import msgspec
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ProjectError
+from carl_core.paths import is_there
 from carl_core.project.project import FORMAT, VERSION, Media, Project
 
 log = logging.getLogger("carl.project")
@@ -153,10 +154,13 @@ def read_autosave(path: Path) -> Unsaved:
         As ``read_project``.
     """
     stored = _read(path)
+    # NOTE: the file may come from a stranger, beside whose project it lies. What it says of the
+    # place it belongs to is not believed, or saving would write wherever the stranger wants.
+    own = path.name.removeprefix(".").removesuffix(".autosave")
     return Unsaved(
         path=path,
         project=stored.project,
-        saved_as=Path(stored.saved_as) if stored.saved_as else None,
+        saved_as=path.with_name(own) if path.name.startswith(".") else None,
         process=stored.process,
     )
 
@@ -175,7 +179,7 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
     Damaged files are set aside (``.damaged``) and logged.
     """
     paths = sorted(folder.glob(f"unsaved-*{SUFFIX}.autosave")) if folder.is_dir() else []
-    paths += [path for path in (autosave_path(p, folder) for p in beside) if path.is_file()]
+    paths += [path for path in (autosave_path(p, folder) for p in beside) if is_there(path)]
     found = []
     for path in paths:
         try:
@@ -240,7 +244,7 @@ def _readable(error: Exception) -> str:
 def _hint(path: Path) -> str:
     for number in range(1, BACKUPS + 1):
         backup = path.with_name(f"{path.name}.{number}")
-        if backup.is_file():
+        if is_there(backup):
             return f" The version before is in {backup}: rename it to end in {SUFFIX} and open it."
     return ""
 
@@ -251,15 +255,18 @@ def _found(stored: _Stored, folder: Path) -> Project:
     for media in stored.project.recordings:
         near = stored.relative.get(media.id, "")
         path = Path(os.path.normpath(folder / near)) if near else None
-        if path is not None and path.is_file() and _fits(path, media):
+        if path is not None and _fits(path, media):
             media = msgspec.structs.replace(media, path=str(path))
         recordings.append(media)
     return msgspec.structs.replace(stored.project, recordings=tuple(recordings))
 
 
 def _fits(path: Path, media: Media) -> bool:
-    """Whether a file may be the recording: of the same size, where that is known."""
-    return not media.size or path.stat().st_size == media.size
+    """Whether a file may be the recording: it is there, of the same size where that is known."""
+    try:
+        return is_there(path) and (not media.size or path.stat().st_size == media.size)
+    except OSError:
+        return False
 
 
 def _relative(path: Path, folder: Path) -> str:
