@@ -24,6 +24,7 @@ FOLDER = Path(__file__).parent
 SCRIPTS = (
     "start",
     "decode",
+    "seek",
     "dtw",
     "heatmap",
     "event_loop",
