@@ -141,6 +141,15 @@ class FrameReader:
                 last = self._shown(index, kept or self._decoded(index, keep=False))
             yield last
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether pictures are made the quick way, for motion: see `DisplayTransform`."""
+        return self._show.is_quick
+
+    @is_quick.setter
+    def is_quick(self, is_quick: bool) -> None:
+        self._show.is_quick = is_quick
+
     def close(self) -> None:
         """Release the file and the decoder."""
         self._cache.clear()
