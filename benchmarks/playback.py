@@ -284,8 +284,9 @@ def decode_only(recording: Recording) -> Iterator[object]:
 
 
 def read_tiles(recording: Recording) -> Iterator[object]:
-    """Our reader, with pictures as a tile wants them."""
+    """Our reader, with pictures as a tile in motion wants them."""
     with FrameReader(recording, size=TILE, threads=1) as reader:
+        reader.is_quick = True
         yield from reader.frames_at(range(len(recording.index)))
 
 
