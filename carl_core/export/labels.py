@@ -12,6 +12,7 @@ import numpy as np
 
 from carl_core.errors import ExportError, ProjectError
 from carl_core.export.elan import from_eaf, to_eaf
+from carl_core.paths import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,7 +21,8 @@ if TYPE_CHECKING:
     from carl_core.alignment.timemap import TimeMap
 
 LABEL_SUFFIXES = (".csv", ".json", ".eaf")
-_MOST_BYTES = 64 * 2**20
+# Read, what is this large takes up to a gigabyte.
+_MOST_BYTES = 16 * 2**20
 # Of what is wrong with an entry, which may quote all of it.
 _MOST_SHOWN = 200
 _COLUMNS = ("recording", "name", "start_s", "end_s")
@@ -60,14 +62,11 @@ def read_labels(path: Path) -> tuple[Label, ...]:
         When the file cannot be read, naming the line and the value.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ProjectError(
-                f"The labels {path} are larger than {_MOST_BYTES // 2**20} MB. Is it another file?"
-            )
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
         raise ProjectError(
-            f"The labels {path} cannot be read: {error}. Give a CSV, JSON or EAF file in UTF-8."
+            f"The labels {path} cannot be read: {why}. Give a CSV, JSON or EAF file in UTF-8."
         ) from error
     if path.suffix.lower() == ".eaf":
         rows = [dict(zip(_COLUMNS, row, strict=True)) for row in from_eaf(text, f"The file {path}")]

@@ -21,14 +21,15 @@ import msgspec
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ProjectError
-from carl_core.paths import is_there
+from carl_core.paths import is_there, read_bounded
 from carl_core.project.project import FORMAT, VERSION, Media, Project
 
 log = logging.getLogger("carl.project")
 
 SUFFIX = ".carl"
 BACKUPS = 3
-_LARGEST = 64 * 2**20  # bytes
+# Bytes. Read, what is this large takes up to a gigabyte.
+_LARGEST = 32 * 2**20
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,13 +199,7 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
 
 def _read(path: Path) -> _Stored:
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise ProjectError(
-                f"The project {path} has {size / 2**20:.0f} MiB, which no project of this program "
-                "has. Choose another file."
-            )
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, _LARGEST).decode("utf-8")
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be read: {error.strerror or error}. Check the path."
