@@ -15,6 +15,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from carl_core.errors import CarlError
@@ -184,6 +185,19 @@ class _Decoder:
             del self._frames[index]
 
 
+def _has_same_frames(new: Recording | None, old: Recording) -> bool:
+    """Whether a decoder of ``old`` serves for ``new``, which may have been indexed anew."""
+    if new is None or new is old:
+        return new is not None
+    return (
+        new.path == old.path
+        and new.threads == old.threads
+        and new.is_counted == old.is_counted
+        and np.array_equal(new.index.pts, old.index.pts)
+        and np.array_equal(new.index.is_key, old.index.is_key)
+    )
+
+
 class FrameService(QObject):
     """Delivers frames of all shown recordings on the main thread.
 
@@ -212,8 +226,10 @@ class FrameService(QObject):
     def set_recordings(self, recordings: tuple[Recording, ...]) -> None:
         """Run exactly one decoder per recording; those no longer listed stop by themselves."""
         wanted = {r.id: r for r in recordings}
-        for recording_id in [i for i in self._decoders if i not in wanted]:
-            decoder = self._decoders.pop(recording_id)
+        for recording_id, decoder in list(self._decoders.items()):
+            if _has_same_frames(wanted.get(recording_id), decoder.recording):
+                continue
+            del self._decoders[recording_id]
             decoder.stop()
             self._leaving.append(decoder)
         self._leaving = [d for d in self._leaving if d._thread.is_alive()]
