@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from carl_core.encoder.spec import EncoderSpec
 from carl_core.errors import ModelError
+from carl_core.paths import read_bounded
 
 if TYPE_CHECKING:
     import os
@@ -96,20 +97,17 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.is_dir():
-            raise ModelError(f"{path} is a folder, not an encoder file. Choose the .onnx file.")
-        if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(
-                f"{path} is larger than 2 GiB, so it is not an encoder with its weights inside. "
-                "Choose another file."
-            )
-        content = path.read_bytes()
+        content = read_bounded(path, _MAX_BYTES)
     except FileNotFoundError as exc:
         raise ModelError(f"There is no encoder file {path}. Check the name.") from exc
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+    except IsADirectoryError as exc:
         raise ModelError(
-            f"The encoder file {path} cannot be read: {reason}. Check the name and the permissions."
+            f"{path} is a folder, not an encoder file. Choose the .onnx file."
+        ) from exc
+    except OSError as exc:
+        raise ModelError(
+            f"The encoder file {path} cannot be read: {exc.strerror or exc}. "
+            "Check the name and the permissions."
         ) from exc
     if not content:
         raise ModelError(f"{path} is empty, not an encoder file. Choose another file.")

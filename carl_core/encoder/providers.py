@@ -40,6 +40,8 @@ _CUDA_OPTIONS = {
 _process_output = threading.Lock()
 # What fails comes as an exception; its C++ logger would print it as well.
 onnxruntime.set_default_logger_severity(_LOG_FATAL)
+# On Windows it asks no variable (see ``carl_core``).
+onnxruntime.disable_telemetry_events()
 
 
 @cache

@@ -157,6 +157,15 @@ class FrameReader:
                 last = self._as_shown(index, decoded)
             yield last
 
+    @property
+    def is_quick(self) -> bool:
+        """Whether pictures are made the quick way, for motion: see `DisplayTransform`."""
+        return self._show.is_quick
+
+    @is_quick.setter
+    def is_quick(self, is_quick: bool) -> None:
+        self._show.is_quick = is_quick
+
     def work_ahead(self) -> bool:
         """Decode a little of what stepping back will ask for next; False when there is nothing.
 
@@ -171,7 +180,7 @@ class FrameReader:
             return False
         large = self._cache.first_decoded()
         if large is not None and self._shown_bytes < size_of(large[1]):
-            self._cache.put(large[0], self._as_shown(*large))
+            self._cache.put(large[0], self._as_it_stays(*large))
             return True
         if self._behind is None:
             info = self._recording.info
@@ -230,9 +239,17 @@ class FrameReader:
         if self._is_stepping_back and self._shown_bytes < size_of(decoded):
             if self._last_asked - number >= self._cache.room_for(self._shown_bytes):
                 return decoded  # it would not stay
-            kept = self._as_shown(number, decoded)
+            kept = self._as_it_stays(number, decoded)
         self._cache.put(number, kept)
         return kept
+
+    def _as_it_stays(self, index: int, found: VideoFrame | Frame) -> Frame:
+        """Make a picture that is kept: never the quick way, for it may be looked at later."""
+        was_quick, self.is_quick = self.is_quick, False
+        try:
+            return self._as_shown(index, found)
+        finally:
+            self.is_quick = was_quick
 
     def _as_shown(self, index: int, found: VideoFrame | Frame) -> Frame:
         if isinstance(found, Frame):
