@@ -27,7 +27,7 @@ from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.embed import embed_recording, picture_features, still_features
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
-from carl_core.errors import AlignmentError, CarlError, StoreError
+from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
 from carl_core.progress import Monitor
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
@@ -125,9 +125,11 @@ class Engine:
         """What a user should know about this engine; complete once the encoder is loaded."""
         return self._store_notes + (() if self._encoder is None else tuple(self._encoder.notes))
 
-    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
-        """Open a recording and index its frames. Raises ``MediaError``."""
-        return open_recording(path, monitor=monitor)
+    def open(
+        self, path: Path, *, monitor: Monitor | None = None, provisional: bool = False
+    ) -> Recording:
+        """Open a recording and index its frames, see `open_recording`. Raises ``MediaError``."""
+        return open_recording(path, monitor=monitor, provisional=provisional)
 
     def embed(
         self, recording: Recording, *, sampling: str | None = None, monitor: Monitor | None = None
@@ -230,6 +232,7 @@ class Engine:
 
     def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
         """Return the frames (T,) that embedding takes from a recording, without embedding it."""
+        _check_exact(recording)
         spelled = sampling_of(recording.index, sampling, self.encoder.spec)
         return sampled_frames(recording.index, spelled)
 
@@ -327,9 +330,19 @@ class Engine:
         )
 
     def _key(self, recording: Recording, sampling: str | None) -> EmbeddingKey:
+        _check_exact(recording)
         encoder = self.encoder
         spelled = sampling_of(recording.index, sampling, encoder.spec)
         return EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
+
+
+def _check_exact(recording: Recording) -> None:
+    if not recording.is_exact:
+        raise MediaError(
+            f"{recording.name} is still being read, and this needs the exact time of every frame. "
+            "Try again in a moment.",
+            path=recording.path,
+        )
 
 
 def _inside(item: RangeQuery, times_s: Float64) -> Bool:

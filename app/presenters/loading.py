@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Signal
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from carl_core.alignment.alignment import Alignment
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Progress
+    from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.window")
 
@@ -87,7 +88,7 @@ class LoadingPresenter(QObject):
 
     def remove(self, recording_id: str) -> None:
         """Take a recording out of the session, and stop what is computed for it."""
-        for kind in ("embed", "align"):
+        for kind in ("index", "embed", "align"):
             self._jobs.cancel(f"{kind}:{recording_id}")
         self._session.remove(recording_id)
 
@@ -130,7 +131,7 @@ class LoadingPresenter(QObject):
     def cancel(self) -> None:
         """Stop embedding and aligning; what is finished is kept."""
         for entry in self._session.entries:
-            for kind in ("embed", "align"):
+            for kind in ("index", "embed", "align"):
                 self._jobs.cancel(f"{kind}:{entry.id}")
             if entry.stage is Stage.WAITING:
                 self._session.set_stage(entry.id, Stage.CANCELLED)
@@ -148,19 +149,49 @@ class LoadingPresenter(QObject):
     def _go_on(self) -> None:
         """Start whatever can start now."""
         session = self._session
-        running = sum(e.stage is Stage.EMBEDDING for e in session.entries)
+        running = sum(e.stage in (Stage.INDEXING, Stage.EMBEDDING) for e in session.entries)
         # One at a time on small machines: the encoder uses all cores as it is.
         free = max(1, (os.cpu_count() or 2) // 8) - running
         for entry in session.entries:
             if free > 0 and entry.stage is Stage.WAITING:
                 free -= 1
-                self._embed(entry)
+                if entry.recording.is_exact:
+                    self._embed(entry)
+                else:
+                    self._complete(entry)
         reference = session.entry(session.reference_id)
         if reference is not None and reference.embeddings is not None:
             for entry in session.others:
                 if entry.stage is Stage.EMBEDDED and entry.alignment is None:
                     self._align(reference, entry)
         self._tell_when_settled()
+
+    def _complete(self, entry: Entry) -> None:
+        """Read the exact timestamps of a recording that is seen by its file's own table."""
+        before = entry.recording
+        self._session.set_stage(before.id, Stage.INDEXING)
+
+        def done(found: Recording) -> None:
+            recording = replace(found, id=before.id)
+            self._opening.remember(recording)
+            for problem in recording.info.problems:
+                self._say(f"{recording.name}: {problem}", Severity.INFO)
+            self._session.set_recording(recording)
+
+        def failed(error: Exception) -> None:
+            self._session.set_stage(before.id, Stage.FAILED)
+            self._report(error)
+            self._go_on()
+
+        self._jobs.submit(
+            lambda job: self._engine.get().open(before.path, monitor=job.monitor),
+            key=f"index:{before.id}",
+            title=self.tr("Reading the timestamps of {name}").format(name=before.name),
+            done=done,
+            failed=failed,
+            cancelled=lambda: self._on_cancelled(before.id),
+            progress=lambda value: self._on_progress(before.id, value),
+        )
 
     def _embed(self, entry: Entry) -> None:
         recording = entry.recording
@@ -250,8 +281,8 @@ class LoadingPresenter(QObject):
 
     def _on_progress(self, recording_id: str, progress: Progress) -> None:
         entry = self._session.entry(recording_id)
-        if entry is not None and entry.stage is Stage.EMBEDDING:
-            self._session.set_stage(recording_id, Stage.EMBEDDING, progress)
+        if entry is not None and entry.stage in (Stage.INDEXING, Stage.EMBEDDING):
+            self._session.set_stage(recording_id, entry.stage, progress)
 
     def _on_cancelled(self, recording_id: str) -> None:
         entry = self._session.entry(recording_id)

@@ -95,12 +95,14 @@ class TilesPresenter(QObject):
     def _words(self, entry: Entry) -> tuple[str, float | None, str]:
         if entry.stage is Stage.WAITING:
             return "", -1.0, self.tr("waiting to be embedded")
-        if entry.stage is Stage.EMBEDDING:
+        if entry.stage in (Stage.INDEXING, Stage.EMBEDDING):
+            is_embedding = entry.stage is Stage.EMBEDDING
+            doing = self.tr("embedding") if is_embedding else self.tr("reading timestamps")
             progress = entry.progress
             if progress is None or not progress.total:
-                return "", -1.0, self.tr("embedding")
+                return "", -1.0, doing
             share = min(1.0, progress.done / progress.total)
-            return "", share, "  ·  ".join([self.tr("embedding"), *describe_progress(progress)])
+            return "", share, "  ·  ".join([doing, *describe_progress(progress)])
         if entry.stage is Stage.ALIGNING:
             return "", -1.0, self.tr("aligning")
         if entry.stage is Stage.CANCELLED:

@@ -289,6 +289,8 @@ class Tile(QWidget):
         if self._frame is None or not self._has_counterpart:
             return []
         parts: list[tuple[str, QColor]] = []
+        if self._frame.is_preview:
+            parts.append((self.tr("preview"), QColor("#f3bb52")))
         rate = format_rate(self._rate)
         if self._state.kind and not self._state.is_reference and self.width() >= _LEAST_FOR_KIND:
             is_chosen = self._state.is_kind_chosen
