@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xxhash
 
+from carl_core.atomic import write_atomic
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.errors import StoreError
 
@@ -342,9 +342,7 @@ class EntryWriter:
         return self.meta.channels if name == "features.f16" else 1
 
     def _write_meta(self) -> None:
-        partial = self.folder / f"{META}.{os.getpid()}.part"
-        partial.write_text(self.meta.to_text(), encoding="utf-8")
-        partial.replace(self.folder / META)
+        write_atomic(self.folder / META, self.meta.to_text())
 
 
 def to_stored(features: Float32) -> npt.NDArray[np.float16]:

@@ -76,7 +76,9 @@ class Encoder:
         features = np.empty((len(frames), self.spec.channels), dtype=np.float32)
         for start in range(0, len(frames), _TRUNK_BATCH):
             part = np.ascontiguousarray(frames[start : start + _TRUNK_BATCH])
-            features[start : start + len(part)] = self._run(self._trunk, {"frames": part[None]})[0]
+            features[start : start + len(part)] = self._run(
+                self._trunk, {"frames": part[None]}, (1, len(part), self.spec.channels)
+            )[0]
         return features
 
     def embed_window(
@@ -159,10 +161,14 @@ class Encoder:
                 "times_s": from_first,
                 "valid": np.ascontiguousarray(valid, dtype=np.bool_),
             },
+            (*features.shape[:2], self.spec.dim),
         )
 
     def _run(
-        self, session: onnxruntime.InferenceSession, inputs: dict[str, npt.NDArray[Any]]
+        self,
+        session: onnxruntime.InferenceSession,
+        inputs: dict[str, npt.NDArray[Any]],
+        shape: tuple[int, ...],
     ) -> Float32:
         try:
             output: Float32 = session.run(None, inputs)[0]
@@ -172,6 +178,11 @@ class Encoder:
                 f"{str(exc).splitlines()[0][:300] if str(exc) else type(exc).__name__}. "
                 "Try it with the device set to cpu, or use another encoder."
             ) from exc
+        if output.shape != shape:
+            raise ModelError(
+                f"The encoder {self.path} gave an array of {output.shape}, not of {shape}. "
+                "Use another encoder."
+            )
         if not np.isfinite(output).all():
             raise ModelError(
                 f"The encoder {self.path} gave values that are not numbers. Use another encoder."
