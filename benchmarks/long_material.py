@@ -79,7 +79,7 @@ class LongPair:
 def make_pair(
     folder: Path, *, minutes: float, size: tuple[int, int], fps: int, seed: int = 0
 ) -> LongPair:
-    """Write ``reference.mp4`` and ``other.mp4``; a tenth of a second a rendered second."""
+    """Write ``reference.mp4`` and ``other.mp4`` into ``folder``."""
     rng = np.random.default_rng(seed)
     count = max(4, round(minutes * 60 / ACT_S))
     acts: list[int] = []
@@ -88,9 +88,10 @@ def make_pair(
     acts = acts[:count]
     other: list[tuple[int, int]] = []  # act, place in the reference or -1
     for place, act in enumerate(acts):
-        if rng.random() < PUT_IN:
+        is_inside = 0 < place < count - 1
+        if is_inside and rng.random() < PUT_IN:
             other.append((ACTS + int(rng.integers(STRANGE_ACTS)), -1))
-        if rng.random() >= CUT:
+        if not is_inside or rng.random() >= CUT:
             other.append((act, place))
     first, second = _bank(folder, size=size, fps=fps, seed=seed, used=set(acts))
     reference_parts = _string(folder / "reference.mp4", first, acts, [Fraction(1)] * count, fps)
@@ -137,9 +138,8 @@ def _views(rng: np.random.Generator, action: Action) -> list[View]:
             action,
             size=RENDERED,
             azimuth=azimuth + turn,
-            shake=0.3,
             warp=clock,
-            bystander_probability=0.0,
+            clean=True,
         )
         for turn in (0.0, TURN)
     ]
