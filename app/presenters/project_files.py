@@ -6,9 +6,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.presenters.timers import single_shot
 from carl_core.errors import CarlError, ProjectError
 from carl_core.project import edits, files, relink
 from carl_core.project.project import Project
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 AUTOSAVE_MS = 1500
 """Unsaved work is kept when this long has passed without another edit."""
+
+PICTURE_MS = 500
+"""A project is pictured for the list of recent ones this long after it was opened or saved."""
 
 
 class ProjectView(Protocol):
@@ -78,10 +82,8 @@ class ProjectFiles(QObject):
         self._view = view
         self._autosaves: set[Path] = set()
         self._missing_told: tuple[str, ...] = ()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(AUTOSAVE_MS)
-        self._timer.timeout.connect(self._autosave)
+        self._timer = single_shot(self, AUTOSAVE_MS, self._autosave)
+        self._picture_timer = single_shot(self, PICTURE_MS, self._picture)
         project.changed.connect(self._on_changed)
         project.saved_changed.connect(self._on_saved_changed)
 
@@ -174,6 +176,7 @@ class ProjectFiles(QObject):
     def close(self) -> None:
         """Forget what was kept of unsaved work: the window closes properly."""
         self._timer.stop()
+        self._picture_timer.stop()
         self._forget_autosaves()
 
     # Reading and writing -----------------------------------------------------------------------
@@ -235,11 +238,12 @@ class ProjectFiles(QObject):
 
     def _note_recent(self, path: Path) -> None:
         self._recent.add(path)
-        QTimer.singleShot(500, self, lambda: self._picture(path))  # when pictures are there
+        self._picture_timer.start()
         self.list_recent()
 
-    def _picture(self, path: Path) -> None:
-        if self._model.path == path and self._view.picture(self._recent.picture_of(path)):
+    def _picture(self) -> None:
+        path = self._model.path
+        if path is not None and self._view.picture(self._recent.picture_of(path)):
             self.list_recent()
 
     # Unsaved work ------------------------------------------------------------------------------
