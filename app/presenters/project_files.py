@@ -163,10 +163,15 @@ class ProjectFiles(QObject):
 
     def look_for_missing(self, folder: Path) -> None:
         """Look below a folder for recordings that are not where the project says."""
+        project = self._model.project
+
+        def work(job: Job[dict[str, relink.Found]]) -> dict[str, relink.Found]:
+            wanted = relink.missing(project)
+            found = relink.find_in(folder, wanted, monitor=job.monitor)
+            return found | relink.moved_along(wanted, found)
+
         self._jobs.submit(
-            lambda job: relink.find_in(
-                folder, relink.missing(self._model.project), monitor=job.monitor
-            ),
+            work,
             key="relink",
             title=self.tr("Looking for recordings in {name}").format(name=folder.name),
             done=lambda found: self._on_found(folder, found),
