@@ -197,8 +197,8 @@ class Program(QObject):
         self.finding.link_wanted.connect(hand.handwork.link)
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
-        self.exporting = ExportFeature(parts, self)
         self.marking = MarkingFeature(parts, self)
+        self.exporting = ExportFeature(parts, self, self.marking.markers)
         self.features = (
             PlayingFeature(parts, self),
             LanesFeature(parts, self),

@@ -46,10 +46,12 @@ class LoadingPresenter(QObject):
     -------
     engine_ready(EngineState) : the encoder is loaded
     settled() : nothing is under way any more
+    adapt_wanted() : the user wants the encoder to learn from the recordings
     """
 
     engine_ready = Signal(object)
     settled = Signal()
+    adapt_wanted = Signal()
 
     def __init__(
         self,
@@ -325,10 +327,12 @@ class LoadingPresenter(QObject):
                 self.tr("Make {letter} the reference").format(letter=other.letter),
                 lambda: self._make_reference(recording_id),
             ),
+            Choice(self.tr("Adapt to these recordings…"), self.adapt_wanted.emit),
         )
         text = self.tr(
             "{first} and {second}: no convincing alignment (match {match}). Each plays in its own "
-            "time; use recordings of the same action, or try the other as reference."
+            "time; use recordings of the same action, try the other as reference, or pin two "
+            "moments that belong together (Shift+M)."
         ).format(first=reference.letter, second=other.letter, match=format_match(alignment.match))
         self._reporter.report(
             Message(

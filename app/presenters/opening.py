@@ -269,6 +269,12 @@ class OpeningPresenter(QObject):
             merge=f"add:{batch}",  # what was dropped together is undone together
         )
         for recording in recordings:
+            if recording.info.vfr:
+                text = self.tr(
+                    "{name}: frame times are irregular (variable frame rate). Nothing to do, times "
+                    "are exact."
+                )
+                self._say(text.format(name=recording.name), Severity.INFO)
             for problem in recording.info.problems:
                 self._say(f"{recording.name}: {problem}", Severity.INFO)
 
