@@ -16,6 +16,8 @@ from pathlib import Path
 FOLDER = Path(__file__).parent
 SCRIPTS = (
     "decode",
+    "embed",
+    "store",
     "alignment",
     "sound_offsets",
     "stretch",
