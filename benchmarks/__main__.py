@@ -30,6 +30,8 @@ SCRIPTS = (
     "playback",
     "event_loop",
     "long",
+    "embed",
+    "store",
     "alignment",
     "sound_offsets",
     "stretch",

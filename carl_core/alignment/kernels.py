@@ -35,9 +35,9 @@ def _cell(diagonal, up, left, c, diagonally, ours, theirs, straight):  # type: i
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
     **_OPTIONS,
 )
-def advance(
+def advance(  # type: ignore[no-untyped-def]
     similarities, above, back, keeps, weights, row_start, column_start, row_end, column_end
-):  # type: ignore[no-untyped-def]
+):
     """Advance the recursion over the rows of one block; return the best end in it and its cell.
 
     The cost of a pair is 1 - its similarity (R, C), at least 0. ``above`` (C,) holds D of the row

@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from carl_core.arrays import Float32, Int64, UInt8
-    from carl_core.embeddings.entry import EntryWriter
     from carl_core.embeddings.store import EmbeddingStore
+    from carl_core.embeddings.writer import EntryWriter
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.display import Fit
     from carl_core.video.recording import Recording
