@@ -28,6 +28,7 @@ from carl_core.encoder.embed import embed_recording, picture_features, still_fea
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
+from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
@@ -94,9 +95,11 @@ class Engine:
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
         self._store_notes: tuple[str, ...] = ()
-        if store == "default":
+        if store == "default" and keeps_nothing():
+            self.store: EmbeddingStore | None = None
+        elif store == "default":
             try:
-                self.store: EmbeddingStore | None = EmbeddingStore()
+                self.store = EmbeddingStore()
             except StoreError as error:
                 log.warning("%s", error)
                 self._store_notes = (f"{error} Going on without a cache.",)

@@ -37,7 +37,6 @@ from app.frames import FrameService
 from app.jobs import Job, JobRunner
 from app.models.engine import EngineHandle, engine_maker
 from app.models.project import ProjectModel
-from app.models.recent import RecentProjects
 from app.models.session import SessionModel
 from app.presenters.keeper import SessionKeeper
 from app.presenters.loading import EngineState, LoadingPresenter
@@ -55,6 +54,7 @@ from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
 from carl_core.project import edits
+from carl_core.project.recent import RecentProjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from app.jobs import Job, JobRunner
     from app.models.project import ProjectModel
-    from app.models.recent import RecentProjects
     from carl_core.project.project import Media
+    from carl_core.project.recent import RecentProjects
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,18 @@ class EmbeddingStore:
         """Forget the entry of ``key``, unless somebody is writing it."""
         self._remove(self._folder(key))
 
+    def forget(self, fingerprint: str) -> tuple[int, int]:
+        """Remove what is kept of one recording, of any encoder and sampling.
+
+        Entries being written stay. Returns how many were removed, and their bytes.
+        """
+        count = size_bytes = 0
+        for folder in self._folders():
+            size = _size(folder)
+            if folder.name.startswith(f"{fingerprint}-") and self._remove(folder):
+                count, size_bytes = count + 1, size_bytes + size
+        return count, size_bytes
+
     def usage(self) -> StoreUsage:
         """Count entries and bytes."""
         folders = self._folders()
