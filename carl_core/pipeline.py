@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -45,6 +46,9 @@ if TYPE_CHECKING:
     from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.pipeline")
+
+# Recordings whose embeddings stay in memory, those used last: a window compares nine at most.
+_MOST_KEPT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +93,7 @@ class Engine:
         self._device = device
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
-        self._kept: dict[EmbeddingKey, Embeddings] = {}
+        self._kept: OrderedDict[EmbeddingKey, Embeddings] = OrderedDict()
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
@@ -141,6 +145,8 @@ class Engine:
         key = self._key(recording, sampling)
         with self._lock:
             kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
         if kept is not None:
             return kept
         embeddings = embed_recording(
@@ -148,6 +154,8 @@ class Engine:
         )
         with self._lock:
             self._kept[key] = embeddings
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
         return embeddings
 
     def align(
