@@ -37,6 +37,9 @@ Size = tuple[int, int]
 class Reader(Protocol):
     """What a decoder thread needs of ``carl_core.video.reader.FrameReader``."""
 
+    is_quick: bool
+    """Whether frames are made quickly, not exactly: they are on the screen for an instant."""
+
     def frame_at(self, index: int, /) -> Frame:
         """Return one frame."""
         ...
@@ -73,6 +76,7 @@ class _Decoder:
         self._notify = notify
         self._size: Size | None = None
         self._frames: dict[int, Frame] = {}
+        self._quick: set[int] = set()  # those made quickly
         self._latest: Frame | None = None
         self._errors: list[Exception] = []
         self._unreadable: set[int] = set()
@@ -89,6 +93,10 @@ class _Decoder:
                 self._size = size
                 self._frames.clear()
                 self._latest = None
+            if not _is_moving(plan) and self._quick.intersection(plan):
+                self._frames.clear()  # what stays on the screen comes again, exactly
+                self._quick.clear()
+                self._latest = self.shown = None
             if plan == self.plan and self._next() is None:
                 return
             self.plan = plan
@@ -126,7 +134,9 @@ class _Decoder:
     def _run(self) -> None:
         if sys.platform == "linux":  # the window comes first where cores are few
             with suppress(OSError):
-                os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), DECODER_NICENESS)
+                thread = threading.get_native_id()
+                own = os.getpriority(os.PRIO_PROCESS, thread)
+                os.setpriority(os.PRIO_PROCESS, thread, own + DECODER_NICENESS)
         reader: Reader | None = None
         reader_size: Size | None = None
         try:
@@ -138,6 +148,7 @@ class _Decoder:
                         return
                     index = self._next()
                     size = self._size
+                    is_quick = _is_moving(self.plan)
                 assert index is not None
                 assert size is not None
                 try:
@@ -147,6 +158,7 @@ class _Decoder:
                             reader = None
                         reader = self._open_reader(self.recording, size, self._threads)
                         reader_size = size
+                    reader.is_quick = is_quick
                     frame = reader.frame_at(index)
                 except (CarlError, OSError, ValueError, IndexError) as exc:
                     log.warning("%s: frame %d cannot be shown: %s", self.recording.name, index, exc)
@@ -161,8 +173,12 @@ class _Decoder:
                 with self._changed:
                     if size != self._size:
                         continue
+                    if is_quick and not _is_moving(self.plan):
+                        continue
                     self._frames[index] = frame
                     self._latest = frame
+                    if is_quick:
+                        self._quick.add(index)
                     self._forget_unwanted()
                 self._notify(self.recording.id)
         finally:
@@ -182,6 +198,12 @@ class _Decoder:
         wanted = set(self.plan)
         for index in [i for i in self._frames if i not in wanted]:
             del self._frames[index]
+        self._quick &= wanted
+
+
+def _is_moving(plan: tuple[int, ...]) -> bool:
+    """Whether frames are wanted ahead: the pictures are in motion."""
+    return len(plan) > 1
 
 
 class FrameService(QObject):

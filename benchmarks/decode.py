@@ -1,6 +1,6 @@
 """Compare our frame reader with PyAV alone, on the same file in the same run.
 
-``python benchmarks/decode.py [FILE]`` makes a clip when no file is given. "decode only" throws the
+``python -m benchmarks.decode [FILE]`` makes a clip when no file is given. "decode only" throws the
 frames away; the readers also scale each one to 224x224 RGB through the display transform.
 """
 
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
+from benchmarks.claims import Claim, report
 from carl_core.video.prefetch import prefetched
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import Recording, open_recording
@@ -101,6 +102,7 @@ def main() -> None:
             for name, work in rows.items():
                 results[name].append(measured(work))
         base = statistics.median(fps for fps, _ in results["decode only"])
+        base_cpu_ms = statistics.median(cpu for _, cpu in results["decode only"])
         print(f"{'':24}{'fps':>8}{'ratio':>8}{'cpu ms':>8}")
         for name, runs in results.items():
             fps = statistics.median(run[0] for run in runs)
@@ -119,9 +121,31 @@ def main() -> None:
                 depths.append(frame - int(keys[-1]))
         print(
             f"random frame: median {statistics.median(times_ms):.0f} ms, "
-            f"{statistics.mean(depths):.0f} frames from the key frame on average; "
-            f"{statistics.mean(times_ms) / (statistics.mean(depths) + 1) * base / 1000:.2f} "
-            "of decoding alone that many"
+            f"{statistics.mean(depths):.0f} frames from the key frame on average\n"
+        )
+        ahead = results["reader 224, prefetched"]
+        report(
+            [
+                Claim(
+                    "decode + 224 x 224, frames a second",
+                    statistics.median(fps for fps, _ in ahead),
+                    peer=base,
+                    peer_name="PyAV decode only",
+                    at_least=0.85,
+                ),
+                Claim(
+                    "CPU of 224 x 224 over decode only, ms a frame",
+                    statistics.median(cpu for _, cpu in ahead) - base_cpu_ms,
+                    at_most=1.3,
+                ),
+                Claim(
+                    "exact seek, ms",
+                    statistics.mean(times_ms),
+                    peer=1000 / base * (statistics.mean(depths) + 1),
+                    peer_name="PyAV decode only, as many frames",
+                    at_most=1.2,
+                ),
+            ]
         )
 
 

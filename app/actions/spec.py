@@ -40,6 +40,7 @@ class ActionId(Enum):
     SYNC = "sync"
     UNCERTAIN_NEXT = "uncertain-next"
     UNCERTAIN_PREVIOUS = "uncertain-previous"
+    UNCERTAIN_RIGHT = "uncertain-right"
     NUDGE_BACK = "nudge-back"
     NUDGE_FORWARD = "nudge-forward"
     NUDGE_BACK_TEN = "nudge-back-ten"

@@ -278,6 +278,7 @@ class Program(QObject):
         self.frames.failed.connect(self._on_frame_failed)
         self.jobs.faulted.connect(self._on_job_faulted)
         self.reporter.reported.connect(window.banner.show_message)
+        self.reporter.withdrawn.connect(window.banner.withdraw)
         # Before the player asks for frames of a new recording there must be a decoder for it.
         session.recordings_changed.connect(self._on_recordings_changed)
 

@@ -203,8 +203,10 @@ class LoadingPresenter(QObject):
 
         def done(alignment: Alignment) -> None:
             self._session.set_alignment(recording_id, alignment)
-            if alignment.verdict == "none":
+            if alignment.verdict == "none" and not alignment.is_playable:
                 self._say_not_aligned(recording_id, alignment)
+            else:  # found meanwhile, or the user chose this map
+                self._reporter.withdraw(f"align:{recording_id}")
             self._go_on()
 
         def failed(error: Exception) -> None:

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from app.models.session import Entry, SessionModel, Stage
 from app.models.viewstate import TileState
 from app.presenters.status import describe_progress
+from app.presenters.verdicts import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +63,8 @@ class TilesPresenter(QObject):
     def _state(self, entry: Entry) -> TileState:
         note, progress, status = self._words(entry)
         info = entry.recording.info
+        is_chosen = self._maps().get(entry.id, "auto") != "auto"
+        kind = kind_of(entry.alignment) if entry.alignment is not None and entry.is_mapped else ""
         return TileState(
             recording_id=entry.id,
             letter=entry.letter,
@@ -75,19 +78,13 @@ class TilesPresenter(QObject):
             note=note,
             progress=progress,
             status=status,
+            kind=kind,
+            is_kind_chosen=bool(kind) and is_chosen,
             chips=self._chips(entry),
         )
 
     def _chips(self, entry: Entry) -> tuple[str, ...]:
         chips = []
-        names = {
-            "offset": self.tr("Map: offset"),
-            "linear": self.tr("Map: linear"),
-            "anchors": self.tr("Map: pins only"),
-        }
-        kind = self._maps().get(entry.id, "auto")
-        if kind in names and entry.id != self._session.reference_id:
-            chips.append(names[kind])
         nudge = self._nudges().get(entry.id, 0)
         if nudge:
             one = self.tr("{n} frame, not pinned") if abs(nudge) == 1 else ""

@@ -19,6 +19,7 @@ from carl_core.alignment.alignment import VERDICTS, Alignment, Anchor
 from carl_core.arrays import Float64, Int64, as_read_only
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, ProjectError
+from carl_core.paths import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 FORMAT = "carl-alignment"
 VERSION = 1
 _DECIMALS = 6
+# Bytes: nine recordings of a day, ten samples a second.
+_LARGEST = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ def read_alignment(path: Path) -> AlignmentFile:
         When it is missing, no JSON, or not of the expected form (naming key and value).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, _LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise ProjectError(

@@ -41,6 +41,8 @@ _CHUNK_FRAMES = 1024
 _CHUNK_S = 1.0
 # Decoded batches waiting for the trunk.
 _AHEAD = 3
+# Between two looks whether somebody else has finished.
+_LOOK_AGAIN_S = 0.2
 
 
 def embed_recording(
@@ -51,6 +53,7 @@ def embed_recording(
     store: EmbeddingStore | None = None,
     monitor: Monitor | None = None,
     batch: int = 32,
+    waits: bool = False,
 ) -> Embeddings:
     """Return one unit vector per sampled frame, from the store where it has them.
 
@@ -66,6 +69,8 @@ def embed_recording(
     store : where to look first and what to fill, None = nowhere
     monitor : progress in frames, and cancellation
     batch : frames per trunk call, changes nothing but speed
+    waits : where somebody else is embedding the same into the store, wait for what they leave
+        there; False = go on beside them, without the store
 
     Raises
     ------
@@ -93,7 +98,7 @@ def embed_recording(
     vectors: Float32 | None = None
     if store is not None:
         try:
-            vectors = _embed(recording, encoder, key, frames, store, monitor, batch)
+            vectors = _embed(recording, encoder, key, frames, store, monitor, batch, waits)
             store.prune()
         except StoreError as exc:
             log.warning("%s Starting again without the cache.", exc)
@@ -175,9 +180,11 @@ def _embed(
     store: EmbeddingStore | None,
     monitor: Monitor,
     batch: int,
+    waits: bool = False,
 ) -> Float32:
     """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
-    with _Features(recording, encoder, key, frames, store) as collected:
+    patience = monitor if waits else None
+    with _Features(recording, encoder, key, frames, store, patience) as collected:
         done = len(collected)
         monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
         try:
@@ -234,7 +241,9 @@ class _Features:
         key: EmbeddingKey,
         frames: Int64,
         store: EmbeddingStore | None,
+        patience: Monitor | None,
     ) -> None:
+        """Begin; with ``patience``, wait for whoever is writing the same until it is cancelled."""
         self._writer: EntryWriter | None = None
         self._kept: list[npt.NDArray[np.float16]] = []  # before _waiting, when there is no writer
         self._waiting: list[npt.NDArray[np.float16]] = []
@@ -243,14 +252,19 @@ class _Features:
         if store is None:
             return
         try:
-            self._writer = store.open_writer(
-                key,
-                frames=frames,
-                pts=recording.index.pts[frames],
-                times_s=recording.index.times_s[frames],
-                channels=encoder.spec.channels,
-                dim=encoder.spec.dim,
-            )
+            while True:
+                self._writer = store.open_writer(
+                    key,
+                    frames=frames,
+                    pts=recording.index.pts[frames],
+                    times_s=recording.index.times_s[frames],
+                    channels=encoder.spec.channels,
+                    dim=encoder.spec.dim,
+                )
+                if self._writer is not None or patience is None:
+                    break
+                patience.check()
+                time.sleep(_LOOK_AGAIN_S)
         except StoreError as exc:
             log.warning("%s Going on without the cache.", exc)
         else:

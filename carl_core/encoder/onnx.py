@@ -76,7 +76,8 @@ class Encoder:
         while start < len(frames):
             part = np.ascontiguousarray(frames[start : start + self._batch])
             try:
-                found = self._sessions.run(TRUNK, {"frames": part[None]})[0]
+                shape = (1, len(part), self.spec.channels)
+                found = self._sessions.run(TRUNK, {"frames": part[None]}, shape)[0]
             except OutOfMemoryError as error:
                 self._take_less(len(part), error)
                 continue
@@ -171,12 +172,13 @@ class Encoder:
             "times_s": from_first,
             "valid": np.ascontiguousarray(valid, dtype=np.bool_),
         }
+        shape = (*features.shape[:2], self.spec.dim)
         try:
-            return self._sessions.run(HEAD, inputs)
+            return self._sessions.run(HEAD, inputs, shape)
         except OutOfMemoryError as error:
             if len(features) == 1:
                 self._sessions.fall_back(None, HEAD, error)
-                return self._sessions.run(HEAD, inputs)
+                return self._sessions.run(HEAD, inputs, shape)
         half = len(features) // 2  # windows do not know of each other
         parts = (
             self._embed(features[part], times_s[part], valid[part])

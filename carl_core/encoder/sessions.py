@@ -74,8 +74,14 @@ class Sessions:
         """What the sessions report to run on, e.g. "CPUExecutionProvider"."""
         return str(self._sessions[TRUNK].get_providers()[0])
 
-    def run(self, which: str, inputs: dict[str, npt.NDArray[Any]]) -> Float32:
+    def run(
+        self, which: str, inputs: dict[str, npt.NDArray[Any]], shape: tuple[int, ...]
+    ) -> Float32:
         """Run ``TRUNK`` or ``HEAD``; what fails elsewhere is run again on the CPU.
+
+        Parameters
+        ----------
+        shape : that the answer must have
 
         Raises
         ------
@@ -86,14 +92,14 @@ class Sessions:
         """
         session = self._sessions[which]
         try:
-            return self._once(session, inputs)
+            return self._once(session, inputs, shape)
         except OutOfMemoryError:
             raise
         except ModelError as error:
             if session.get_providers()[0] == CPU or error.__cause__ is None:
                 raise
             self.fall_back(session, which, error)
-        return self._once(self._sessions[which], inputs)
+        return self._once(self._sessions[which], inputs, shape)
 
     def fall_back(
         self, failed: onnxruntime.InferenceSession | None, which: str, error: ModelError
@@ -152,7 +158,10 @@ class Sessions:
             raise ModelError(f"{file.path} cannot be used as an encoder. {exc}") from exc
 
     def _once(
-        self, session: onnxruntime.InferenceSession, inputs: dict[str, npt.NDArray[Any]]
+        self,
+        session: onnxruntime.InferenceSession,
+        inputs: dict[str, npt.NDArray[Any]],
+        shape: tuple[int, ...],
     ) -> Float32:
         try:
             output: Float32 = session.run(None, inputs)[0]
@@ -171,6 +180,11 @@ class Sessions:
                     else "Try it with the device set to cpu, or use another encoder."
                 )
             ) from exc
+        if output.shape != shape:
+            raise ModelError(
+                f"The encoder {self._path} gave an array of {output.shape}, not of {shape}. "
+                "Use another encoder."
+            )
         if not np.isfinite(output).all():
             raise ModelError(
                 f"The encoder {self._path} gave values that are not numbers. Use another encoder."

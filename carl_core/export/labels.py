@@ -14,6 +14,7 @@ import numpy as np
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, ProjectError
 from carl_core.export.elan import from_eaf, to_eaf
+from carl_core.paths import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
     from carl_core.alignment.timemap import TimeMap
 
 LABEL_SUFFIXES = (".csv", ".json", ".eaf")
-_MOST_BYTES = 64 * 2**20
+# Read, what is this large takes up to a gigabyte.
+_MOST_BYTES = 16 * 2**20
+# Of what is wrong with an entry, which may quote all of it.
+_MOST_SHOWN = 200
 _COLUMNS = ("recording", "name", "start_s", "end_s")
 
 
@@ -60,33 +64,34 @@ def read_labels(path: Path) -> tuple[Label, ...]:
         When the file cannot be read, naming the line and the value.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ProjectError(
-                f"The labels {path} are larger than {_MOST_BYTES // 2**20} MB. Is it another file?"
-            )
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bounded(path, _MOST_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
+        why = getattr(error, "strerror", None) or "it is not text in UTF-8"
         raise ProjectError(
-            f"The labels {path} cannot be read: {error}. Give a CSV, JSON or EAF file in UTF-8."
+            f"The labels {path} cannot be read: {why}. Give a CSV, JSON or EAF file in UTF-8."
         ) from error
     if path.suffix.lower() == ".eaf":
         rows = [dict(zip(_COLUMNS, row, strict=True)) for row in from_eaf(text, f"The file {path}")]
     elif path.suffix.lower() == ".json":
         try:
             rows = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise ProjectError(f"The labels {path} are not valid JSON: {error}.") from error
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise ProjectError(f"The labels {path} must be a JSON list of objects.")
     else:
-        reader = csv.DictReader(text.splitlines())
-        missing = [c for c in _COLUMNS if c not in (reader.fieldnames or ())]
+        try:
+            reader = csv.DictReader(text.splitlines())
+            names = reader.fieldnames or ()
+            rows = list(reader)
+        except csv.Error as error:
+            raise ProjectError(f"The labels {path} are not valid CSV: {error}.") from error
+        missing = [c for c in _COLUMNS if c not in names]
         if missing:
             raise ProjectError(
                 f"The labels {path} lack the column {missing[0]}. "
                 f"The first line must be {','.join(_COLUMNS)}."
             )
-        rows = list(reader)
     return tuple(_label(row, f"{path}, entry {n}") for n, row in enumerate(rows, start=1))
 
 
@@ -102,8 +107,8 @@ def _label(row: dict[str, Any], where: str) -> Label:
         )
     except KeyError as error:
         raise ProjectError(f"{where}: {error.args[0]} is missing.") from error
-    except (TypeError, ValueError) as error:
-        raise ProjectError(f"{where}: {error}.") from error
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ProjectError(f"{where}: {str(error)[:_MOST_SHOWN]}.") from error
 
 
 def write_labels(path: Path, labels: Sequence[Label]) -> Path:

@@ -24,6 +24,7 @@ import msgspec
 from carl_core.atomic import replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
+from carl_core.paths import is_there, read_bounded
 from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
 
@@ -34,7 +35,8 @@ log = logging.getLogger("carl.project")
 
 SUFFIX = ".carl"
 BACKUPS = 3
-_LARGEST = 64 * 2**20  # bytes
+# Bytes. Read, what is this large takes up to a gigabyte.
+_LARGEST = 32 * 2**20
 
 MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
 """From the document of a form to that of the next form; before form 1 there was none."""
@@ -175,10 +177,13 @@ def read_autosave(path: Path) -> Unsaved:
         As ``read_project``.
     """
     stored = _read(path)
+    # NOTE: the file may come from a stranger, beside whose project it lies. What it says of the
+    # place it belongs to is not believed, or saving would write wherever the stranger wants.
+    own = path.name.removeprefix(".").removesuffix(".autosave")
     return Unsaved(
         path=path,
         project=stored.project,
-        saved_as=Path(stored.saved_as) if stored.saved_as else None,
+        saved_as=path.with_name(own) if path.name.startswith(".") else None,
         process=stored.process,
     )
 
@@ -199,7 +204,7 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
     paths = sorted(folder.glob(f"unsaved-*{SUFFIX}.autosave")) if folder.is_dir() else []
     for project in beside:
         path = autosave_path(project, folder)
-        if path.is_file() and not is_open_somewhere(project):
+        if is_there(path) and not is_open_somewhere(project):
             paths.append(path)
     found = []
     for path in paths:
@@ -219,13 +224,7 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
 
 def _read(path: Path) -> _Stored:
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise ProjectError(
-                f"The project {path} has {size / 2**20:.0f} MiB, which no project of this program "
-                "has. Choose another file."
-            )
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, _LARGEST).decode("utf-8")
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be read: {error.strerror or error}. Check the path."
@@ -267,7 +266,7 @@ def _readable(error: Exception) -> str:
 def _hint(path: Path) -> str:
     for number in range(1, BACKUPS + 1):
         backup = path.with_name(f"{path.name}.{number}")
-        if backup.is_file():
+        if is_there(backup):
             return f" The version before is in {backup}: rename it to end in {SUFFIX} and open it."
     return ""
 
@@ -278,15 +277,18 @@ def _found(stored: _Stored, folder: Path) -> Project:
     for media in stored.project.recordings:
         near = stored.relative.get(media.id, "")
         path = Path(os.path.normpath(folder / near)) if near else None
-        if path is not None and path.is_file() and _fits(path, media):
+        if path is not None and _fits(path, media):
             media = msgspec.structs.replace(media, path=str(path))
         recordings.append(media)
     return msgspec.structs.replace(stored.project, recordings=tuple(recordings))
 
 
 def _fits(path: Path, media: Media) -> bool:
-    """Whether a file may be the recording: of the same size, where that is known."""
-    return not media.size or path.stat().st_size == media.size
+    """Whether a file may be the recording: it is there, of the same size where that is known."""
+    try:
+        return is_there(path) and (not media.size or path.stat().st_size == media.size)
+    except OSError:
+        return False
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -6,7 +6,7 @@ import errno
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 import numpy as np
@@ -17,11 +17,14 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, UnreadableMediaError
-from carl_core.video.container import check_file, is_picture_format
+from carl_core.video.claims import MOST_PIXELS, check_pixels
+from carl_core.video.container import check_file, is_picture_format, safe_options
 from carl_core.video.display import DisplayTransform, Fit, Geometry, geometry_of
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
+
     from carl_core.arrays import UInt8
 
 # Pictures that are stored as a film of one frame.
@@ -44,11 +47,14 @@ def read_image(path: str | Path) -> UInt8:
     check_file(path)
     try:
         # Read through a file object: FFmpeg takes "%" in the names of pictures for a pattern.
-        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+        with path.open("rb") as file, _open_picture(file) as container:
             is_picture = is_picture_format(container.format.name)
             if container.streams.video and (
                 is_picture or path.suffix.lower() in _FILM_LIKE_SUFFIXES
             ):
+                context = container.streams.video[0].codec_context
+                check_pixels(path, context.width, context.height)
+                context.options = {"max_pixels": str(MOST_PIXELS)}
                 frame = next(container.decode(video=0))
                 return DisplayTransform(geometry_of(frame, None))(frame)
     except (OSError, av.FFmpegError, StopIteration) as exc:
@@ -85,6 +91,10 @@ def resize_image(pixels: UInt8, size: tuple[int, int], fit: Fit = "squash") -> U
     Scaling and ``fit`` are those of `FrameReader`.
     """
     return DisplayTransform(Geometry(), size, fit=fit)(_frame_of(pixels))
+
+
+def _open_picture(file: BinaryIO) -> InputContainer:
+    return av.open(file, "r", metadata_errors="replace", options=safe_options())
 
 
 def _frame_of(pixels: UInt8) -> VideoFrame:

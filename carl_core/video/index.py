@@ -18,6 +18,7 @@ from av.video.frame import PictureType
 
 from carl_core.errors import NoVideoStreamError, UnreadableMediaError
 from carl_core.timebase import FrameIndex
+from carl_core.video.claims import missing_bytes
 from carl_core.video.container import opened, recording_stream
 from carl_core.video.info import display_text
 from carl_core.video.packets import PacketTable, read_packets
@@ -114,7 +115,7 @@ def index_stream(path: Path, monitor: Monitor | None) -> StreamIndex:
         stream = recording_stream(container, path)
         table = read_packets(container, stream, monitor, stage=f"indexing {name}")
         facts = _StreamFacts.of(container, stream)
-        problems = _cut_off_problems(table, container, stream)
+        problems = _cut_off_problems(table, container, stream) or _missing_problems(path)
     if len(table) == 0:
         raise NoVideoStreamError(
             f"{display_text(path)} has a video stream without a single picture. "
@@ -359,6 +360,19 @@ def _cut_off_problems(
             "earlier: it was cut off, and what comes after is missing."
         ]
     return []
+
+
+def _missing_problems(path: Path) -> list[str]:
+    try:
+        missing = missing_bytes(path, path.stat().st_size)
+    except OSError:  # reading it will say why
+        return []
+    if not missing:
+        return []
+    return [
+        f"The file announces {missing:,} more bytes than it has: it was cut off, and what comes "
+        "after is missing."
+    ]
 
 
 def _decoding_problems(

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from carl_core.video.container import check_file, codec_name, has_decoder, opened, recording_stream
+from carl_core.video.claims import check_frames
+from carl_core.video.container import (
+    cannot_be_read,
+    check_file,
+    codec_name,
+    has_decoder,
+    opened,
+    recording_stream,
+)
 from carl_core.video.display import colour_of, geometry_of
 from carl_core.video.index import StreamIndex, index_stream
 from carl_core.video.info import VideoInfo, display_text
@@ -72,7 +80,7 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
     """
     path = Path(path)
     status = check_file(path)
-    fingerprint = fingerprint_of(path, status.st_size)
+    fingerprint = _checked(path, status.st_size)
     found = index_stream(path, monitor)
     with opened(path) as container:
         stream = recording_stream(container, path)
@@ -86,6 +94,15 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
         is_counted=found.is_counted,
         threads=found.threads,
     )
+
+
+def _checked(path: Path, size: int) -> str:
+    """Return the fingerprint of a file that claims no more than it can hold."""
+    try:
+        check_frames(path, size)
+        return fingerprint_of(path, size)
+    except OSError as exc:  # a drive that fails, or was taken away just now
+        raise cannot_be_read(path, exc) from exc
 
 
 def fingerprint_of(path: Path, size: int) -> str:

@@ -34,9 +34,12 @@ class FakeReader:
         self.asked: list[int] = []
         self.gate: threading.Event | None = None
         self.is_closed = False
+        self.is_quick = False
+        self.made_quickly: list[bool] = []
 
     def frame_at(self, index: int) -> Frame:
         self.asked.append(index)
+        self.made_quickly.append(self.is_quick)
         if self.gate is not None:
             assert self.gate.wait(10)
         if index == 13:
@@ -112,6 +115,24 @@ def test_frames_ahead_are_decoded_and_then_shown_at_once(
     assert shown == [5, 7], "a decoded frame was not shown at once"
 
 
+def test_frames_in_motion_are_made_quickly_and_the_one_that_stays_exactly(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 100),))
+    shown: list[int] = []
+    service.frame_ready.connect(lambda _id, frame: shown.append(frame.index))
+    service.want("a", (5, 6, 7), SIZE)
+    qtbot.waitUntil(lambda: bool(readers) and readers[0].asked == [5, 6, 7])
+    assert readers[0].made_quickly == [True, True, True]
+    service.want("a", (6,), SIZE)
+    qtbot.waitUntil(lambda: shown == [5, 6])
+    assert readers[0].asked == [5, 6, 7, 6]
+    assert readers[0].made_quickly[-1] is False
+    service.want("a", (6,), SIZE)
+    qtbot.wait(30)
+    assert readers[0].asked == [5, 6, 7, 6], "a frame that is there was decoded again"
+
+
 def test_another_size_opens_another_reader(
     qtbot: QtBot, service: FrameService, readers: list[FakeReader]
 ) -> None:
@@ -166,3 +187,15 @@ def test_picture_over_pixels_shares_memory_and_keeps_it_alive(qtbot: QtBot) -> N
     image = image_over(read_only)
     del read_only
     assert image.pixelColor(2, 1).getRgb()[:3] == (40, 50, 60)
+
+
+def test_picture_over_pixels_four_bytes_apart(qtbot: QtBot) -> None:
+    pixels = np.zeros((4, 8, 4), dtype=np.uint8)
+    pixels[1, 2] = (10, 20, 30, 0)
+    part = pixels[:, :6, :3]  # as of a frame whose lines are longer than the picture
+    image = image_over(part)
+    assert (image.width(), image.height()) == (6, 4)
+    assert image.pixelColor(2, 1).getRgb() == (10, 20, 30, 255)
+    pixels[1, 2] = (40, 50, 60, 0)
+    del pixels, part
+    assert image.pixelColor(2, 1).getRgb()[:3] == (40, 50, 60), "the pixels were copied"

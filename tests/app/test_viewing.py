@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QSlider
 
 from app.actions import ActionId
 from app.models.looking import Mode, Zoom
+from app.views.tile import NARROW
 from carl_core.export import compose
 from carl_core.video.reader import FrameReader
 
@@ -187,14 +188,33 @@ def test_digits_choose_and_hold_shows_alone(aligned: Program, qtbot: QtBot) -> N
     assert grid.solo == ""
 
 
-def test_a_tile_says_what_is_unusual(aligned: Program) -> None:
+def test_a_tile_says_how_its_map_came_about_and_what_is_unusual(
+    aligned: Program, qtbot: QtBot
+) -> None:
     second = aligned.session.entries[1].id
     aligned.session.set_active(second)
     aligned.player.nudge(second, 3)
     tile = aligned.window.grid.tiles[second]
     assert tile.state.chips == ("+3 frames, not pinned",)
+    assert (tile.state.kind, tile.state.is_kind_chosen) == ("warped", False)
     aligned.actions[ActionId.MAP_LINEAR].trigger()
-    assert tile.state.chips[0] == "Map: linear"
+    qtbot.waitUntil(lambda: tile.state.kind == "linear", timeout=20_000)
+    assert tile.state.is_kind_chosen
+    assert aligned.window.grid.tiles[aligned.session.reference_id].state.kind == ""
+
+
+@pytest.mark.parametrize("width", [240, 620])
+def test_rate_time_and_frame_are_read_on_small_and_large_tiles(
+    aligned: Program, width: int
+) -> None:
+    tile = aligned.window.grid.tiles[aligned.session.entries[1].id]
+    tile.resize(width, 200)
+    words = [text for text, _ in tile._readout()]
+    assert words[0] == "warped"
+    assert words[1].startswith("×")
+    assert words[-1].startswith("f")
+    assert (tile._footer_height() > 0) is (width < NARROW)
+    assert tile._readout_left() >= 0
 
 
 def test_with_one_recording_there_is_only_the_grid(
