@@ -126,8 +126,13 @@ class Engine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about this engine; complete once the encoder is loaded."""
+        """What a user should know about this engine; there may be more after work."""
         return self._store_notes + (() if self._encoder is None else tuple(self._encoder.notes))
+
+    def _note(self, sentence: str) -> None:
+        with self._lock:
+            if sentence not in self._store_notes:
+                self._store_notes = (*self._store_notes, sentence)
 
     def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
         """Open a recording and index its frames. Raises ``MediaError``."""
@@ -150,7 +155,12 @@ class Engine:
         if kept is not None:
             return kept
         embeddings = embed_recording(
-            recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
+            recording,
+            self.encoder,
+            sampling=sampling,
+            store=self.store,
+            monitor=monitor,
+            told=self._note,
         )
         with self._lock:
             self._kept[key] = embeddings
