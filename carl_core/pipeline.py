@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,9 @@ if TYPE_CHECKING:
     from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.pipeline")
+
+# Recordings whose embeddings stay in memory, those used last: a window compares nine at most.
+_MOST_KEPT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +94,7 @@ class Engine:
         self._device = device
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
-        self._kept: dict[EmbeddingKey, Embeddings] = {}
+        self._kept: OrderedDict[EmbeddingKey, Embeddings] = OrderedDict()
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
@@ -125,8 +129,13 @@ class Engine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about this engine; complete once the encoder is loaded."""
+        """What a user should know about this engine; there may be more after work."""
         return self._store_notes + (() if self._encoder is None else tuple(self._encoder.notes))
+
+    def _note(self, sentence: str) -> None:
+        with self._lock:
+            if sentence not in self._store_notes:
+                self._store_notes = (*self._store_notes, sentence)
 
     def open(
         self, path: Path, *, monitor: Monitor | None = None, provisional: bool = False
@@ -146,13 +155,22 @@ class Engine:
         key = self._key(recording, sampling)
         with self._lock:
             kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
         if kept is not None:
             return kept
         embeddings = embed_recording(
-            recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
+            recording,
+            self.encoder,
+            sampling=sampling,
+            store=self.store,
+            monitor=monitor,
+            told=self._note,
         )
         with self._lock:
             self._kept[key] = embeddings
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
         return embeddings
 
     def align(

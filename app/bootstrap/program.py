@@ -279,6 +279,7 @@ class Program(QObject):
         self.project.stack.indexChanged.connect(self._on_step)
         self.opening.project_offered.connect(self.files.open)
         self.files.named.connect(self._on_named)
+        self.files.beginning.connect(self.opening.forget)
         self.files.opened.connect(self._on_project_opened)
         self.frames.frame_ready.connect(self.player.on_frame_ready)
         self.frames.failed.connect(self._on_frame_failed)

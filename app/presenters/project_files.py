@@ -69,11 +69,13 @@ class ProjectFiles(QObject):
     Signals
     -------
     named(str, bool) : name of the project ("" = none yet), and whether it is saved
+    beginning() : another project is about to begin
     opened() : another project has begun
     recent_listed(tuple[RecentProject]) : the projects opened last, newest first
     """
 
     named = Signal(str, bool)
+    beginning = Signal()
     opened = Signal()
     recent_listed = Signal(object)
 
@@ -196,6 +198,7 @@ class ProjectFiles(QObject):
     # Reading and writing -----------------------------------------------------------------------
 
     def _begin(self, project: Project, path: Path | None, *, is_saved: bool = True) -> None:
+        self.beginning.emit()
         self._unsaved.forget()
         self._missing_told = ()
         if self._lock is not None and self._lock.project != path:
