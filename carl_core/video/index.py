@@ -32,12 +32,15 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+    from carl_core.arrays import Int64
     from carl_core.progress import Monitor
 
 _log = logging.getLogger("carl.video")
 
 # Pixels decoded to check the beginning: 0.2 to 0.5 s on two cores; smaller files are checked whole.
 _HEAD_PIXELS = 80_000_000
+# Before the whole file is read anyway, less will do.
+_LISTED_HEAD_PIXELS = 20_000_000
 _HEAD_PACKETS = 16
 # Timestamps that fall by more than this start a new count (a camera's clock was set back);
 # those that fall by less were written in the wrong order.
@@ -121,7 +124,7 @@ def index_stream(path: Path, monitor: Monitor | None) -> StreamIndex:
             "Record or copy the file again.",
             path=path,
         )
-    head = _head_of(table, facts)
+    head = _head_of(table, facts, _HEAD_PIXELS)
     seen = _decode(path, head, None)
     problems += _drop_undecodable_beginning(table, head, seen)
     doubt = _disagreement(table, head, seen)
@@ -174,7 +177,7 @@ def index_listed(path: Path) -> StreamIndex | None:
         facts = _StreamFacts.of(container, stream)
     if table is None or table.doubts:
         return None
-    head = _head_of(table, facts)
+    head = _head_of(table, facts, _LISTED_HEAD_PIXELS)
     if head >= len(table):
         return None  # a short file: reading all of it takes no longer
     seen = _decode(path, head, None)
@@ -184,10 +187,10 @@ def index_listed(path: Path) -> StreamIndex | None:
     return StreamIndex(index, seen.first, seen.interlaced > 0, False, 0, ())
 
 
-def _head_of(table: PacketTable, facts: _StreamFacts) -> int:
+def _head_of(table: PacketTable, facts: _StreamFacts, pixels: int) -> int:
     """Return how many packets are decoded to check the beginning."""
     before_key = table.is_key.index(True) if True in table.is_key else 0
-    return min(len(table), before_key + max(_HEAD_PACKETS, _HEAD_PIXELS // facts.pixels))
+    return min(len(table), before_key + max(_HEAD_PACKETS, pixels // facts.pixels))
 
 
 def _decode_whole(path: Path, packets: int, expected: int, monitor: Monitor | None) -> _Decoded:
@@ -290,19 +293,16 @@ def _disagreement(table: PacketTable, head: int, seen: _Decoded) -> str | None:
 
 
 def _index_from_packets(table: PacketTable, facts: _StreamFacts) -> FrameIndex:
-    entries = sorted(
-        (pts, is_key, duration)
-        for pts, is_key, duration, gone in zip(
-            table.pts, table.is_key, table.duration, table.is_discarded, strict=True
-        )
-        if pts is not None and not gone
-    )
-    pts = [entry[0] for entry in entries]
-    end = pts[-1] + _last_duration(entries[-1][2], _usual_step(pts, facts), facts)
+    """Index packets that all have timestamps."""
+    shown = ~np.array(table.is_discarded, dtype=np.bool_)
+    pts = np.array(table.pts, dtype=np.int64)[shown]
+    order = np.argsort(pts, kind="stable")
+    pts = pts[order]
+    last = int(np.array(table.duration, dtype=np.int64)[shown][order[-1]])
     return FrameIndex(
-        pts=np.array(pts, dtype=np.int64),
-        end_pts=end,
-        is_key=np.array([entry[1] for entry in entries], dtype=np.bool_),
+        pts=pts,
+        end_pts=int(pts[-1]) + _last_duration(last, _usual_step(pts, facts), facts),
+        is_key=np.array(table.is_key, dtype=np.bool_)[shown][order],
         time_base=facts.time_base,
     )
 
@@ -356,7 +356,7 @@ def _ascending(pts: list[int | None], step: int, restart: int) -> list[int]:
     return filled
 
 
-def _usual_step(ticks: list[int], facts: _StreamFacts) -> int:
+def _usual_step(ticks: Int64 | list[int], facts: _StreamFacts) -> int:
     """Ticks a frame usually lasts."""
     if len(ticks) > 1:
         return max(1, int(np.median(np.diff(ticks))))

@@ -43,7 +43,7 @@ class SlowDisk(FakeEngine):
 
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> SlowDisk:
-    monkeypatch.setattr(index_module, "_HEAD_PIXELS", 1)  # so that short files are long ones
+    monkeypatch.setattr(index_module, "_LISTED_HEAD_PIXELS", 1)  # so that short files are long ones
     return SlowDisk()
 
 

@@ -24,7 +24,7 @@ LISTED = ("b_pyramid.mp4", "open_gop.mp4", "sound.mp4", "late_start.mp4", "negat
 @pytest.fixture(autouse=True)
 def long_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Sixteen packets are the beginning, so that sixty are a long file."""
-    monkeypatch.setattr(index_module, "_HEAD_PIXELS", 1)
+    monkeypatch.setattr(index_module, "_LISTED_HEAD_PIXELS", 1)
 
 
 @pytest.mark.parametrize("name", LISTED)
