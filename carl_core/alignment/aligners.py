@@ -237,6 +237,7 @@ def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> A
         anchors=problem.anchors,
         raw_reference=candidate.path.reference,
         raw_other=candidate.path.other,
+        is_stable=candidate.path.is_stable,
     )
 
 
@@ -254,14 +255,14 @@ _NAMES = {
 
 def _reason(candidate: Candidate, trust: Trust, verdict: Verdict, problem: Problem) -> str:
     text = f"{_NAMES[candidate.method]}: {candidate.reason}"
+    if not candidate.path.is_stable:
+        text += "; a wider search changes the path in places, so look at it"
     if problem.options.null_maps == 0:
         return f"{text}; it was not compared with unrelated material."
     text += (
         f"; it fits better than {trust.better_than:.0%} of alignments of what does not belong "
         "together"
     )
-    if not candidate.path.is_stable:
-        text += "; a wider search changes the path in places, so look at it"
     # The match also knows how closely the path fits, and how alike both look on the average.
     fits = trust.better_than >= ALIGNED_FROM
     if verdict == "aligned":
