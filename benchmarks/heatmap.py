@@ -1,6 +1,6 @@
 """The heatmap of two recordings of 100,000 samples: tiles, refinement, panning and zooming.
 
-    python -m benchmarks.heatmap [--json]
+    python -m benchmarks.heatmap
 
 A tile is compared with the bare matrix product it cannot do without (same rows, one BLAS thread).
 Aims: a tile of 512 x 512 in at most 1.3 of that; 60 updates of the view a second, offscreen.
@@ -8,8 +8,6 @@ Aims: a tile of 512 x 512 in at most 1.3 of that; 60 updates of the view a secon
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import time
@@ -17,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchmarks.claims import Claim, report
 from carl_core.similarity.matrix import blas
 from carl_core.similarity.pyramid import SimilarityPyramid
 
@@ -29,26 +28,18 @@ VIEWS = 240
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
     rng = np.random.default_rng(0)
     rows = rng.normal(size=(COUNT, DIM)).astype(np.float32)
     columns = rng.normal(size=(COUNT, DIM)).astype(np.float32)
     started = time.perf_counter()
     pyramid = SimilarityPyramid(rows, columns, cache_bytes=1)
     built = time.perf_counter() - started
-    figures = {"pyramid, s": built, **tiles(pyramid), **views()}
-    if options.json:
-        print(json.dumps(figures, indent=1))
-    else:
-        for name, value in figures.items():
-            print(f"{name:<58}{value:>12.3f}")
+    report([Claim("pyramid of 100,000 x 100,000, s", built), *tiles(pyramid), views()])
     return 0
 
 
-def tiles(pyramid: SimilarityPyramid) -> dict[str, float]:
-    """Milliseconds of a tile, and of the product it needs, one after the other."""
+def tiles(pyramid: SimilarityPyramid) -> list[Claim]:
+    """Time a tile and the product it needs, one after the other; then the whole map."""
     bare, ours = [], []
     grid = pyramid.grid(0)
     for number in range(TILES):
@@ -58,20 +49,24 @@ def tiles(pyramid: SimilarityPyramid) -> dict[str, float]:
         with blas().limit(limits=1, user_api="blas"):
             bare.append(_ms(lambda a=a, b=b: a @ b.T))  # type: ignore[misc]
         ours.append(_ms(lambda r=r, c=c: pyramid.tile(0, r, c)))  # type: ignore[misc]
-    figures = {
-        "512 x 512 matrix product, ms": statistics.median(bare),
-        "512 x 512 tile, ms": statistics.median(ours),
-        "tile / product (aim 1.3)": statistics.median(ours) / statistics.median(bare),
-    }
     top = pyramid.n_levels - 1
-    figures["whole map as means, ms"] = _ms(lambda: pyramid.tile(top, 0, 0))
-    figures["whole map as peaks (16 x 16 finer cells), ms"] = _ms(
-        lambda: pyramid.tile(top, 0, 0, peak=True)
-    )
-    return figures
+    return [
+        Claim(
+            "tile of 512 x 512, ms",
+            statistics.median(ours),
+            peer=statistics.median(bare),
+            peer_name="matrix product",
+            at_most=1.3,
+        ),
+        Claim("whole map as means, ms", _ms(lambda: pyramid.tile(top, 0, 0))),
+        Claim(
+            "whole map as peaks (16 x 16 finer cells), ms",
+            _ms(lambda: pyramid.tile(top, 0, 0, peak=True)),
+        ),
+    ]
 
 
-def views() -> dict[str, float]:
+def views() -> Claim:
     """Count updates a second of the real widget while it is panned and zoomed."""
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     from PySide6.QtWidgets import QApplication
@@ -97,7 +92,7 @@ def views() -> dict[str, float]:
         plot.grab()  # a whole repaint, as the screen gets it
     seconds = time.perf_counter() - started
     plot.close()
-    return {"updates a second, pan and zoom, 900 x 800 (aim 60)": VIEWS / seconds}
+    return Claim("updates a second, pan and zoom, 900 x 800", VIEWS / seconds, at_least=60)
 
 
 def _ms(call: Callable[[], object]) -> float:

@@ -1,6 +1,6 @@
 """How long a user waits for the first word: ``carl --help`` and the window on the screen.
 
-    python -m benchmarks.start [--json]
+    python -m benchmarks.start
 
 Each is started nine times; the median counts, next to a bare interpreter and one that imports Qt.
 Aims: help in less than 0.3 s, the window in less than 1.5 s.
@@ -8,20 +8,18 @@ Aims: help in less than 0.3 s, the window in less than 1.5 s.
 
 from __future__ import annotations
 
-import argparse
-import json
 import os
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from pathlib import Path
+
+from benchmarks.claims import Claim, report
 
 RUNS = 9
 WINDOW = """
 import sys, time
-from pathlib import Path
 from app.bootstrap.run import make_application
 app = make_application()
 from app.bootstrap.program import Program
@@ -38,23 +36,20 @@ os._exit(0)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", action="store_true")
-    options = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory() as scratch:
-        commands = {
-            "bare interpreter, s": [sys.executable, "-c", "pass"],
-            "carl --help, s (aim 0.3)": [sys.executable, "-m", "carl_core.cli.main", "--help"],
-            "import PySide6.QtWidgets, s": [sys.executable, "-c", "import PySide6.QtWidgets"],
-            "window shown, s (aim 1.5)": [sys.executable, "-c", WINDOW, str(Path(scratch))],
-        }
-        figures = {name: _median(command) for name, command in commands.items()}
-    if options.json:
-        print(json.dumps(figures, indent=1))
-    else:
-        for name, value in figures.items():
-            print(f"{name:<40}{value:>8.3f}")
+        bare_s = _median([sys.executable, "-c", "pass"])
+        help_s = _median([sys.executable, "-m", "carl_core.cli.main", "--help"])
+        qt_s = _median([sys.executable, "-c", "import PySide6.QtWidgets"])
+        window_s = _median([sys.executable, "-c", WINDOW, scratch])
+    report(
+        [
+            Claim("bare interpreter, s", bare_s),
+            Claim("import PySide6.QtWidgets, s", qt_s),
+            Claim("carl --help, s", help_s, at_most=0.3),
+            Claim("carl-gui shows its window, s", window_s, at_most=1.5),
+        ]
+    )
     return 0
 
 

@@ -37,7 +37,7 @@ class RenderOptions:
     rate: Fraction | None = None
     audio: bool = True
     opacity: float = 0.5
-    gain: float = 4.0
+    gain: float = 2.0
     wipe: float = 0.5
     range_s: tuple[float, float] | None = None
     captions: bool = True

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from carl_core.paths import is_there
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Found:
 
 def missing(project: Project) -> tuple[Media, ...]:
     """Return the recordings whose files are not where the project says."""
-    return tuple(media for media in project.recordings if not Path(media.path).is_file())
+    return tuple(media for media in project.recordings if not is_there(media.path))
 
 
 def find_in(
@@ -100,7 +101,7 @@ def with_prefix(wanted: Sequence[Media], old: str, new: str) -> dict[str, Found]
         if not media.path.startswith(old):
             continue
         path = Path(new + media.path[len(old) :])
-        if path.is_file():
+        if is_there(path):
             is_certain = bool(media.fingerprint) and _is_same(path, path.stat().st_size, media)
             found[media.id] = Found(replace(media, path=str(path)), is_certain)
     return found

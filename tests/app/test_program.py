@@ -225,7 +225,7 @@ def test_nothing_convincing_is_said(
     program.actions[ActionId.FIND_FRAME].trigger()
     label = program.window.search.findChild(QLabel, "search-verdict")
     assert isinstance(label, QLabel)
-    qtbot.waitUntil(lambda: "Nothing convincing" in label.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "No good match" in label.text(), timeout=60_000)
     assert not any(lane.hits for lane in program.window.timeline.lanes)
 
 

@@ -64,3 +64,23 @@ def test_a_missing_or_binary_file_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "bin.csv").write_bytes(b"\xff\xfe\x00\x81")
     with pytest.raises(ProjectError, match="UTF-8"):
         read_labels(tmp_path / "bin.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("deep.json", "[" * 100_000),
+        ("long.json", '[{"name": "a", "start_s": "' + "x" * 100_000 + '"}]'),
+        ("large.json", '[{"name": "a", "start_s": 1' + "0" * 400 + "}]"),
+        ("wide.csv", "recording,name,start_s,end_s\n" + "x" * 200_000 + ",a,1,2\n"),
+        ("nul.csv", "recording,name,start_s,end_s\nx,a\0,b,2\n"),
+    ],
+)
+def test_hostile_files_are_refused_in_a_short_sentence(
+    tmp_path: Path, name: str, content: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(content)
+    with pytest.raises(ProjectError) as caught:
+        read_labels(path)
+    assert len(str(caught.value)) < len(str(path)) + 400

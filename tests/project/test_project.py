@@ -198,6 +198,28 @@ def test_unsaved_work_of_a_process_that_is_gone_is_found(tmp_path: Path) -> None
     assert beside.with_name(beside.name + ".damaged").is_file()
 
 
+def test_unsaved_work_of_a_stranger_cannot_say_where_it_is_saved(tmp_path: Path) -> None:
+    theirs = tmp_path / "download" / "p.carl"
+    files.write_project(theirs, Project())
+    beside = files.autosave_path(theirs, tmp_path)
+    files.write_autosave(beside, full(), tmp_path / "home" / ".bashrc")
+    assert files.read_autosave(beside).saved_as == theirs
+    unsaved = files.autosave_path(None, tmp_path / "state", 5)
+    files.write_autosave(unsaved, full(), tmp_path / "home" / ".bashrc")
+    assert files.read_autosave(unsaved).saved_as is None
+
+
+@pytest.mark.parametrize("path", ["/x" * 5000, "/a\0b", "/dev/null/x", "/" + "y" * 300 + ".mp4"])
+def test_recordings_at_impossible_places_are_missing(tmp_path: Path, path: str) -> None:
+    project = Project(recordings=(Media(id="a", path=path, size=3),), reference="a")
+    files.write_project(tmp_path / "p.carl", project)
+    text = json.loads((tmp_path / "p.carl").read_text())
+    text["relative"] = {"a": path.strip("/")}
+    (tmp_path / "p.carl").write_text(json.dumps(text))
+    read = files.read_project(tmp_path / "p.carl")
+    assert [media.id for media in missing(read)] == ["a"]
+
+
 def test_anchors_keep_their_order() -> None:
     project = edits.add_anchor(full(), anchor(3, 4))
     assert [(p.time_s, q.time_s) for p, q in project.anchors_of("b")] == [(1, 2), (3, 4)]
