@@ -12,6 +12,7 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
@@ -37,6 +38,9 @@ DECODER_NICENESS = 2
 
 NEARBY = 30
 """Frames; a wish that moved no farther is served by finishing the one before."""
+
+RETRY_S = 3.0
+"""A frame that could not be read is tried again after this: a disk may be back."""
 
 Size = tuple[int, int]
 
@@ -90,7 +94,7 @@ class _Decoder:
         self._quick: set[int] = set()  # those made quickly
         self._latest: Frame | None = None
         self._errors: list[Exception] = []
-        self._unreadable: set[int] = set()
+        self._unreadable: dict[int, float] = {}  # when it was tried last, seconds
         self._is_closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(
@@ -166,20 +170,27 @@ class _Decoder:
                     continue
                 assert size is not None
                 try:
-                    if reader is None or reader_size != size:
+                    # What failed before is tried with the file opened anew.
+                    if reader is None or reader_size != size or index in self._unreadable:
                         if reader is not None:
-                            reader.close()
-                            reader = None
+                            closing, reader = reader, None
+                            closing.close()
                         reader = self._open_reader(self.recording, size, self._threads)
                         reader_size = size
                     reader.is_quick = is_quick
                     frame = self._read(reader, index, size)
                     has_idle_work = True
-                except (CarlError, OSError, ValueError, IndexError) as exc:
-                    log.warning("%s: frame %d cannot be shown: %s", self.recording.name, index, exc)
+                except Exception as exc:  # a border: the pictures go on, whatever a decoder raises
+                    log.warning(
+                        "%s: frame %d cannot be shown: %s",
+                        self.recording.name,
+                        index,
+                        exc,
+                        exc_info=None if isinstance(exc, CarlError) else exc,
+                    )
                     with self._changed:
                         is_first = not self._unreadable
-                        self._unreadable.add(index)
+                        self._unreadable[index] = time.monotonic()
                         if is_first:
                             self._errors.append(exc)
                     if is_first:
@@ -191,6 +202,7 @@ class _Decoder:
                     if is_quick and not _is_moving(self.plan):
                         continue
                     self._frames[index] = frame
+                    self._unreadable.pop(index, None)
                     self._latest = frame
                     if is_quick:
                         self._quick.add(index)
@@ -234,7 +246,10 @@ class _Decoder:
         if self._size is None:
             return None
         for index in self.plan[:FRAMES_AHEAD]:
-            if index not in self._frames and index not in self._unreadable:
+            if index in self._frames:
+                continue
+            tried_s = self._unreadable.get(index)
+            if tried_s is None or time.monotonic() - tried_s > RETRY_S:
                 return index
         return None
 

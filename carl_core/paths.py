@@ -1,4 +1,4 @@
-"""Paths from files and people: asked about without raising, read without surprises."""
+"""Paths from files and people, asked about without raising; where things are kept, if at all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,11 @@ import errno
 import os
 import stat
 from pathlib import Path
+
+import platformdirs
+
+KEEP_NOTHING = "CARL_KEEP_NOTHING"
+"""Set to 1: no cache, no recent projects, no log; what must lie somewhere goes at the end."""
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
@@ -44,3 +49,20 @@ def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
             str(path),
         )
     return content
+
+
+def keeps_nothing() -> bool:
+    """Whether nothing of what is looked at may be kept, see ``KEEP_NOTHING``."""
+    return os.environ.get(KEEP_NOTHING, "") not in ("", "0")
+
+
+def state_folder() -> Path:
+    """Folder of recent projects and unsaved work: ``CARL_STATE``, or the user's."""
+    given = os.environ.get("CARL_STATE")
+    return Path(given) if given else platformdirs.user_state_path("carl")
+
+
+def log_folder() -> Path:
+    """Folder of the window's log: in ``CARL_STATE``, or the user's."""
+    given = os.environ.get("CARL_STATE")
+    return Path(given) / "log" if given else platformdirs.user_log_path("carl")

@@ -46,10 +46,12 @@ class LoadingPresenter(QObject):
     -------
     engine_ready(EngineState) : the encoder is loaded
     settled() : nothing is under way any more
+    adapt_wanted() : the user wants the encoder to learn from the recordings
     """
 
     engine_ready = Signal(object)
     settled = Signal()
+    adapt_wanted = Signal()
 
     def __init__(
         self,
@@ -69,6 +71,7 @@ class LoadingPresenter(QObject):
         self._engine = engine
         self._reporter = reporter
         self._said_notes: set[str] = set()
+        self._state: EngineState | None = None
         self._reference_id = ""
         session.recordings_changed.connect(self._on_recordings_changed)
         opening.changed.connect(self._tell_when_settled)
@@ -125,6 +128,7 @@ class LoadingPresenter(QObject):
             for kind in ("embed", "align"):
                 self._jobs.cancel(f"{kind}:{entry.id}")
         self._engine.replace(make)
+        self._state = None
         self._session.forget_embeddings()
         self.warm_up()
 
@@ -197,7 +201,14 @@ class LoadingPresenter(QObject):
         recording = entry.recording
         self._session.set_stage(recording.id, Stage.EMBEDDING)
 
-        def done(embeddings: Embeddings) -> None:
+        def work(job: Job[tuple[Embeddings, EngineState]]) -> tuple[Embeddings, EngineState]:
+            engine = self._engine.get()
+            embeddings = engine.embed(recording, monitor=job.monitor)
+            return embeddings, _state_of(engine)  # it may have fallen back to the CPU
+
+        def done(made: tuple[Embeddings, EngineState]) -> None:
+            embeddings, state = made
+            self._on_engine(state)
             self._session.set_embeddings(recording.id, embeddings)
             self._go_on()
 
@@ -211,7 +222,7 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         self._jobs.submit(
-            lambda job: self._engine.get().embed(recording, monitor=job.monitor),
+            work,
             key=f"embed:{recording.id}",
             title=self.tr("Embedding {name}").format(name=recording.name),
             holds_window=True,
@@ -301,12 +312,12 @@ class LoadingPresenter(QObject):
     # Engine and messages -----------------------------------------------------------------------
 
     def _load_engine(self, job: Job[EngineState]) -> EngineState:
-        engine = self._engine.get()
-        provider = str(engine.encoder.provider)
-        return EngineState(provider, tuple(engine.notes))
+        return _state_of(self._engine.get())
 
     def _on_engine(self, state: EngineState) -> None:
-        self.engine_ready.emit(state)
+        if state != self._state:
+            self._state = state
+            self.engine_ready.emit(state)
         for note in state.notes:
             if note not in self._said_notes:
                 self._said_notes.add(note)
@@ -325,10 +336,12 @@ class LoadingPresenter(QObject):
                 self.tr("Make {letter} the reference").format(letter=other.letter),
                 lambda: self._make_reference(recording_id),
             ),
+            Choice(self.tr("Adapt to these recordings…"), self.adapt_wanted.emit),
         )
         text = self.tr(
             "{first} and {second}: no convincing alignment (match {match}). Each plays in its own "
-            "time; use recordings of the same action, or try the other as reference."
+            "time; use recordings of the same action, try the other as reference, or pin two "
+            "moments that belong together (Shift+M)."
         ).format(first=reference.letter, second=other.letter, match=format_match(alignment.match))
         self._reporter.report(
             Message(
@@ -355,3 +368,7 @@ class LoadingPresenter(QObject):
         if not isinstance(error, CarlError):
             log.error("unexpected: %s", error, exc_info=error)
         self._reporter.report(describe(error, topic=topic))
+
+
+def _state_of(engine: Engine) -> EngineState:
+    return EngineState(str(engine.encoder.provider), tuple(engine.notes))

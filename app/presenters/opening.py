@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -33,6 +34,8 @@ VIDEO_SUFFIXES = frozenset(
     | {".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".gif", ".y4m"}
 )
 MOST_RECORDINGS = 9
+MOST_OPENED = 5 * MOST_RECORDINGS
+"""Recordings that undo brings back at once; older ones are opened again."""
 
 
 @dataclass(eq=False)
@@ -86,7 +89,7 @@ class OpeningPresenter(QObject):
         self._openings: list[_Opening] = []
         self._openings_made = 0
         self._batches = 0
-        self._opened: dict[str, Recording] = {}
+        self._opened: OrderedDict[str, Recording] = OrderedDict()
         self._looked_for: set[str] = set()
 
     @property
@@ -102,6 +105,10 @@ class OpeningPresenter(QObject):
     def opened(self, recording_id: str) -> Recording | None:
         """Return a recording that was opened before; undo asks for it."""
         return self._opened.get(recording_id)
+
+    def forget(self) -> None:
+        """Open every file anew from here on: another project begins, and files may have changed."""
+        self._opened.clear()
 
     def add_paths(self, paths: Iterable[Path]) -> None:
         """Open files; folders give the recordings in them, pictures are offered as a search."""
@@ -150,7 +157,7 @@ class OpeningPresenter(QObject):
                     Severity.WARNING,
                 )
             recording = replace(recording, id=media.id)
-            self._opened[media.id] = recording
+            self._keep(recording)
             if self._project.project.media(media.id) is not None:
                 self.found.emit(recording)
             self.changed.emit()
@@ -252,7 +259,7 @@ class OpeningPresenter(QObject):
 
     def _add(self, recordings: Sequence[Recording], batch: int) -> None:
         for recording in recordings:
-            self._opened[recording.id] = recording
+            self._keep(recording)
         media = [
             Media(
                 id=r.id,
@@ -269,6 +276,12 @@ class OpeningPresenter(QObject):
             merge=f"add:{batch}",  # what was dropped together is undone together
         )
         for recording in recordings:
+            if recording.info.vfr:
+                text = self.tr(
+                    "{name}: frame times are irregular (variable frame rate). Nothing to do, times "
+                    "are exact."
+                )
+                self._say(text.format(name=recording.name), Severity.INFO)
             for problem in recording.info.problems:
                 self._say(f"{recording.name}: {problem}", Severity.INFO)
 
@@ -304,6 +317,12 @@ class OpeningPresenter(QObject):
             )
             return False
         return True
+
+    def _keep(self, recording: Recording) -> None:
+        self._opened[recording.id] = recording
+        self._opened.move_to_end(recording.id)
+        while len(self._opened) > MOST_OPENED:
+            self._opened.popitem(last=False)
 
     def _say(self, text: str, severity: Severity) -> None:
         self._reporter.report(Message(text, severity, topic=text))

@@ -330,6 +330,7 @@ class MainWindow(QMainWindow):
         child = event.child()
         if event.type() == QEvent.Type.ChildPolished and isinstance(child, QTabBar):
             child.setAccessibleName(self.tr("Panels"))
+            child.setChangeCurrentOnDrag(True)  # a tile is dropped on matches that lie behind
         super().childEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

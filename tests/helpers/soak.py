@@ -22,6 +22,9 @@ from shiboken6 import Shiboken
 
 from app.actions import ActionId
 from app.bootstrap.program import Program
+from app.faults.hooks import Hooks
+from app.faults.log import RecentRecords
+from app.faults.messages import Reporter
 from app.settings import Settings
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.pipeline import Engine
@@ -93,7 +96,12 @@ class Soak:
         ]
         model = make_tiny_encoder(folder / "tiny.onnx")
         store = EmbeddingStore(folder / "cache", limit_bytes=STORE_BYTES)
+        reporter, recent = Reporter(), RecentRecords()
+        self._hooks = Hooks(reporter, recent)
+        self._hooks.install()  # what nobody caught becomes a message, and so an error here
         self.program = Program(
+            reporter=reporter,
+            recent=recent,
             make_engine=lambda: Engine(model, device="cpu", store=store),
             settings=Settings(folder / "window.ini"),
             state=folder / "state",
@@ -110,6 +118,7 @@ class Soak:
     def close(self) -> None:
         """Close the window; every thread must be gone after it."""
         self.program.close()
+        self._hooks.remove()
         logging.getLogger("carl").removeHandler(self._troubles)
         self.errors += self._troubles.texts
         self.program.window.deleteLater()

@@ -12,7 +12,7 @@ import xxhash
 from carl_core.atomic import write_atomic
 from carl_core.paths import is_there
 
-log = logging.getLogger("carl.window")
+log = logging.getLogger("carl.project")
 
 MOST = 10
 
