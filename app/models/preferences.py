@@ -24,6 +24,7 @@ class Preferences:
     time_base : of a new comparison
     is_looping : whether playing begins anew at the end when the window opens
     theme : one of ``THEMES``
+    makes_copies : whether small copies are made in the background for dragging through recordings
     """
 
     model: str = ""
@@ -33,6 +34,7 @@ class Preferences:
     time_base: str = "reference"
     is_looping: bool = False
     theme: str = "system"
+    makes_copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)
