@@ -80,6 +80,12 @@ class TilesPresenter(QObject):
 
     def _chips(self, entry: Entry) -> tuple[str, ...]:
         chips = []
+        if entry.stage is Stage.REFINING:
+            progress = entry.progress
+            share = progress.done / progress.total if progress and progress.total else 0.0
+            chips.append(self.tr("refining {share}").format(share=f"{min(1.0, share):.0%}"))
+        elif entry.coarse or entry.is_coarsely_aligned:
+            chips.append(self.tr("to be refined"))
         names = {
             "offset": self.tr("Map: offset"),
             "linear": self.tr("Map: linear"),
@@ -104,10 +110,12 @@ class TilesPresenter(QObject):
                 return "", -1.0, self.tr("embedding")
             share = min(1.0, progress.done / progress.total)
             return "", share, "  ·  ".join([self.tr("embedding"), *describe_progress(progress)])
-        if entry.stage is Stage.ALIGNING:
+        if entry.stage is Stage.ALIGNING and not entry.is_coarsely_aligned:
             return "", -1.0, self.tr("aligning")
         if entry.stage is Stage.CANCELLED:
             return self.tr("Cancelled – Ctrl+R goes on"), None, ""
+        if entry.stage is Stage.FAILED and entry.is_mapped:
+            return self.tr("Not refined – plays along a first look"), None, ""
         if entry.stage is Stage.FAILED:
             return self.tr("Not aligned – plays in its own time"), None, ""
         if entry.alignment is not None and not entry.is_mapped:

@@ -14,6 +14,7 @@ import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.entry import to_stored
+from carl_core.encoder.coarse import COARSE
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import StoreError
 from carl_core.progress import Monitor
@@ -183,21 +184,47 @@ def _embed(
     waits: bool = False,
 ) -> Float32:
     """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
+    known = _first_look(recording, key, store)
     patience = monitor if waits else None
     with _Features(recording, encoder, key, frames, store, patience) as collected:
         done = len(collected)
         monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
         try:
-            for pixels in _decoded(recording, encoder, frames[done:], batch, monitor):
+            is_new = np.array([frame not in known for frame in frames.tolist()[done:]], np.bool_)
+            new = np.append(np.flatnonzero(is_new), len(is_new)) + done
+            seen = 0
+            for pixels in _decoded(recording, encoder, frames[new[:-1]], batch, monitor):
                 monitor.check()
-                collected.append(encoder.features(pixels))
-                monitor.advance(len(pixels))
+                # What is known already comes in between, up to the next frame that is not.
+                seen += len(pixels)
+                part = frames[done : new[seen]].tolist()
+                fresh = iter(encoder.features(pixels))
+                collected.append(np.stack([known[f] if f in known else next(fresh) for f in part]))
+                done += len(part)
+                monitor.advance(len(part))
             monitor.check()
+            if done < len(frames):  # all of it is known
+                collected.append(np.stack([known[f] for f in frames.tolist()[done:]]))
         finally:
             collected.flush()
         vectors = encoder.embed_features(collected.whole(), recording.index.times_s[frames])
         collected.finish(vectors)
     return vectors
+
+
+def _first_look(
+    recording: Recording, key: EmbeddingKey, store: EmbeddingStore | None
+) -> dict[int, Float32]:
+    """Return the features of frames that a first look left in the store, by frame number."""
+    if store is None or key.sampling == COARSE:
+        return {}
+    features = store.load_features(EmbeddingKey(key.fingerprint, key.model_id, COARSE))
+    if features is None:
+        return {}
+    frames = sampled_frames(recording.index, COARSE)
+    if len(frames) != len(features):
+        return {}
+    return dict(zip(frames.tolist(), np.array(features, np.float32), strict=True))
 
 
 def _decoded(
