@@ -23,11 +23,11 @@ from carl_core.video.prefetch import prefetched
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from carl_core.arrays import Float32, Int64, UInt8
+    from carl_core.arrays import Float32, Int64, Rows, UInt8
     from carl_core.embeddings.store import EmbeddingStore
     from carl_core.embeddings.writer import EntryWriter
     from carl_core.encoder.onnx import Encoder
@@ -101,10 +101,15 @@ def embed_recording(
         try:
             vectors = _embed(recording, encoder, key, frames, store, monitor, batch, waits)
             store.prune()
+            if vectors is None:
+                stored = store.load(key)
+                if stored is not None:
+                    return stored
         except StoreError as exc:
             log.warning("%s Starting again without the cache.", exc)
     if vectors is None:
         vectors = _embed(recording, encoder, key, frames, None, monitor, batch)
+        assert vectors is not None
     return Embeddings(key, frames, times_s, vectors)
 
 
@@ -182,8 +187,11 @@ def _embed(
     monitor: Monitor,
     batch: int,
     waits: bool = False,
-) -> Float32:
-    """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
+) -> Float32 | None:
+    """Compute (T, D) vectors; None when they are in the store.
+
+    Raises ``StoreError`` only when features were lost with the store.
+    """
     known = _first_look(recording, key, store)
     patience = monitor if waits else None
     with _Features(recording, encoder, key, frames, store, patience) as collected:
@@ -207,9 +215,10 @@ def _embed(
                 collected.append(np.stack([known[f] for f in frames.tolist()[done:]]))
         finally:
             collected.flush()
-        vectors = encoder.embed_features(collected.whole(), recording.index.times_s[frames])
-        collected.finish(vectors)
-    return vectors
+        times_s = recording.index.times_s[frames]
+        if collected.finish(lambda features: encoder.embed_blocks(features, times_s)):
+            return None
+        return encoder.embed_features(collected.whole(), times_s)
 
 
 def _first_look(
@@ -331,21 +340,17 @@ class _Features:
         self._last_flush_s = time.monotonic()
 
     def whole(self) -> npt.NDArray[np.float16]:
-        """All features, (N, C)."""
-        if self._writer is not None:
-            try:
-                return self._writer.features()
-            except StoreError as exc:
-                self._give_up(exc)
+        """All features (N, C), when there is no store that works."""
         return np.concatenate(self._kept) if self._kept else np.empty((0, self._channels), "<f2")
 
-    def finish(self, vectors: Float32) -> None:
-        """Store the vectors."""
+    def finish(self, embed: Callable[[Rows], Iterator[Float32]]) -> bool:
+        """Store the vectors that come of the features; return whether there is a store for them."""
         if self._writer is not None:
             try:
-                self._writer.finish(vectors)
+                self._writer.finish(embed(self._writer.features()))
             except StoreError as exc:
                 self._give_up(exc)
+        return self._writer is not None
 
     def close(self) -> None:
         """Give the entry free."""
@@ -357,5 +362,5 @@ class _Features:
         """Go on in memory with what the store has so far; ``StoreError`` if that is lost."""
         assert self._writer is not None
         log.warning("%s Going on without the cache.", reason)
-        self._kept = [np.array(self._writer.features())]
+        self._kept = [self._writer.features()[:]]
         self.close()
