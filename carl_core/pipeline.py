@@ -25,6 +25,7 @@ from carl_core.alignment.together import (
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
+from carl_core.encoder.coarse import coarse_sampling
 from carl_core.encoder.embed import embed_recording, picture_features, still_features
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
@@ -172,6 +173,23 @@ class Engine:
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
         return embeddings
+
+    def coarse_sampling(self, recording: Recording) -> str | None:
+        """Return at what rate to take a first look at a long recording; None = embed it at once.
+
+        What a first look with ``embed(..., sampling=...)`` computes, embedding at the usual rate
+        uses again. None also for what is in the store.
+
+        Raises
+        ------
+        ModelError
+        """
+        key = self._key(recording, None)
+        with self._lock:
+            is_kept = key in self._kept
+        if is_kept or (self.store is not None and self.store.is_finished(key)):
+            return None
+        return coarse_sampling(recording, self.encoder)
 
     def align(
         self,
