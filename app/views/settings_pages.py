@@ -279,6 +279,16 @@ class PlaybackPage(Page):
         self.loop.setToolTip(self.tr("Whether Loop is on when the window opens."))
         self.loop.toggled.connect(lambda is_on: self.edited.emit({"is_looping": is_on}))
         self.form.addRow("", self.loop)
+        self.pictures = self.choice(
+            "pictures",
+            self.tr("Moving pictures"),
+            self.tr("What turns them into colours and scales them. Holds from the next start on."),
+            (
+                ("auto", self.tr("drawn by the graphics card, if there is one")),
+                ("card", self.tr("drawn with OpenGL, always")),
+                ("painted", self.tr("painted by the processor")),
+            ),
+        )
 
     def set_preferences(self, preferences: Preferences) -> None:
         """Show the choices."""
@@ -286,6 +296,7 @@ class PlaybackPage(Page):
         _choose(self.base, preferences.time_base)
         with QSignalBlocker(self.loop):
             self.loop.setChecked(preferences.is_looping)
+        _choose(self.pictures, preferences.pictures)
 
 
 class LookPage(Page):

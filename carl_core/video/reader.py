@@ -13,6 +13,7 @@ from carl_core.errors import UnreadableMediaError
 from carl_core.video.cache import FrameCache
 from carl_core.video.decoder import FrameDecoder
 from carl_core.video.display import DisplayTransform, Fit, Geometry
+from carl_core.video.planes import Making, planes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
     from carl_core.arrays import UInt8
+    from carl_core.video.planes import Planes
     from carl_core.video.recording import Recording
 
 _log = logging.getLogger("carl.video")
@@ -51,6 +53,41 @@ class Frame:
     pts: int
     time_s: float
     pixels: UInt8
+
+
+class MovingFrame(Frame):
+    """A frame as it is stored, whose pixels are made only when somebody asks for them.
+
+    Attributes
+    ----------
+    planes : what a graphics card shows
+    """
+
+    __slots__ = ("_decoded", "_pixels", "planes")
+
+    planes: Planes
+    _decoded: VideoFrame
+    _pixels: UInt8 | None
+
+    def __init__(
+        self, index: int, pts: int, time_s: float, planes: Planes, decoded: VideoFrame
+    ) -> None:
+        put = object.__setattr__  # frozen, as every frame
+        put(self, "index", index)
+        put(self, "pts", pts)
+        put(self, "time_s", time_s)
+        put(self, "planes", planes)
+        put(self, "_decoded", decoded)
+        put(self, "_pixels", None)
+
+    @property
+    def pixels(self) -> UInt8:
+        """Its picture in the display size, uint8 (H, W, 3), RGB, read-only."""
+        made = self._pixels
+        if made is None:
+            made = DisplayTransform(self.planes.geometry)(self._decoded)
+            object.__setattr__(self, "_pixels", made)
+        return made
 
 
 class FrameReader:
@@ -87,8 +124,10 @@ class FrameReader:
         info = recording.info
         self._recording = recording
         self._index = recording.index
+        self._making = Making.EXACT
+        self._geometry = Geometry(info.rotation, info.mirrored, info.sar)
         self._show = DisplayTransform(
-            Geometry(info.rotation, info.mirrored, info.sar),
+            self._geometry,
             size or (info.width, info.height),
             fit=fit,
             deinterlace=deinterlace,
@@ -142,13 +181,14 @@ class FrameReader:
             yield last
 
     @property
-    def is_quick(self) -> bool:
-        """Whether pictures are made the quick way, for motion: see `DisplayTransform`."""
-        return self._show.is_quick
+    def making(self) -> Making:
+        """How pictures are made from now on; exactly at first."""
+        return self._making
 
-    @is_quick.setter
-    def is_quick(self, is_quick: bool) -> None:
-        self._show.is_quick = is_quick
+    @making.setter
+    def making(self, making: Making) -> None:
+        self._making = making
+        self._show.is_quick = making is not Making.EXACT
 
     def close(self) -> None:
         """Release the file and the decoder."""
@@ -182,6 +222,11 @@ class FrameReader:
         stored = index
         if not self._recording.is_counted and decoded.pts is not None:
             stored = int(np.searchsorted(self._index.pts, decoded.pts))
+        pts, time_s = int(self._index.pts[stored]), self._index.time_of(index)
+        if self._making is Making.PLANES:
+            planes = planes_of(decoded, self._geometry)
+            if planes is not None:
+                return MovingFrame(index, pts, time_s, planes, decoded)
         try:
             pixels = self._show(decoded)
         except av.FFmpegError as exc:
@@ -191,7 +236,7 @@ class FrameReader:
                 path=self._recording.path,
                 frame=index,
             ) from exc
-        return Frame(index, int(self._index.pts[stored]), self._index.time_of(index), pixels)
+        return Frame(index, pts, time_s, pixels)
 
     def _decoded(self, index: int, *, keep: bool) -> VideoFrame:
         """Decode frame ``index``, from further and further back where it does not come out."""
