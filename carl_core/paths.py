@@ -1,4 +1,4 @@
-"""Paths from files and people, asked about without raising; where things are kept, or nothing is."""
+"""Paths of files and people, asked about without raising; where things are kept, if they are."""
 
 from __future__ import annotations
 

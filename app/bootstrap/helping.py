@@ -49,7 +49,7 @@ class HelpingFeature(Feature):
         }
 
     def diagnostics(self) -> str:
-        """Versions, device and the last log lines, for a report."""
+        """Versions, device and the last log lines, for a report: no paths, names or pictures."""
         lines = [
             f"CARL {_version('carl-align')}, Python {platform.python_version()}, "
             f"PySide6 {_version('PySide6-Essentials')}, {platform.platform()}",
@@ -67,7 +67,14 @@ class HelpingFeature(Feature):
     def _copy_diagnostics(self) -> None:
         QGuiApplication.clipboard().setText(self.diagnostics())
         self.parts.reporter.report(
-            Message(self.tr("Diagnostics are on the clipboard."), Severity.INFO, topic="copied")
+            Message(
+                self.tr(
+                    "Diagnostics are on the clipboard, without names and paths of your files and "
+                    "without pictures."
+                ),
+                Severity.INFO,
+                topic="copied",
+            )
         )
 
     def _show_about(self) -> None:

@@ -24,6 +24,7 @@ class Preferences:
     time_base : of a new comparison
     is_looping : whether playing begins anew at the end when the window opens
     theme : one of ``THEMES``
+    keeps_nothing : whether, from the next start, nothing is kept of what is looked at
     """
 
     model: str = ""
@@ -33,6 +34,7 @@ class Preferences:
     time_base: str = "reference"
     is_looping: bool = False
     theme: str = "system"
+    keeps_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,6 +77,7 @@ def read_preferences(settings: Settings) -> Preferences:
         time_base=one_of(keys.TIME_BASE, TIME_BASES),
         is_looping=settings.get(keys.LOOP),
         theme=one_of(keys.THEME, THEMES),
+        keeps_nothing=settings.get(keys.KEEP_NOTHING),
     )
 
 
@@ -168,6 +169,7 @@ class PreferencesPresenter(QObject):
         self._settings.set(keys.TIME_BASE, wanted.time_base)
         self._settings.set(keys.LOOP, wanted.is_looping)
         self._settings.set(keys.THEME, wanted.theme)
+        self._settings.set(keys.KEEP_NOTHING, wanted.keeps_nothing)
         self._settings.sync()
 
     def _use(self, path: str, wanted: Preferences) -> None:
