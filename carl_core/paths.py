@@ -1,4 +1,4 @@
-"""Paths of files and people, asked about without raising; where things are kept, if they are."""
+"""Paths from files and people, asked about without raising; where things are kept, if at all."""
 
 from __future__ import annotations
 

@@ -75,6 +75,13 @@ _NEEDS_RECORDINGS = (
     ActionId.SAVE_AS,
 )
 
+_TILE_MENU = (
+    (ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE),
+    (ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE),
+    (ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS),
+    (ActionId.MAKE_REFERENCE, ActionId.REMOVE),
+)
+
 
 class Program(QObject):
     """One window and everything behind it.
@@ -191,8 +198,8 @@ class Program(QObject):
         self.finding.link_wanted.connect(hand.handwork.link)
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
-        self.exporting = ExportFeature(parts, self)
         self.marking = MarkingFeature(parts, self)
+        self.exporting = ExportFeature(parts, self, self.marking.markers)
         self.features = (
             PlayingFeature(parts, self),
             LanesFeature(parts, self),
@@ -274,11 +281,13 @@ class Program(QObject):
         self.project.stack.indexChanged.connect(self._on_step)
         self.opening.project_offered.connect(self.files.open)
         self.files.named.connect(self._on_named)
+        self.files.beginning.connect(self.opening.forget)
         self.files.opened.connect(self._on_project_opened)
         self.frames.frame_ready.connect(self.player.on_frame_ready)
         self.frames.failed.connect(self._on_frame_failed)
         self.jobs.faulted.connect(self._on_job_faulted)
         self.reporter.reported.connect(window.banner.show_message)
+        self.reporter.withdrawn.connect(window.banner.withdraw)
         # Before the player asks for frames of a new recording there must be a decoder for it.
         session.recordings_changed.connect(self._on_recordings_changed)
 
@@ -352,8 +361,10 @@ class Program(QObject):
 
     def _on_tile_menu(self, recording_id: str, at: QPoint) -> None:
         menu = QMenu(self.window)
-        for which in (ActionId.MAKE_REFERENCE, ActionId.FIND_FRAME, ActionId.REMOVE):
-            menu.addAction(self.actions[which])
+        for group in _TILE_MENU:
+            for which in group:
+                menu.addAction(self.actions[which])
+            menu.addSeparator()
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 

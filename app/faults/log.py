@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import logging
-import re
 import traceback
 from collections import deque
 from datetime import datetime
 from pathlib import Path
 
+from app.faults.private import without_paths
+
 RECORDS_KEPT = 2000
 
 
-# What tells of the user's files: a path, a name with an ending, what stands in quotation marks.
-_PRIVATE = re.compile(
-    r"""(?:[A-Za-z]:)?[\\/][^\s:'",;]+|[\w\-. ]*\w\.[A-Za-z]\w{1,5}\b|"[^"]*"|“[^”]*”|'[^']*'"""
-)
 _HIDDEN = "…"
 
 
@@ -51,11 +48,11 @@ def discreet(record: logging.LogRecord) -> str:
     """
     arguments = record.args if isinstance(record.args, tuple) else (record.args,)
     shown = tuple(a if isinstance(a, int | float) else _Kind(a) for a in arguments if a is not None)
-    text = str(record.msg) if shown else _PRIVATE.sub(_HIDDEN, str(record.msg))
+    text = str(record.msg) if shown else without_paths(str(record.msg))
     try:
         said = text % shown if shown else text
     except (TypeError, ValueError):  # "%d" of what is no number
-        said = _PRIVATE.sub(_HIDDEN, text)
+        said = without_paths(text)
     where = ""
     if record.exc_info and record.exc_info[0] is not None:
         frames = traceback.extract_tb(record.exc_info[2])

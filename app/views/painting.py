@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QColor, QFont, QFontDatabase, QImage, QPainter
 
@@ -23,6 +24,13 @@ def image_over(pixels: UInt8) -> QImage:
     read-only.
     """
     height, width, _ = pixels.shape
+    if pixels.strides[1] == 4:  # made quickly, with a byte of nothing after each pixel
+        rows = np.lib.stride_tricks.as_strided(
+            pixels, (height, pixels.strides[0]), (pixels.strides[0], 1), writeable=False
+        )
+        padded: bytes = rows.data  # type: ignore[assignment]
+        form = QImage.Format.Format_RGBX8888
+        return QImage(padded, width, height, int(pixels.strides[0]), form)
     # WORKAROUND: PySide6's stubs know only bytes; any buffer is taken, and kept alive.
     data: bytes = pixels.data  # type: ignore[assignment]
     return QImage(data, width, height, int(pixels.strides[0]), QImage.Format.Format_RGB888)
@@ -56,3 +64,12 @@ def fitted(area: QRectF, aspect: float) -> QRectF:
     width = min(area.width(), area.height() * aspect)
     height = width / aspect
     return QRectF(area.center().x() - width / 2, area.center().y() - height / 2, width, height)
+
+
+def adopt_menu(plot: Any) -> None:
+    """Make a ``pyqtgraph.PlotWidget`` the owner of its menu.
+
+    pyqtgraph makes one even where menus are off, and nobody deletes it with the plot.
+    """
+    menu = plot.getPlotItem().ctrlMenu
+    menu.setParent(plot, menu.windowFlags())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -14,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, UnreadableMediaError
 from carl_core.video.claims import MOST_PIXELS, check_pixels
 from carl_core.video.container import check_file, is_picture_format, safe_options
@@ -115,16 +117,19 @@ def _encoded(frame: VideoFrame, codec: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if not path.parent.is_dir():
+        raise _unwritten(path, os.strerror(errno.ENOENT))
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_atomic(path, content)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
-        raise ExportError(
-            f"{display_text(path)} was not written: {exc.strerror or exc}. "
-            "Check that the folder exists, may be written to and has space left."
-        ) from exc
+        raise _unwritten(path, exc.strerror or str(exc)) from exc
+
+
+def _unwritten(path: Path, reason: str) -> ExportError:
+    return ExportError(
+        f"{display_text(path)} was not written: {reason}. "
+        "Check that the folder exists, may be written to and has space left."
+    )
 
 
 def _no_picture(path: Path) -> UnreadableMediaError:

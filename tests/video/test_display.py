@@ -273,6 +273,29 @@ def test_bars_and_cuts_are_centred() -> None:
     assert placed(np.arange(72, dtype=np.uint8).reshape(4, 6, 3), (4, 4))[0, 0, 0] == 3
 
 
+@pytest.mark.parametrize(
+    "name", ["constant.mp4", "full_range.mp4", "turned.mp4", "mirrored.mp4", "ten_bit.mp4"]
+)
+@pytest.mark.parametrize("size", [None, (80, 60), (60, 44)])
+def test_the_quick_way_shows_the_same_picture(
+    kind: MakeKind, name: str, size: tuple[int, int] | None
+) -> None:
+    with FrameReader(open_recording(kind(name)), size=size) as reader:
+        exact = reader.frame_at(3).pixels
+        reader.is_quick = True
+        quick = reader.frame_at(3).pixels
+        with pytest.raises(ValueError, match="read-only"):
+            quick[:] = 0
+    assert quick.shape == exact.shape
+    assert read_number(quick) == 3
+    apart = np.abs(quick.astype(int) - exact.astype(int))
+    assert apart.mean() < 3.0
+    # Light is as sharp; only colours run a little.
+    weights = np.asarray([0.2126, 0.7152, 0.0722])
+    light = np.abs(quick @ weights - exact @ weights)
+    assert np.percentile(light, 99) < 8.0
+
+
 def test_wrong_use_is_refused() -> None:
     with pytest.raises(ValueError, match="fit must be one of"):
         DisplayTransform(Geometry(), fit="stretch")  # type: ignore[arg-type]

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xxhash
 
+from carl_core.atomic import replacing
 from carl_core.embeddings.store import cache_folder
 from carl_core.paths import keeps_nothing
 from carl_core.timebase import FrameIndex
@@ -105,16 +106,13 @@ def _write(kept: Path, recording: Recording) -> None:
         "is_counted": recording.is_counted,
         "threads": recording.threads,
     }
-    partial = kept.with_suffix(f".{os.getpid()}.partial")
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with replacing(kept) as partial, partial.open("wb") as file:
             np.savez(
                 file,
                 facts=np.array(json.dumps(facts)),
                 pts=recording.index.pts,
                 is_key=recording.index.is_key,
             )
-        partial.replace(kept)
     except OSError as exc:
         log.debug("the index of %s is not kept: %s", recording.name, exc)
