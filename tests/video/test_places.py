@@ -111,3 +111,10 @@ def test_paths_of_more_than_260_characters(tmp_path: Path) -> None:
     assert len(str(path)) > 360
     with FrameReader(open_recording(path), size=(96, 64)) as reader:
         assert read_number(reader.frame_at(2).pixels) == 2
+
+
+@pytest.mark.parametrize("name", ["\ud800.mp4", "a\0b.mp4", "x" * 5000])
+def test_names_that_no_file_can_have_are_refused_in_a_sentence(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UnreadableMediaError) as caught:
+        open_recording(tmp_path / name)
+    str(caught.value).encode("utf-8")
