@@ -28,6 +28,7 @@ class Preferences:
         processor, "auto" = OpenGL where a graphics card stands behind it; from the next start on
     theme : one of ``THEMES``
     makes_copies : whether small copies are made in the background for dragging through recordings
+    keeps_nothing : whether, from the next start, nothing is kept of what is looked at
     """
 
     model: str = ""
@@ -39,6 +40,7 @@ class Preferences:
     pictures: str = "auto"
     theme: str = "system"
     makes_copies: bool = False
+    keeps_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,6 +81,7 @@ def read_preferences(settings: Settings) -> Preferences:
         pictures=one_of(keys.PICTURES, PICTURES),
         theme=one_of(keys.THEME, THEMES),
         makes_copies=settings.get(keys.COPIES),
+        keeps_nothing=settings.get(keys.KEEP_NOTHING),
     )
 
 
@@ -184,6 +185,7 @@ class PreferencesPresenter(QObject):
         self._settings.set(keys.COPIES, wanted.makes_copies)
         self._settings.set(keys.PICTURES, wanted.pictures)
         self._settings.set(keys.THEME, wanted.theme)
+        self._settings.set(keys.KEEP_NOTHING, wanted.keeps_nothing)
         self._settings.sync()
 
     def _use(self, path: str, wanted: Preferences) -> None:
