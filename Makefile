@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test keys lint types layers pytest no-torch bench compare encoder encoder-inputs screenshots system-libraries
+.PHONY: demo test keys lint types layers pytest no-torch bench fuzz compare encoder encoder-inputs screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -38,6 +38,15 @@ system-libraries:
 bench:
 	@$(UV) sync --quiet --inexact --group bench
 	$(RUN) python -m benchmarks
+
+# Thousands of damaged files through the engine, in child processes; a run that was stopped goes on. CASES and SEED:
+# how many, and which. The outcomes are docs/reliability/fuzz.json.
+CASES = 10000
+SEED = 1
+
+fuzz:
+	@$(UV) sync --quiet --inexact --group test
+	$(RUN) python -m tests.fuzz --cases $(CASES) --seed $(SEED) -o docs/reliability/fuzz.json
 
 # Losses side by side on the bundled trunk (docs/training.md). POOL: videos/, images/, manifest.csv to
 # train on; DATA: recordings with labels.json to test on. Without them, simulated actions alone.

@@ -2,7 +2,8 @@
 
 Each thread owns its reader. The presenter says which frames it wants: the one that should be on
 screen now, then those that come next. The newest wish wins, frames nobody wants any more are not
-decoded, and nothing waits for a decoder.
+decoded, and nothing waits for a decoder. A frame far from its key frame is preceded by a preview
+(``Frame.is_preview``), which must be shown as one.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ import logging
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 
+import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from carl_core.errors import CarlError
@@ -22,6 +25,8 @@ from carl_core.video.planes import Making
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from carl_core.video.reader import Frame
     from carl_core.video.recording import Recording
 
@@ -32,6 +37,12 @@ FRAMES_AHEAD = 6
 
 DECODER_NICENESS = 2
 
+NEARBY = 30
+"""Frames; a wish that moved no farther is served by finishing the one before."""
+
+RETRY_S = 3.0
+"""A frame that could not be read is tried again after this: a disk may be back."""
+
 Size = tuple[int, int]
 
 
@@ -41,8 +52,12 @@ class Reader(Protocol):
     making: Making
     """How frames are made: those in motion need not be exact."""
 
-    def frame_at(self, index: int, /) -> Frame:
-        """Return one frame."""
+    def approach(self, index: int, /) -> Iterator[Frame | None]:
+        """Yield a preview of a frame that is far, None at every step, and the frame at last."""
+        ...
+
+    def work_ahead(self) -> bool:
+        """Decode a little of what will be asked for next; False when there is nothing to do."""
         ...
 
     def close(self) -> None:
@@ -81,7 +96,7 @@ class _Decoder:
         self._quick: set[int] = set()  # those made quickly
         self._latest: Frame | None = None
         self._errors: list[Exception] = []
-        self._unreadable: set[int] = set()
+        self._unreadable: dict[int, float] = {}  # when it was tried last, seconds
         self._is_closed = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(
@@ -141,44 +156,56 @@ class _Decoder:
                 os.setpriority(os.PRIO_PROCESS, thread, own + DECODER_NICENESS)
         reader: Reader | None = None
         reader_size: Size | None = None
+        has_idle_work = False
         try:
             while True:
                 with self._changed:
-                    while not self._is_closed and self._next() is None:
+                    while not self._is_closed and self._next() is None and not has_idle_work:
                         self._changed.wait()
                     if self._is_closed:
                         return
                     index = self._next()
                     size = self._size
                     making = self.motion if _is_moving(self.plan) else Making.EXACT
-                assert index is not None
+                if index is None:
+                    has_idle_work = reader is not None and self._work_ahead(reader)
+                    continue
                 assert size is not None
                 try:
-                    if reader is None or reader_size != size:
+                    # What failed before is tried with the file opened anew.
+                    if reader is None or reader_size != size or index in self._unreadable:
                         if reader is not None:
-                            reader.close()
-                            reader = None
+                            closing, reader = reader, None
+                            closing.close()
                         reader = self._open_reader(self.recording, size, self._threads)
                         reader_size = size
                     reader.making = making
-                    frame = reader.frame_at(index)
-                except (CarlError, OSError, ValueError, IndexError) as exc:
-                    log.warning("%s: frame %d cannot be shown: %s", self.recording.name, index, exc)
+                    frame = self._read(reader, index, size)
+                    has_idle_work = True
+                except Exception as exc:  # a border: the pictures go on, whatever a decoder raises
+                    log.warning(
+                        "%s: frame %d cannot be shown: %s",
+                        self.recording.name,
+                        index,
+                        exc,
+                        exc_info=None if isinstance(exc, CarlError) else exc,
+                    )
                     with self._changed:
                         is_first = not self._unreadable
-                        self._unreadable.add(index)
+                        self._unreadable[index] = time.monotonic()
                         if is_first:
                             self._errors.append(exc)
                     if is_first:
                         self._notify(self.recording.id)
                     continue
                 with self._changed:
-                    if size != self._size:
+                    if frame is None or size != self._size:
                         continue
                     is_quick = making is not Making.EXACT
                     if is_quick and not _is_moving(self.plan):
                         continue
                     self._frames[index] = frame
+                    self._unreadable.pop(index, None)
                     self._latest = frame
                     if is_quick:
                         self._quick.add(index)
@@ -188,12 +215,44 @@ class _Decoder:
             if reader is not None:
                 reader.close()
 
+    def _read(self, reader: Reader, index: int, size: Size) -> Frame | None:
+        """Decode to a frame, showing a preview on the way; None when it is not waited for."""
+        for step in reader.approach(index):
+            if step is not None and not step.is_preview:
+                return step
+            with self._changed:
+                if self._is_closed or size != self._size or not self._leads_on(index):
+                    return None
+                if step is None or index != self.plan[0]:
+                    continue
+                self._latest = step
+            self._notify(self.recording.id)
+        return None
+
+    def _leads_on(self, index: int) -> bool:
+        """Whether the way to a frame is worth finishing for the wanted one. With the lock held.
+
+        It is part of the way to one that lies a little ahead, and on it the reader keeps those a
+        little behind. Leaving it would mean to begin anew with every step of a key held down.
+        """
+        return bool(self.plan) and abs(self.plan[0] - index) <= NEARBY
+
+    def _work_ahead(self, reader: Reader) -> bool:
+        try:
+            return reader.work_ahead()
+        except (CarlError, OSError, ValueError, IndexError) as exc:
+            log.debug("%s: cannot work ahead: %s", self.recording.name, exc)
+            return False
+
     def _next(self) -> int | None:
         """First wanted frame that is not there. With the lock held."""
         if self._size is None:
             return None
         for index in self.plan[:FRAMES_AHEAD]:
-            if index not in self._frames and index not in self._unreadable:
+            if index in self._frames:
+                continue
+            tried_s = self._unreadable.get(index)
+            if tried_s is None or time.monotonic() - tried_s > RETRY_S:
                 return index
         return None
 
@@ -207,6 +266,19 @@ class _Decoder:
 def _is_moving(plan: tuple[int, ...]) -> bool:
     """Whether frames are wanted ahead: the pictures are in motion."""
     return len(plan) > 1
+
+
+def _has_same_frames(new: Recording | None, old: Recording) -> bool:
+    """Whether a decoder of ``old`` serves for ``new``, which may have been indexed anew."""
+    if new is None or new is old:
+        return new is not None
+    return (
+        new.path == old.path
+        and new.threads == old.threads
+        and new.is_counted == old.is_counted
+        and np.array_equal(new.index.pts, old.index.pts)
+        and np.array_equal(new.index.is_key, old.index.is_key)
+    )
 
 
 class FrameService(QObject):
@@ -238,8 +310,10 @@ class FrameService(QObject):
     def set_recordings(self, recordings: tuple[Recording, ...]) -> None:
         """Run exactly one decoder per recording; those no longer listed stop by themselves."""
         wanted = {r.id: r for r in recordings}
-        for recording_id in [i for i in self._decoders if i not in wanted]:
-            decoder = self._decoders.pop(recording_id)
+        for recording_id, decoder in list(self._decoders.items()):
+            if _has_same_frames(wanted.get(recording_id), decoder.recording):
+                continue
+            del self._decoders[recording_id]
             decoder.stop()
             self._leaving.append(decoder)
         self._leaving = [d for d in self._leaving if d._thread.is_alive()]
@@ -309,8 +383,8 @@ class FrameService(QObject):
         size = decoder.size
         if frame is None or size is None or decoder.shown == (frame.index, size):
             return
-        is_wanted = bool(decoder.plan) and frame.index == decoder.plan[0]
+        is_wanted = bool(decoder.plan) and frame.index == decoder.plan[0] and not frame.is_preview
         if not is_wanted and (only_wanted or frame.index in decoder.plan):
             return  # decoded ahead: its time has not come
-        decoder.shown = (frame.index, size)
+        decoder.shown = None if frame.is_preview else (frame.index, size)
         self.frame_ready.emit(decoder.recording.id, frame)

@@ -1,40 +1,114 @@
-"""Write a small file whole or not at all."""
+"""Write a file whole or not at all. Every file a user may keep is written through here.
+
+What is written lies beside the target under a hidden name (``.NAME.PROCESS.XXXXXXXX.part``) until
+it is whole: flushed to the disk, renamed, and the folder flushed, so that after a crash or a cut of
+power there is the old file or the new one. What a killed process left lies there for an hour and
+goes with the next file of that name.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
-import tempfile
+import secrets
+import time
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SUFFIX = ".part"
+LEFT_S = 3600.0
+"""A partial file that nobody wrote to for so long was left by a process that was killed."""
+
+_LONGEST_NAME = 200  # bytes; systems allow 255 for a name, and the partial one is longer
 
 
-def write_atomic(path: Path, text: str, *, mode: int = 0o644) -> None:
-    """Replace ``path`` by ``text`` (UTF-8): written beside it, flushed to the disk, renamed.
+def write_atomic(path: Path, content: str | bytes, *, mode: int | None = None) -> None:
+    """Replace ``path`` by ``content`` (text as UTF-8, line ends as they are).
 
-    After a crash or a cut of power there is the old file or the new one. The folder is made when
-    missing.
+    Parameters
+    ----------
+    path : its folder is made when missing; of a link, what it points to is replaced
+    mode : permissions; None = those of the file that is there, else the usual ones
 
     Raises
     ------
     OSError
         When it cannot be written; what was there before is still there.
     """
+    data = content.encode("utf-8") if isinstance(content, str) else content
+    with replacing(path, mode=mode) as partial, partial.open("wb") as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
+    """Yield an empty file to write to; it takes the place of ``path`` when the block ends well.
+
+    After an error inside the block it is removed, and ``path`` is as it was. Otherwise as
+    ``write_atomic``.
+    """
+    path = target_of(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    partial = begin(path, mode=mode)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text)
-            out.flush()
-            os.fsync(out.fileno())
-        Path(partial).chmod(mode)
-        Path(partial).replace(path)
+        yield partial
+        finish(partial, path)
     except BaseException:
-        Path(partial).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
         raise
-    _flush_folder(path.parent)
 
 
-def _flush_folder(folder: Path) -> None:
-    """Make the renaming itself last; not every system can."""
+def begin(path: Path, *, mode: int | None = None) -> Path:
+    """Make the empty partial file of ``path``, for writers that live longer than a block.
+
+    Its ending is that of ``path`` where a library looks at it. End with ``finish``, or remove it.
+
+    Raises
+    ------
+    OSError
+        When the folder is missing or takes no files.
+    """
+    _sweep(path)
+    partial = path.with_name(f"{_beginning(path)}{os.getpid()}.{secrets.token_hex(4)}{SUFFIX}")
+    is_new = False
+    if mode is None:
+        try:
+            mode = path.stat().st_mode & 0o777
+        except OSError:
+            mode, is_new = 0o666, True
+    os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode))
+    if not is_new:
+        with contextlib.suppress(OSError):  # some file systems keep no permissions
+            partial.chmod(mode)
+    return partial
+
+
+def finish(partial: Path, path: Path) -> None:
+    """Flush a partial file to the disk and give it its name.
+
+    Raises
+    ------
+    OSError
+        When the disk or the folder refuses; ``path`` is as it was.
+    """
+    with partial.open("rb+") as file:
+        os.fsync(file.fileno())
+    partial.replace(path)
+    flush_folder(path.parent)
+
+
+def target_of(path: Path) -> Path:
+    """Return what is to be replaced: of a link, what it points to."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def flush_folder(folder: Path) -> None:
+    """Make renamings in a folder last; not every system can."""
     try:
         handle = os.open(folder, os.O_RDONLY)
     except OSError:
@@ -45,3 +119,21 @@ def _flush_folder(folder: Path) -> None:
         pass
     finally:
         os.close(handle)
+
+
+def _beginning(path: Path) -> str:
+    name = os.fsencode(path.name)
+    if len(name) > _LONGEST_NAME:
+        return f".{hashlib.sha256(name).hexdigest()[:32]}."
+    return f".{path.name}."
+
+
+def _sweep(path: Path) -> None:
+    """Remove what killed processes left beside ``path``."""
+    beginning, before = _beginning(path), time.time() - LEFT_S
+    with contextlib.suppress(OSError), os.scandir(path.parent) as entries:
+        for entry in entries:
+            if entry.name.startswith(beginning) and entry.name.endswith(SUFFIX):
+                with contextlib.suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime < before:
+                        os.unlink(entry.path)  # noqa: PTH108 (a name, as the entry has it)

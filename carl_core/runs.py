@@ -189,7 +189,7 @@ def event_from_json(line: str) -> Event:
     """
     try:
         values = json.loads(line)
-    except json.JSONDecodeError as exc:
+    except (json.JSONDecodeError, RecursionError) as exc:
         raise StoreError(f"This is no line of a run's events: {line[:80]!r} ({exc}).") from exc
     if not isinstance(values, dict) or values.get("event") not in _KINDS:
         raise StoreError(

@@ -18,6 +18,7 @@ import numpy as np
 import xxhash
 from PIL import Image
 
+from carl_core.atomic import replacing, write_atomic
 from carl_core.errors import MediaError
 from training.data import Source, Take, source_of_clip
 from training.datasets.load import label_classes, load_clips
@@ -277,10 +278,13 @@ def _load_bank(config: TrainConfig, cache: Path, size: int, monitor: Monitor) ->
 def _save(path: Path, source: Source) -> None:
     """Write a source; the small JSON comes last and marks it as whole."""
     takes = source.takes
-    np.save(path.with_suffix(".frames.npy"), np.stack([take.pictures() for take in takes]))
+    with replacing(path.with_suffix(".frames.npy")) as partial, partial.open("wb") as file:
+        np.save(file, np.stack([take.pictures() for take in takes]))
     truth = {name: np.stack([getattr(take, name) for take in takes]) for name in _TRUTH}
-    np.savez(path.with_suffix(".truth.npz"), allow_pickle=False, **truth)
-    path.with_suffix(".json").write_text(json.dumps({"name": source.name, "action": source.action}))
+    with replacing(path.with_suffix(".truth.npz")) as partial, partial.open("wb") as file:
+        np.savez(file, allow_pickle=False, **truth)
+    facts = json.dumps({"name": source.name, "action": source.action})
+    write_atomic(path.with_suffix(".json"), facts)
 
 
 def _load(path: Path) -> Source:

@@ -8,7 +8,6 @@ equals an uninterrupted one.
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from carl_core.atomic import replacing, write_atomic
 from carl_core.errors import StoreError
 from training.config import ConfigError
 
@@ -83,8 +83,9 @@ def save_checkpoint(
     path = folder / f"step-{step:08d}.pt"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(path, lambda partial: torch.save(state, partial))
-        _replace(folder / LATEST_NAME, lambda partial: partial.write_text(path.name))
+        with replacing(path) as partial:
+            torch.save(state, partial)
+        write_atomic(folder / LATEST_NAME, path.name)
         for old in sorted(folder.glob("step-*.pt"))[:-keep]:
             old.unlink()
     except OSError as exc:
@@ -182,11 +183,3 @@ def check_same_run(before: dict[str, Any], now: TrainConfig, folder: Path) -> No
             f"{folder} holds a run with other settings ({'; '.join(changed[:3])}). Choose another "
             "run.dir, or delete that folder."
         )
-
-
-def _replace(path: Path, write: Any) -> None:
-    partial = path.with_name(path.name + ".partial")
-    write(partial)
-    with partial.open("rb+") as file:
-        os.fsync(file.fileno())
-    partial.replace(path)

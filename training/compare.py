@@ -26,6 +26,7 @@ import numpy as np
 from rich.console import Console
 
 from carl_core.assets import asset_path
+from carl_core.atomic import write_atomic
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError, MediaError
 from carl_core.progress import Monitor
@@ -323,8 +324,8 @@ def run_cli(arguments: list[str] | None = None) -> int:
         }
         text = to_markdown(scores, facts)
         document = {"facts": facts, "budget": dataclasses.asdict(budget), "scores": scores}
-        (options.output / "compare.json").write_text(json.dumps(document, indent=2) + "\n")
-        (options.output / "compare.md").write_text(text)
+        write_atomic(options.output / "compare.json", json.dumps(document, indent=2) + "\n")
+        write_atomic(options.output / "compare.md", text)
         shown = [column for column in (SIMULATED, COPIES, REAL) if column in scores["raw trunk"]]
         plot_methods(scores, shown, options.output / "compare.png")
     except ConfigError as error:

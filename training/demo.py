@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, as_read_only
+from carl_core.atomic import write_atomic
 from carl_core.video.writer import VideoWriter
 from training.simulate.body import Look
 from training.simulate.clip import View, random_view, render_clip
@@ -165,7 +166,7 @@ def write_demo(demo: Demo, folder: Path, *, samples: int = 3) -> None:
                     begin = first * AUDIO_RATE // FPS
                     writer.write_audio(sound[begin : begin + len(times) * AUDIO_RATE // FPS])
     text = json.dumps(truth_of(demo), indent=None, separators=(",", ":"))
-    (folder / "truth.json").write_text(text + "\n", encoding="utf-8")
+    write_atomic(folder / "truth.json", text + "\n")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -17,6 +17,7 @@ import torch
 import torch.nn.functional as F
 import xxhash
 
+from carl_core.atomic import replacing
 from carl_core.encoder.onnx import load_encoder
 from training.augment import apply_look, draw_look
 from training.backbones import encoder_path
@@ -83,10 +84,8 @@ def stored_looks(
             path = cache / f"{key}.npy"
             if not path.exists():
                 features = _features_of(take, source.name, number, config, trunk, monitor)
-                partial = path.with_suffix(".partial")
-                with partial.open("wb") as file:
+                with replacing(path) as partial, partial.open("wb") as file:
                     np.save(file, features)
-                partial.replace(path)
             else:
                 monitor.advance(looks * len(take.frames))
             takes.append(dataclasses.replace(take, features=np.load(path, mmap_mode="r")))

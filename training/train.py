@@ -29,6 +29,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from torch import Tensor, nn
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import CarlError, MediaError, ProjectError
 from carl_core.progress import Monitor
 from carl_core.runs import Checkpoint, Evaluated, Exported, Failed, Finished, Started
@@ -143,7 +144,7 @@ def train(
     model = parallel.spread(learner, processes, device)
     pairs = warp_pairs(config.evaluation, config.model.image_size, config.export.sample_fps)
     if processes.is_first:
-        (folder / "config.json").write_text(json.dumps(config.to_json(), indent=2) + "\n")
+        write_atomic(folder / "config.json", json.dumps(config.to_json(), indent=2) + "\n")
 
     # ------------------------------------------------------------------------------------ the loop
     journal = Journal(
@@ -336,7 +337,7 @@ def _non_finite(
         "gradient_norm": str(float(norm)),
     }
     if processes.is_first:
-        (folder / REPORT_NAME).write_text(json.dumps(report, indent=2) + "\n")
+        write_atomic(folder / REPORT_NAME, json.dumps(report, indent=2) + "\n")
     bad = [name for name, value in losses.items() if not math.isfinite(value)]
     what = f"the loss {', '.join(bad)}" if bad else "the gradient"
     return NonFiniteError(

@@ -131,13 +131,21 @@ def is_program(path: Path) -> bool:
     Raises
     ------
     ModelError
-        When it is an archive whose contents cannot be listed.
+        When it is an archive whose contents cannot be listed, or one that is packed: torch packs
+        nothing, and what is packed may unfold without end.
     """
     if not zipfile.is_zipfile(path):
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+            parts = archive.infolist()
+            if any(part.compress_type != zipfile.ZIP_STORED for part in parts):
+                raise ModelError(
+                    f"{path} is a packed archive, and files of weights are not packed."
+                )
+            if sum(part.file_size for part in parts) > path.stat().st_size:
+                raise ModelError(f"{path} claims to hold more than it has: it is damaged.")
+            return any(part.filename.endswith("/constants.pkl") for part in parts)
     except (zipfile.BadZipFile, NotImplementedError) as exc:
         raise ModelError(f"{path} cannot be read: {exc}. The file is damaged.") from exc
 

@@ -57,6 +57,7 @@ ALIGN_ROWS: tuple[ActionSpec, ...] = (
         group="method",
         is_checkable=True,
         starts_section=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Pictures"),
     ),
     ActionSpec(
         ActionId.METHOD_SOUND,
@@ -68,6 +69,7 @@ ALIGN_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
         group="method",
         is_checkable=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Sound"),
     ),
     ActionSpec(
         ActionId.METHOD_TIMECODE,
@@ -79,6 +81,7 @@ ALIGN_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
         group="method",
         is_checkable=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Timecode"),
     ),
     ActionSpec(
         ActionId.BASE_REFERENCE,

@@ -84,7 +84,7 @@ def overrides_from_text(text: str) -> dict[ActionId, tuple[str, ...]]:
     """Read the user's changes; what is damaged, unknown or of another format is left out."""
     try:
         data = json.loads(text) if text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     if not isinstance(data, dict) or data.get("format") != FORMAT:
         return {}

@@ -15,6 +15,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         ("Shift+M",),
         MENU_ALIGN,
         starts_section=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Pin"),
     ),
     ActionSpec(
         ActionId.UNPIN,
@@ -22,6 +23,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         QT_TRANSLATE_NOOP("Actions", "Take out the pin nearest to the playhead."),
         ("Ctrl+Shift+M",),
         MENU_ALIGN,
+        short=QT_TRANSLATE_NOOP("Actions", "Unpin"),
     ),
     ActionSpec(
         ActionId.CLEAR_PINS,
@@ -61,6 +63,23 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
     ),
     ActionSpec(
+        ActionId.NO_COUNTERPART,
+        QT_TRANSLATE_NOOP("Actions", "No counterpart from in to out"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "From in to out the reference shows what the recording of the map does not have.",
+        ),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.CLEAR_MASKS,
+        QT_TRANSLATE_NOOP("Actions", "Remove all masks"),
+        QT_TRANSLATE_NOOP("Actions", "Take out all masks and corridors of the map's pair."),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
         ActionId.UNCERTAIN_NEXT,
         QT_TRANSLATE_NOOP("Actions", "Next uncertain place"),
         QT_TRANSLATE_NOOP("Actions", "Go to the next place where the alignment is uncertain."),
@@ -75,12 +94,23 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
     ),
     ActionSpec(
+        ActionId.UNCERTAIN_RIGHT,
+        QT_TRANSLATE_NOOP("Actions", "This uncertain place is correct"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Pin the uncertain place shown as it is, and go on to the next."
+        ),
+        ("Ctrl+F7",),
+        MENU_ALIGN,
+        short=QT_TRANSLATE_NOOP("Actions", "Correct"),
+    ),
+    ActionSpec(
         ActionId.SYNC,
         QT_TRANSLATE_NOOP("Actions", "S&ync lock"),
         QT_TRANSLATE_NOOP("Actions", "Move all recordings in step; off: the active one alone."),
         ("S",),
         MENU_ALIGN,
         is_checkable=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Sync"),
     ),
     ActionSpec(
         ActionId.NUDGE_BACK,
@@ -93,6 +123,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
         repeats=True,
         starts_section=True,
+        short=QT_TRANSLATE_NOOP("Actions", "-1"),
     ),
     ActionSpec(
         ActionId.NUDGE_FORWARD,
@@ -104,6 +135,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         ("Alt+=",),
         MENU_ALIGN,
         repeats=True,
+        short=QT_TRANSLATE_NOOP("Actions", "+1"),
     ),
     ActionSpec(
         ActionId.NUDGE_BACK_TEN,
@@ -115,6 +147,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         ("Ctrl+Alt+-",),
         MENU_ALIGN,
         repeats=True,
+        short=QT_TRANSLATE_NOOP("Actions", "-10"),
     ),
     ActionSpec(
         ActionId.NUDGE_FORWARD_TEN,
@@ -126,6 +159,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         ("Ctrl+Alt+=",),
         MENU_ALIGN,
         repeats=True,
+        short=QT_TRANSLATE_NOOP("Actions", "+10"),
     ),
     ActionSpec(
         ActionId.NUDGE_BACK_HUNDRED,
@@ -160,6 +194,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         group="map",
         is_checkable=True,
         starts_section=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Auto"),
     ),
     ActionSpec(
         ActionId.MAP_OFFSET,
@@ -171,6 +206,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
         group="map",
         is_checkable=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Offset"),
     ),
     ActionSpec(
         ActionId.MAP_LINEAR,
@@ -183,6 +219,7 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
         group="map",
         is_checkable=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Linear"),
     ),
     ActionSpec(
         ActionId.MAP_PINS,
@@ -192,5 +229,6 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
         group="map",
         is_checkable=True,
+        short=QT_TRANSLATE_NOOP("Actions", "Pins"),
     ),
 )

@@ -37,8 +37,19 @@ class HandFeature(Feature):
             parts.reporter,
             self,
         )
-        self.review = ReviewPresenter(parts.session, parts.player, parts.reporter, self)
+        self.review = ReviewPresenter(
+            parts.session,
+            parts.player,
+            self.handwork,
+            lambda: parts.project.project,
+            lambda: parts.loading.is_busy,
+            parts.reporter,
+            parts.window.review,
+            self,
+        )
+        parts.loading.settled.connect(self.review.refresh)
         parts.session.active_changed.connect(lambda _id: self.on_project())
+        parts.session.recordings_changed.connect(self._show_whose)
 
     def handlers(self) -> Handlers:
         """Return pins, nudges, maps and range."""
@@ -51,6 +62,7 @@ class HandFeature(Feature):
             ActionId.SYNC: self._set_synced,
             ActionId.UNCERTAIN_NEXT: lambda: self.review.go(1),
             ActionId.UNCERTAIN_PREVIOUS: lambda: self.review.go(-1),
+            ActionId.UNCERTAIN_RIGHT: self.review.accept,
             ActionId.NUDGE_BACK: lambda: hand.nudge(-1),
             ActionId.NUDGE_FORWARD: lambda: hand.nudge(1),
             ActionId.NUDGE_BACK_TEN: lambda: hand.nudge(-10),
@@ -81,6 +93,14 @@ class HandFeature(Feature):
             for moment in (anchor.first, anchor.second):
                 pins[moment.recording] = (*pins.get(moment.recording, ()), moment.time_s)
         self.parts.timeline.set_pins(pins, range_s)
+        self._show_whose()
+        self.review.refresh()
+
+    def _show_whose(self) -> None:
+        session = self.parts.session
+        active = session.entry(session.active_id)
+        is_one = active is not None and active.id != session.reference_id
+        self.parts.window.hand.set_recording(active.letter if active and is_one else "")
 
     def _set_synced(self) -> None:
         self.parts.player.set_synced(self.parts.actions[ActionId.SYNC].isChecked())

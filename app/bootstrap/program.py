@@ -38,7 +38,6 @@ from app.frames import FrameService
 from app.jobs import Job, JobRunner
 from app.models.engine import EngineHandle, engine_maker
 from app.models.project import ProjectModel
-from app.models.recent import RecentProjects
 from app.models.session import SessionModel
 from app.presenters.keeper import SessionKeeper
 from app.presenters.loading import EngineState, LoadingPresenter
@@ -56,6 +55,7 @@ from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
 from carl_core.project import edits
+from carl_core.project.recent import RecentProjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,6 +73,13 @@ _NEEDS_RECORDINGS = (
     ActionId.CLOSE_ALL,
     ActionId.SAVE,
     ActionId.SAVE_AS,
+)
+
+_TILE_MENU = (
+    (ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE),
+    (ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE),
+    (ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS),
+    (ActionId.MAKE_REFERENCE, ActionId.REMOVE),
 )
 
 
@@ -191,8 +198,8 @@ class Program(QObject):
         self.finding.link_wanted.connect(hand.handwork.link)
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
-        self.exporting = ExportFeature(parts, self)
         self.marking = MarkingFeature(parts, self)
+        self.exporting = ExportFeature(parts, self, self.marking.markers)
         self.features = (
             PlayingFeature(parts, self),
             PicturesFeature(parts, self),
@@ -274,11 +281,13 @@ class Program(QObject):
         self.project.stack.indexChanged.connect(self._on_step)
         self.opening.project_offered.connect(self.files.open)
         self.files.named.connect(self._on_named)
+        self.files.beginning.connect(self.opening.forget)
         self.files.opened.connect(self._on_project_opened)
         self.frames.frame_ready.connect(self.player.on_frame_ready)
         self.frames.failed.connect(self._on_frame_failed)
         self.jobs.faulted.connect(self._on_job_faulted)
         self.reporter.reported.connect(window.banner.show_message)
+        self.reporter.withdrawn.connect(window.banner.withdraw)
         # Before the player asks for frames of a new recording there must be a decoder for it.
         session.recordings_changed.connect(self._on_recordings_changed)
 
@@ -352,8 +361,10 @@ class Program(QObject):
 
     def _on_tile_menu(self, recording_id: str, at: QPoint) -> None:
         menu = QMenu(self.window)
-        for which in (ActionId.MAKE_REFERENCE, ActionId.FIND_FRAME, ActionId.REMOVE):
-            menu.addAction(self.actions[which])
+        for group in _TILE_MENU:
+            for which in group:
+                menu.addAction(self.actions[which])
+            menu.addSeparator()
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 

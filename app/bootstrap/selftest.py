@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.models.playing import TileFigures
 from app.models.session import Entry, Stage
+from carl_core.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from app.bootstrap.program import Program
     from app.faults.messages import Message
+
+log = logging.getLogger("carl.window")
 
 PLAY_S = 2.0
 POLL_MS = 50
@@ -166,7 +170,15 @@ class SelfTest(QObject):
 
     def _picture_taken(self) -> bool:
         self._program.window.banner.clear()  # the report has the messages
-        return self._program.window.grab().save(str(self._picture))
+        picture, kind = self._program.window.grab(), self._picture.suffix[1:].upper() or "PNG"
+        try:
+            with replacing(self._picture) as partial:
+                if not picture.save(str(partial), kind):
+                    raise OSError(f"Qt writes no {kind}")
+        except OSError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     def _end(self, code: int, reason: str) -> None:
         self._timer.stop()

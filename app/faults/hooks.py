@@ -47,7 +47,7 @@ class Hooks:
         self._previous_thread = threading.excepthook
         sys.excepthook = self._on_exception
         threading.excepthook = self._on_thread_exception
-        qInstallMessageHandler(_on_qt_message)
+        qInstallMessageHandler(on_qt_message)
         logging.getLogger("carl").addHandler(self._recent)
         if sys.stderr is not None and not faulthandler.is_enabled():
             faulthandler.enable()
@@ -95,7 +95,8 @@ def log_to_file(folder: Path) -> logging.Handler | None:
     return handler
 
 
-def _on_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+def on_qt_message(kind: QtMsgType, context: QMessageLogContext, text: str) -> None:
+    """Put what Qt says into the log."""
     if any(noise in text for noise in _NOISE):
         return
     level = _LEVELS.get(kind, logging.WARNING)

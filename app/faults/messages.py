@@ -85,13 +85,19 @@ class Reporter(QObject):
     Signals
     -------
     reported(Message) : delivered on the thread of the receiver
+    withdrawn(str) : messages of this topic are not true any more
     """
 
     reported = Signal(object)
+    withdrawn = Signal(str)
 
     def report(self, message: Message) -> None:
         """Show ``message``. Safe from any thread."""
         self.reported.emit(message)
+
+    def withdraw(self, topic: str) -> None:
+        """Take back what was said about ``topic``. Safe from any thread."""
+        self.withdrawn.emit(topic)
 
     def report_error(self, error: BaseException, *, topic: str = "") -> None:
         """Show what ``error`` means. Safe from any thread."""

@@ -69,7 +69,9 @@ class Engine(Protocol):
         """The encoder, loaded at first use; ``provider`` is what the session runs on."""
         ...
 
-    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
+    def open(
+        self, path: Path, *, monitor: Monitor | None = None, provisional: bool = False
+    ) -> Recording:
         """Open and index a recording."""
         ...
 

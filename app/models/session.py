@@ -24,6 +24,7 @@ class Stage(Enum):
     """How far a recording is on its way to being compared."""
 
     WAITING = "waiting"
+    INDEXING = "indexing"
     EMBEDDING = "embedding"
     EMBEDDED = "embedded"
     ALIGNING = "aligning"
@@ -34,7 +35,7 @@ class Stage(Enum):
     @property
     def is_busy(self) -> bool:
         """Whether something will still come by itself."""
-        return self in (Stage.WAITING, Stage.EMBEDDING, Stage.ALIGNING)
+        return self in (Stage.WAITING, Stage.INDEXING, Stage.EMBEDDING, Stage.ALIGNING)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -152,6 +153,18 @@ class SessionModel(QObject):
         self.schedule_changed.emit()
         if not self._active_id:
             self.set_active(recording.id)
+
+    def set_recording(self, recording: Recording) -> None:
+        """Put a recording, opened exactly now, in the place of the provisional one."""
+        entry = self._entries.get(recording.id)
+        if entry is None:
+            return
+        self._entries[recording.id] = replace(
+            entry, recording=recording, stage=Stage.WAITING, progress=None
+        )
+        self._schedule = None
+        self.recordings_changed.emit()
+        self.schedule_changed.emit()
 
     def remove(self, recording_id: str) -> None:
         """Take a recording out; another becomes the reference when it was the one."""

@@ -23,7 +23,9 @@ class TileState:
     note : a sentence over the picture, "" = none
     progress : 0 to 1 while something is computed, -1 = unknown how far, None = nothing is
     status : a few words beside the progress
-    chips : what is unusual: the kind of map, a nudge that is not pinned
+    kind : how its map came about, in a word, "" = it has none
+    is_kind_chosen : whether the user chose that kind
+    chips : what is unusual: a nudge that is not pinned
     """
 
     recording_id: str
@@ -38,6 +40,8 @@ class TileState:
     note: str = ""
     progress: float | None = None
     status: str = ""
+    kind: str = ""
+    is_kind_chosen: bool = False
     chips: tuple[str, ...] = ()
 
 
@@ -195,7 +199,7 @@ class Verdict:
 
     Attributes
     ----------
-    kind : "good", "warning", "error" or "busy"
+    kind : "good", "warning", "error", "chosen" (by hand) or "busy"
     """
 
     kind: str

@@ -22,12 +22,17 @@ if TYPE_CHECKING:
     from app.presenters.playback import PlaybackPresenter
     from carl_core.alignment.files import AlignmentFile
     from carl_core.export.video import RenderOptions
+    from carl_core.project.project import Marker
 
 KEY = "export"
 
 
 class ExportingPresenter(QObject):
     """One export at a time; further ones wait in line, as they were asked for.
+
+    Parameters
+    ----------
+    derived : markers carried over and not accepted, which the window shows too
 
     Signals
     -------
@@ -45,8 +50,11 @@ class ExportingPresenter(QObject):
         engine: EngineHandle,
         reporter: Reporter,
         parent: QObject | None = None,
+        *,
+        derived: Callable[[], Sequence[Marker]] = tuple,
     ) -> None:
         super().__init__(parent)
+        self._derived = derived
         self._session = session
         self._project = project
         self._player = player
@@ -115,11 +123,13 @@ class ExportingPresenter(QObject):
             return
         schedule, options = made
         time_s = min(self._player.clock.time_s, schedule.duration_s)
+        # Not those of the schedule: one recording may stand alone, or beside its place.
+        frames = {r.id: self._player.frame_due(r.id) for r in schedule.recordings}
 
         def work(_job: Job[Path]) -> Path:
             from carl_core.export.still import write_still
 
-            return write_still(path, schedule, time_s, options)
+            return write_still(path, schedule, time_s, options, frames=frames)
 
         self._submit(work, path)
 
@@ -203,6 +213,7 @@ class ExportingPresenter(QObject):
             range_s=span,
             captions=choice.has_names,
             marks=marks,
+            nudges=self._player.nudges,
         )
 
     def _mapped(self) -> list[Entry]:
@@ -211,10 +222,10 @@ class ExportingPresenter(QObject):
         ]
 
     def _marks(self) -> tuple[tuple[str, str, float, float], ...]:
-        """Markers and phases: recording, name, own seconds."""
-        return tuple(
-            (m.recording, m.name, m.start.time_s, m.end_s) for m in self._project.project.markers
-        )
+        """Markers and phases: recording, name, own seconds; an arrow for those carried over."""
+        own = [(m, m.name) for m in self._project.project.markers]
+        both = (*own, *((m, f"← {m.name}") for m in self._derived()))
+        return tuple((m.recording, name, m.start.time_s, m.end_s) for m, name in both)
 
     def _submit(self, work: Callable[[Job[Path]], Path], path: Path) -> None:
         self._waiting.append((work, path))

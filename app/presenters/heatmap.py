@@ -111,6 +111,7 @@ class HeatmapPresenter(QObject):
         session.recordings_changed.connect(self._on_recordings_changed)
         session.entry_changed.connect(self._on_entry_changed)
         session.schedule_changed.connect(self._show_alignment)
+        session.active_changed.connect(self._on_active)
         player.time_changed.connect(self._on_time_changed)
 
     # What the user asks for --------------------------------------------------------------------
@@ -131,6 +132,8 @@ class HeatmapPresenter(QObject):
             self._other_id = recording_id
             self._refresh()
             self.pair_changed.emit()
+        if recording_id:
+            self._session.set_active(recording_id)  # keys and map are about the same recording
 
     def choose_picture(self, kind: MapPicture) -> None:
         """Show something else of the pair."""
@@ -183,6 +186,10 @@ class HeatmapPresenter(QObject):
             self._other_id = ids[0] if ids else ""
         self._refresh()
         self.pair_changed.emit()
+
+    def _on_active(self, recording_id: str) -> None:
+        if any(e.id == recording_id for e in self._session.others):
+            self.choose_pair(recording_id)
 
     def _on_entry_changed(self, recording_id: str) -> None:
         if recording_id in (self._session.reference_id, self._other_id):

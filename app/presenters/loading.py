@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QObject, Signal
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from carl_core.alignment.alignment import Alignment
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Progress
+    from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.window")
 
@@ -45,10 +46,12 @@ class LoadingPresenter(QObject):
     -------
     engine_ready(EngineState) : the encoder is loaded
     settled() : nothing is under way any more
+    adapt_wanted() : the user wants the encoder to learn from the recordings
     """
 
     engine_ready = Signal(object)
     settled = Signal()
+    adapt_wanted = Signal()
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class LoadingPresenter(QObject):
         self._engine = engine
         self._reporter = reporter
         self._said_notes: set[str] = set()
+        self._state: EngineState | None = None
         self._reference_id = ""
         session.recordings_changed.connect(self._on_recordings_changed)
         opening.changed.connect(self._tell_when_settled)
@@ -87,7 +91,7 @@ class LoadingPresenter(QObject):
 
     def remove(self, recording_id: str) -> None:
         """Take a recording out of the session, and stop what is computed for it."""
-        for kind in ("embed", "align"):
+        for kind in ("index", "embed", "align"):
             self._jobs.cancel(f"{kind}:{recording_id}")
         self._session.remove(recording_id)
 
@@ -124,13 +128,14 @@ class LoadingPresenter(QObject):
             for kind in ("embed", "align"):
                 self._jobs.cancel(f"{kind}:{entry.id}")
         self._engine.replace(make)
+        self._state = None
         self._session.forget_embeddings()
         self.warm_up()
 
     def cancel(self) -> None:
         """Stop embedding and aligning; what is finished is kept."""
         for entry in self._session.entries:
-            for kind in ("embed", "align"):
+            for kind in ("index", "embed", "align"):
                 self._jobs.cancel(f"{kind}:{entry.id}")
             if entry.stage is Stage.WAITING:
                 self._session.set_stage(entry.id, Stage.CANCELLED)
@@ -148,13 +153,16 @@ class LoadingPresenter(QObject):
     def _go_on(self) -> None:
         """Start whatever can start now."""
         session = self._session
-        running = sum(e.stage is Stage.EMBEDDING for e in session.entries)
+        running = sum(e.stage in (Stage.INDEXING, Stage.EMBEDDING) for e in session.entries)
         # One at a time on small machines: the encoder uses all cores as it is.
         free = max(1, (os.cpu_count() or 2) // 8) - running
         for entry in session.entries:
             if free > 0 and entry.stage is Stage.WAITING:
                 free -= 1
-                self._embed(entry)
+                if entry.recording.is_exact:
+                    self._embed(entry)
+                else:
+                    self._complete(entry)
         reference = session.entry(session.reference_id)
         if reference is not None and reference.embeddings is not None:
             for entry in session.others:
@@ -162,11 +170,45 @@ class LoadingPresenter(QObject):
                     self._align(reference, entry)
         self._tell_when_settled()
 
+    def _complete(self, entry: Entry) -> None:
+        """Read the exact timestamps of a recording that is seen by its file's own table."""
+        before = entry.recording
+        self._session.set_stage(before.id, Stage.INDEXING)
+
+        def done(found: Recording) -> None:
+            recording = replace(found, id=before.id)
+            self._opening.remember(recording)
+            for problem in recording.info.problems:
+                self._say(f"{recording.name}: {problem}", Severity.INFO)
+            self._session.set_recording(recording)
+
+        def failed(error: Exception) -> None:
+            self._session.set_stage(before.id, Stage.FAILED)
+            self._report(error)
+            self._go_on()
+
+        self._jobs.submit(
+            lambda job: self._engine.get().open(before.path, monitor=job.monitor),
+            key=f"index:{before.id}",
+            title=self.tr("Reading the timestamps of {name}").format(name=before.name),
+            done=done,
+            failed=failed,
+            cancelled=lambda: self._on_cancelled(before.id),
+            progress=lambda value: self._on_progress(before.id, value),
+        )
+
     def _embed(self, entry: Entry) -> None:
         recording = entry.recording
         self._session.set_stage(recording.id, Stage.EMBEDDING)
 
-        def done(embeddings: Embeddings) -> None:
+        def work(job: Job[tuple[Embeddings, EngineState]]) -> tuple[Embeddings, EngineState]:
+            engine = self._engine.get()
+            embeddings = engine.embed(recording, monitor=job.monitor)
+            return embeddings, _state_of(engine)  # it may have fallen back to the CPU
+
+        def done(made: tuple[Embeddings, EngineState]) -> None:
+            embeddings, state = made
+            self._on_engine(state)
             self._session.set_embeddings(recording.id, embeddings)
             self._go_on()
 
@@ -180,7 +222,7 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         self._jobs.submit(
-            lambda job: self._engine.get().embed(recording, monitor=job.monitor),
+            work,
             key=f"embed:{recording.id}",
             title=self.tr("Embedding {name}").format(name=recording.name),
             holds_window=True,
@@ -203,8 +245,10 @@ class LoadingPresenter(QObject):
 
         def done(alignment: Alignment) -> None:
             self._session.set_alignment(recording_id, alignment)
-            if alignment.verdict == "none":
+            if alignment.verdict == "none" and not alignment.is_playable:
                 self._say_not_aligned(recording_id, alignment)
+            else:  # found meanwhile, or the user chose this map
+                self._reporter.withdraw(f"align:{recording_id}")
             self._go_on()
 
         def failed(error: Exception) -> None:
@@ -248,8 +292,8 @@ class LoadingPresenter(QObject):
 
     def _on_progress(self, recording_id: str, progress: Progress) -> None:
         entry = self._session.entry(recording_id)
-        if entry is not None and entry.stage is Stage.EMBEDDING:
-            self._session.set_stage(recording_id, Stage.EMBEDDING, progress)
+        if entry is not None and entry.stage in (Stage.INDEXING, Stage.EMBEDDING):
+            self._session.set_stage(recording_id, entry.stage, progress)
 
     def _on_cancelled(self, recording_id: str) -> None:
         entry = self._session.entry(recording_id)
@@ -268,12 +312,12 @@ class LoadingPresenter(QObject):
     # Engine and messages -----------------------------------------------------------------------
 
     def _load_engine(self, job: Job[EngineState]) -> EngineState:
-        engine = self._engine.get()
-        provider = str(engine.encoder.provider)
-        return EngineState(provider, tuple(engine.notes))
+        return _state_of(self._engine.get())
 
     def _on_engine(self, state: EngineState) -> None:
-        self.engine_ready.emit(state)
+        if state != self._state:
+            self._state = state
+            self.engine_ready.emit(state)
         for note in state.notes:
             if note not in self._said_notes:
                 self._said_notes.add(note)
@@ -292,10 +336,12 @@ class LoadingPresenter(QObject):
                 self.tr("Make {letter} the reference").format(letter=other.letter),
                 lambda: self._make_reference(recording_id),
             ),
+            Choice(self.tr("Adapt to these recordings…"), self.adapt_wanted.emit),
         )
         text = self.tr(
             "{first} and {second}: no convincing alignment (match {match}). Each plays in its own "
-            "time; use recordings of the same action, or try the other as reference."
+            "time; use recordings of the same action, try the other as reference, or pin two "
+            "moments that belong together (Shift+M)."
         ).format(first=reference.letter, second=other.letter, match=format_match(alignment.match))
         self._reporter.report(
             Message(
@@ -322,3 +368,7 @@ class LoadingPresenter(QObject):
         if not isinstance(error, CarlError):
             log.error("unexpected: %s", error, exc_info=error)
         self._reporter.report(describe(error, topic=topic))
+
+
+def _state_of(engine: Engine) -> EngineState:
+    return EngineState(str(engine.encoder.provider), tuple(engine.notes))

@@ -389,6 +389,9 @@ class PlaybackPresenter(QObject):
         schedule = self._session.schedule
         if schedule is None or self._session.entry(recording_id) is None:
             return
+        if frame.is_preview:  # the frame that is due is on its way
+            self._view.show_frame(recording_id, frame, None)
+            return
         figures = self.figures.setdefault(recording_id, TileFigures())
         figures.shown += 1
         figures.pts.add(frame.pts)

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.presenters.timers import single_shot
+from app.presenters.unsaved import UnsavedWork
 from carl_core.errors import CarlError, ProjectError
 from carl_core.project import edits, files, relink
+from carl_core.project.lock import ProjectLock
 from carl_core.project.project import Project
 
 if TYPE_CHECKING:
@@ -18,11 +22,25 @@ if TYPE_CHECKING:
 
     from app.jobs import Job, JobRunner
     from app.models.project import ProjectModel
-    from app.models.recent import RecentProjects
     from carl_core.project.project import Media
+    from carl_core.project.recent import RecentProjects
 
-AUTOSAVE_MS = 1500
-"""Unsaved work is kept when this long has passed without another edit."""
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    project: Project
+    missing: tuple[Media, ...]
+    content: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    content: bytes | None
+    is_over_others: bool
+
+
+PICTURE_MS = 500
+"""A project is pictured for the list of recent ones this long after it was opened or saved."""
 
 
 class ProjectView(Protocol):
@@ -51,11 +69,13 @@ class ProjectFiles(QObject):
     Signals
     -------
     named(str, bool) : name of the project ("" = none yet), and whether it is saved
+    beginning() : another project is about to begin
     opened() : another project has begun
     recent_listed(tuple[RecentProject]) : the projects opened last, newest first
     """
 
     named = Signal(str, bool)
+    beginning = Signal()
     opened = Signal()
     recent_listed = Signal(object)
 
@@ -74,14 +94,15 @@ class ProjectFiles(QObject):
         self._jobs = jobs
         self._reporter = reporter
         self._recent = recent
-        self._unsaved = state / "unsaved"
         self._view = view
-        self._autosaves: set[Path] = set()
         self._missing_told: tuple[str, ...] = ()
-        self._timer = QTimer(self)
-        self._timer.setSingleShot(True)
-        self._timer.setInterval(AUTOSAVE_MS)
-        self._timer.timeout.connect(self._autosave)
+        self._lock: ProjectLock | None = None
+        self._is_shared = False
+        self._content: bytes | None = None  # of the file, as it was read or written last
+        self._unsaved = UnsavedWork(
+            project, jobs, reporter, state / "unsaved", lambda: self._is_shared, self
+        )
+        self._picture_timer = single_shot(self, PICTURE_MS, self._picture)
         project.changed.connect(self._on_changed)
         project.saved_changed.connect(self._on_saved_changed)
 
@@ -131,7 +152,7 @@ class ProjectFiles(QObject):
             if answer == "save":
                 self.save(then)
             elif answer == "discard":
-                self._forget_autosaves()
+                self._unsaved.forget()
                 then()
 
         self._view.ask_unsaved(self.name, answered)
@@ -149,22 +170,19 @@ class ProjectFiles(QObject):
 
     def look_for_unsaved(self) -> None:
         """Offer what a window that did not end properly left."""
-        paths = tuple(self._recent.paths())
-
-        def done(found: tuple[files.Unsaved, ...]) -> None:
-            for unsaved in found:
-                self._offer(unsaved)
-
-        self._jobs.submit(
-            lambda job: files.find_unsaved(self._unsaved, paths), key="unsaved", done=done
-        )
+        self._unsaved.look(tuple(self._recent.paths()), self._recover)
 
     def look_for_missing(self, folder: Path) -> None:
         """Look below a folder for recordings that are not where the project says."""
+        project = self._model.project
+
+        def work(job: Job[dict[str, relink.Found]]) -> dict[str, relink.Found]:
+            wanted = relink.missing(project)
+            found = relink.find_in(folder, wanted, monitor=job.monitor)
+            return found | relink.moved_along(wanted, found)
+
         self._jobs.submit(
-            lambda job: relink.find_in(
-                folder, relink.missing(self._model.project), monitor=job.monitor
-            ),
+            work,
             key="relink",
             title=self.tr("Looking for recordings in {name}").format(name=folder.name),
             done=lambda found: self._on_found(folder, found),
@@ -173,15 +191,18 @@ class ProjectFiles(QObject):
 
     def close(self) -> None:
         """Forget what was kept of unsaved work: the window closes properly."""
-        self._timer.stop()
-        self._forget_autosaves()
+        self._picture_timer.stop()
+        self._unsaved.close()
+        self._let_go()
 
     # Reading and writing -----------------------------------------------------------------------
 
     def _begin(self, project: Project, path: Path | None, *, is_saved: bool = True) -> None:
-        self._timer.stop()
-        self._forget_autosaves()
+        self.beginning.emit()
+        self._unsaved.forget()
         self._missing_told = ()
+        if self._lock is not None and self._lock.project != path:
+            self._let_go()
         self._model.open(Project(), None)  # nothing of before is taken for the new one's
         self._model.open(project, path, is_saved=is_saved)
         self.opened.emit()
@@ -189,15 +210,17 @@ class ProjectFiles(QObject):
     def _read(self, path: Path) -> None:
         path = path.absolute()
 
-        def work(job: Job[tuple[Project, tuple[Media, ...]]]) -> tuple[Project, tuple[Media, ...]]:
+        def work(job: Job[_Read]) -> _Read:
+            content = files.content_of(path)
             project = files.read_project(path)
-            return project, relink.missing(project)
+            return _Read(project, relink.missing(project), content)
 
-        def done(found: tuple[Project, tuple[Media, ...]]) -> None:
-            project, missing = found
-            self._begin(project, path)
+        def done(found: _Read) -> None:
+            self._begin(found.project, path)
+            self._content = found.content
+            self._claim(path)
             self._note_recent(path)
-            self._tell_missing(missing)
+            self._tell_missing(found.missing)
 
         def failed(error: Exception) -> None:
             self.list_recent()
@@ -214,90 +237,120 @@ class ProjectFiles(QObject):
     def _write(self, path: Path, then: Callable[[], None] | None) -> None:
         path = path.absolute()
         project = self._model.project
-        self._timer.stop()
+        known = self._content if path == self._model.path else None
+        self._unsaved.hold()
 
-        def done(_nothing: None) -> None:
+        def work(job: Job[_Written]) -> _Written:
+            there = files.content_of(path)
+            files.write_project(path, project)
+            is_others = None not in (known, there) and known != there
+            return _Written(files.content_of(path), is_others)
+
+        def done(written: _Written) -> None:
+            self._content = written.content
             if self._model.project == project:
-                self._forget_autosaves()
+                self._unsaved.forget()
                 self._model.mark_saved(path)
             else:  # edited meanwhile: the file is behind
                 self._model.set_path(path)
+                self._unsaved.on_edit()
+            self._claim(path)
+            if written.is_over_others:
+                self._say_replaced(path)
             self._note_recent(path)
             if then is not None:
                 then()
 
-        self._jobs.submit(
-            lambda job: files.write_project(path, project),
-            key="project:write",
-            done=done,
-            failed=lambda error: self._reporter.report(describe(error, topic="project")),
-        )
+        def failed(error: Exception) -> None:
+            self._reporter.report(describe(error, topic="project"))
+            self._unsaved.on_edit()  # so that it is not lost with the window
+
+        self._jobs.submit(work, key="project:write", done=done, failed=failed)
 
     def _note_recent(self, path: Path) -> None:
         self._recent.add(path)
-        QTimer.singleShot(500, self, lambda: self._picture(path))  # when pictures are there
+        self._picture_timer.start()
         self.list_recent()
 
-    def _picture(self, path: Path) -> None:
-        if self._model.path == path and self._view.picture(self._recent.picture_of(path)):
+    def _picture(self) -> None:
+        path = self._model.path
+        if path is not None and self._view.picture(self._recent.picture_of(path)):
             self.list_recent()
+
+    # Two windows -------------------------------------------------------------------------------
+
+    def _claim(self, path: Path) -> None:
+        """Show other windows that the project is open here, or tell that one has it."""
+        if self._lock is not None and self._lock.project == path:
+            return
+        self._let_go()
+        lock = ProjectLock(path)
+
+        def done(holder: str | None) -> None:
+            if self._model.path != path:  # another project has begun meanwhile
+                lock.release()
+                return
+            self._lock, self._is_shared = lock, holder is not None
+            if holder is not None:
+                self._say_shared(path, holder)
+
+        self._jobs.submit(
+            lambda job: lock.acquire(), key="project:claim", done=done, cancelled=lock.release
+        )
+
+    def _say_shared(self, path: Path, holder: str) -> None:
+        self._reporter.report(
+            Message(
+                self.tr(
+                    "“{name}” is open in another window, too. Changes made there and here are not "
+                    "brought together: save this one under another name, or close one of them."
+                ).format(name=path.name),
+                Severity.WARNING,
+                holder,
+                choices=(Choice(self.tr("Save as…"), self.save_as),),
+                topic="shared",
+            )
+        )
+
+    def _let_go(self) -> None:
+        self._is_shared = False
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def _say_replaced(self, path: Path) -> None:
+        self._reporter.report(
+            Message(
+                self.tr(
+                    "“{name}” had been changed by another window or program since it was opened "
+                    "here. It was saved; what the other wrote is kept as {backup}."
+                ).format(name=path.name, backup=f"{path.name}.1"),
+                Severity.WARNING,
+                topic="replaced",
+            )
+        )
 
     # Unsaved work ------------------------------------------------------------------------------
 
+    def _recover(self, unsaved: files.Unsaved) -> None:
+        def take() -> None:
+            path = unsaved.saved_as
+            self._begin(unsaved.project, path, is_saved=False)
+            self._unsaved.take_over(unsaved.path)
+            self._unsaved.on_edit()
+            if path is not None:
+                self._claim(path)
+            self._tell_missing(relink.missing(unsaved.project))
+
+        self.when_saved(take)
+
     def _on_changed(self, before: Project, after: Project) -> None:
         if before != after:  # whether a file holds it is known only after the step is made
-            self._timer.start()
+            self._unsaved.on_edit()
         self._on_saved_changed()
 
     def _on_saved_changed(self) -> None:
         self.named.emit(self.name, self._model.is_saved)
-
-    def _autosave(self) -> None:
-        if self._model.is_in_file:
-            return
-        project, saved_as = self._model.project, self._model.path
-        path = files.autosave_path(saved_as, self._unsaved)
-        self._autosaves.add(path)
-
-        def failed(error: Exception) -> None:
-            self._reporter.report(describe(error, topic="autosave"))
-
-        self._jobs.submit(
-            lambda job: files.write_autosave(path, project, saved_as), key="autosave", failed=failed
-        )
-
-    def _forget_autosaves(self) -> None:
-        self._jobs.cancel("autosave")
-        for path in self._autosaves:
-            files.drop_autosave(path)
-        self._autosaves.clear()
-
-    def _offer(self, unsaved: files.Unsaved) -> None:
-        name = unsaved.saved_as.name if unsaved.saved_as else self.tr("a comparison without a name")
-        count = len(unsaved.project.recordings)
-
-        def recover() -> None:
-            self.when_saved(lambda: take())
-
-        def take() -> None:
-            self._begin(unsaved.project, unsaved.saved_as, is_saved=False)
-            self._autosaves.add(unsaved.path)
-            self._tell_missing(relink.missing(unsaved.project))
-
-        self._reporter.report(
-            Message(
-                self.tr(
-                    "The program did not end properly. Unsaved work on {name} with {count} "
-                    "recordings was kept."
-                ).format(name=name, count=count),
-                Severity.WARNING,
-                choices=(
-                    Choice(self.tr("Recover"), recover),
-                    Choice(self.tr("Discard"), lambda: files.drop_autosave(unsaved.path)),
-                ),
-                topic=f"unsaved:{unsaved.path}",
-            )
-        )
 
     # Missing recordings ------------------------------------------------------------------------
 

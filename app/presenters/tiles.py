@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject
 from app.models.session import Entry, SessionModel, Stage
 from app.models.viewstate import TileState
 from app.presenters.status import describe_progress
+from app.presenters.verdicts import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,6 +63,8 @@ class TilesPresenter(QObject):
     def _state(self, entry: Entry) -> TileState:
         note, progress, status = self._words(entry)
         info = entry.recording.info
+        is_chosen = self._maps().get(entry.id, "auto") != "auto"
+        kind = kind_of(entry.alignment) if entry.alignment is not None and entry.is_mapped else ""
         return TileState(
             recording_id=entry.id,
             letter=entry.letter,
@@ -75,19 +78,13 @@ class TilesPresenter(QObject):
             note=note,
             progress=progress,
             status=status,
+            kind=kind,
+            is_kind_chosen=bool(kind) and is_chosen,
             chips=self._chips(entry),
         )
 
     def _chips(self, entry: Entry) -> tuple[str, ...]:
         chips = []
-        names = {
-            "offset": self.tr("Map: offset"),
-            "linear": self.tr("Map: linear"),
-            "anchors": self.tr("Map: pins only"),
-        }
-        kind = self._maps().get(entry.id, "auto")
-        if kind in names and entry.id != self._session.reference_id:
-            chips.append(names[kind])
         nudge = self._nudges().get(entry.id, 0)
         if nudge:
             one = self.tr("{n} frame, not pinned") if abs(nudge) == 1 else ""
@@ -98,12 +95,14 @@ class TilesPresenter(QObject):
     def _words(self, entry: Entry) -> tuple[str, float | None, str]:
         if entry.stage is Stage.WAITING:
             return "", -1.0, self.tr("waiting to be embedded")
-        if entry.stage is Stage.EMBEDDING:
+        if entry.stage in (Stage.INDEXING, Stage.EMBEDDING):
+            is_embedding = entry.stage is Stage.EMBEDDING
+            doing = self.tr("embedding") if is_embedding else self.tr("reading timestamps")
             progress = entry.progress
             if progress is None or not progress.total:
-                return "", -1.0, self.tr("embedding")
+                return "", -1.0, doing
             share = min(1.0, progress.done / progress.total)
-            return "", share, "  ·  ".join([self.tr("embedding"), *describe_progress(progress)])
+            return "", share, "  ·  ".join([doing, *describe_progress(progress)])
         if entry.stage is Stage.ALIGNING:
             return "", -1.0, self.tr("aligning")
         if entry.stage is Stage.CANCELLED:

@@ -41,16 +41,37 @@ def verdict_on(reference: Entry | None, other: Entry | None) -> Verdict:
     )
 
 
+def kind_of(alignment: Alignment) -> str:
+    """Return in a word how a map came about, e.g. "warped"."""
+    names = {
+        "dtw": _tr("warped"),
+        "open-end": _tr("warped, ends open"),
+        "subsequence": _tr("one in the other"),
+        "gaps": _tr("warped, with gaps"),
+        "identity": _tr("same content"),
+        "linear": _tr("linear"),
+        "offset": _tr("offset"),
+        "anchors": _tr("by pins"),
+        "audio": _tr("by sound"),
+        "timecode": _tr("by timecode"),
+    }
+    return names.get(alignment.method, alignment.method)
+
+
 def _verdict_of(alignment: Alignment) -> Verdict:
     kind, title = {
         "aligned": ("good", _tr("Aligned")),
         "uncertain": ("warning", _tr("Uncertain alignment")),
         "none": ("error", _tr("No convincing alignment")),
     }[alignment.verdict]
+    reason = alignment.reason
+    if alignment.verdict == "none" and alignment.is_playable:
+        kind, title = "chosen", _tr("Aligned by hand")
+        reason = _tr("The pictures alone would not confirm this map.")
     start_s, end_s = alignment.time_map.domain
     facts = [
         _tr("match {share}").format(share=format_match(alignment.match)),
-        _tr("method {name}").format(name=alignment.method),
+        kind_of(alignment),
     ]
     if alignment.verdict != "none":
         facts.append(
@@ -61,7 +82,7 @@ def _verdict_of(alignment: Alignment) -> Verdict:
     if alignment.gaps:
         count = len(alignment.gaps)
         facts.append(_tr("1 gap") if count == 1 else _tr("{n} gaps").format(n=count))
-    return Verdict(kind, title, alignment.reason, tuple(facts))
+    return Verdict(kind, title, reason, tuple(facts))
 
 
 def _tr(text: str) -> str:

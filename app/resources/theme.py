@@ -75,6 +75,7 @@ RECORDING_COLOURS = (
     "#ff7f4d",
     "#9fb4ff",
     "#c0c0c0",
+    "#b98b5e",
 )
 
 PLAYHEAD = "#ff4d5e"

@@ -29,7 +29,10 @@ MOST_SHOWN = 3
 INFO_SHOWN_MS = 12_000
 CHOICE_SHOWN_MS = 45_000
 """One with a button stays longer: the user may be on the way to it."""
+NARROWEST = 340
 WIDEST = 760
+SHORT = 70
+"""Letters of a message that leaves room for its buttons in the same row."""
 
 
 class MessageBar(QFrame):
@@ -66,6 +69,10 @@ class MessageBar(QFrame):
         text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         text.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
         row.addWidget(text, 1)
+        is_short = bool(message.choices) and len(message.text) <= SHORT and not message.details
+        if is_short:  # buttons beside the words: the pictures below stay free
+            for button in self._choices():
+                row.addWidget(button)
         close = QToolButton()
         close.setObjectName("message-close")
         close.setIcon(icons.icon("close", colours.dim, colours.line))
@@ -81,7 +88,7 @@ class MessageBar(QFrame):
         self._details.setLineWrapMode(QPlainTextEdit.LineWrapMode.NoWrap)
         self._details.setAccessibleName(self.tr("Details"))
         self._details.hide()
-        if message.choices or message.details:
+        if (message.choices or message.details) and not is_short:
             outer.addLayout(self._buttons())
         outer.addWidget(self._details)
         if message.severity is Severity.INFO:
@@ -90,16 +97,22 @@ class MessageBar(QFrame):
             self._timer.timeout.connect(self._on_close)
             self._timer.start(CHOICE_SHOWN_MS if message.choices else INFO_SHOWN_MS)
 
-    def _buttons(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setContentsMargins(30, 0, 0, 0)
-        row.setSpacing(6)
+    def _choices(self) -> list[QPushButton]:
+        buttons = []
         for number, choice in enumerate(self.message.choices):
             button = QPushButton(choice.text)
             button.setObjectName(f"message-choice-{number}")
             if number == 0:
                 button.setProperty("role", "primary")
             button.clicked.connect(_chooser(choice, self._on_close))
+            buttons.append(button)
+        return buttons
+
+    def _buttons(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setContentsMargins(30, 0, 0, 0)
+        row.setSpacing(6)
+        for button in self._choices():
             row.addWidget(button)
         if self.message.details:
             fold = QPushButton(self.tr("Details"))
@@ -160,9 +173,7 @@ class BannerArea(QWidget):
     def show_message(self, message: Message) -> None:
         """Show a message on top; one of the same topic goes."""
         if message.topic:
-            for bar in [b for b in self._bars if b.message.topic == message.topic]:
-                self._drop(bar)
-            self._waiting = [m for m in self._waiting if m.topic != message.topic]
+            self._forget(message.topic)
         bar = MessageBar(message, self)
         self._bars.insert(0, bar)
         self._layout.insertWidget(0, bar)
@@ -172,6 +183,11 @@ class BannerArea(QWidget):
             if oldest.message.severity is not Severity.INFO:
                 self._waiting.insert(0, oldest.message)
             self._drop(oldest)
+        self.arrange()
+
+    def withdraw(self, topic: str) -> None:
+        """Take the messages of a topic away: they are not true any more."""
+        self._forget(topic)
         self.arrange()
 
     def clear(self) -> None:
@@ -197,13 +213,20 @@ class BannerArea(QWidget):
         self.setVisible(bool(self._bars))
         if not self._bars:
             return
-        width = min(WIDEST, self._host.width() - 32)
+        # No wider than the words need: there are pictures below.
+        needed = max(bar.sizeHint().width() for bar in self._bars)
+        width = min(max(needed, NARROWEST), WIDEST, self._host.width() - 32)
         self._layout.activate()
         height = sum(
             max(bar.heightForWidth(width), bar.minimumSizeHint().height()) for bar in self._bars
         ) + self._layout.spacing() * (len(self._bars) - 1)
         self.setGeometry((self._host.width() - width) // 2, 40, width, height)
         self.raise_()
+
+    def _forget(self, topic: str) -> None:
+        for bar in [b for b in self._bars if b.message.topic == topic]:
+            self._drop(bar)
+        self._waiting = [m for m in self._waiting if m.topic != topic]
 
     def _drop(self, bar: MessageBar) -> None:
         if bar in self._bars:

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from carl_core.arrays import UInt8
     from carl_core.video.reader import Frame
 
+_LEAST_FOR_KIND = 760
+"""Pixels of both names together; below, the kind of the map is left out."""
+
 HANDLE_REACH = 9.0
 """Pixels beside the edge of a wipe within which a press takes hold of it."""
 
@@ -232,7 +235,10 @@ class Composite(QWidget):
         if frame is None or recording_id in self._absent:
             return "–"
         rate = "" if state.is_reference else format_rate(self._rates.get(recording_id))
-        parts = [rate, format_time(frame.time_s), f"f{frame.index}" if self.width() > 620 else ""]
+        kind = state.kind if self.width() > _LEAST_FOR_KIND else ""
+        number = f"f{frame.index}" if self.width() > 620 else ""
+        preview = self.tr("preview") if frame.is_preview else ""
+        parts = [preview, kind, rate, format_time(frame.time_s), number]
         return "  ".join(part for part in parts if part)
 
     def _paint_note(self, painter: QPainter, missing: list[str]) -> None:

@@ -47,7 +47,7 @@ from app.resources.theme import THEME
 from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
-from app.views.heatmap import HeatmapPanel
+from app.views.heatmap import HandBar, HeatmapPanel, ReviewBar
 from app.views.lanes_area import LanesArea
 from app.views.markers_panel import MarkersPanel
 from app.views.painting import FRAME_MIME
@@ -115,6 +115,8 @@ class MainWindow(QMainWindow):
         self.transport = TransportBar(actions, speeds)
         self.empty = EmptyPage()
         self.heatmap = HeatmapPanel()
+        self.hand = HandBar(actions)
+        self.review = ReviewBar(actions)
         self.search = SearchPanel()
         self.markers = MarkersPanel()
         self.adaptation = AdaptationPanel()
@@ -168,6 +170,7 @@ class MainWindow(QMainWindow):
         self.setCentralWidget(self._pages)
 
     def _make_docks(self) -> None:
+        self.heatmap.add_bars(self.hand, self.review)
         self.alignment_dock = self._dock("dock-alignment", self.tr("Alignment"), self.heatmap)
         self.search_dock = self._dock("dock-search", self.tr("Matches"), self.search)
         self.setTabPosition(Qt.DockWidgetArea.RightDockWidgetArea, QTabWidget.TabPosition.North)
@@ -327,6 +330,7 @@ class MainWindow(QMainWindow):
         child = event.child()
         if event.type() == QEvent.Type.ChildPolished and isinstance(child, QTabBar):
             child.setAccessibleName(self.tr("Panels"))
+            child.setChangeCurrentOnDrag(True)  # a tile is dropped on matches that lie behind
         super().childEvent(event)
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:

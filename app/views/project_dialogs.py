@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from PySide6.QtCore import QCoreApplication, QSize, Qt
 from PySide6.QtWidgets import QFileDialog, QMessageBox
 
 from app import settings as keys
+from carl_core.atomic import replacing
 from carl_core.project.files import SUFFIX
 
 if TYPE_CHECKING:
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
     from app.views.main_window import MainWindow
+
+log = logging.getLogger("carl.window")
 
 PICTURE_SIZE = QSize(256, 160)
 
@@ -84,13 +88,19 @@ class ProjectDialogs:
         grid = self._window.stage
         if not grid.isVisible() or grid.width() < 2 or grid.height() < 2:
             return False
-        path.parent.mkdir(parents=True, exist_ok=True)
         small = grid.grab().scaled(
             PICTURE_SIZE,
             Qt.AspectRatioMode.KeepAspectRatio,
             Qt.TransformationMode.SmoothTransformation,
         )
-        return small.save(str(path), "PNG")
+        try:
+            with replacing(path) as partial:
+                if not small.save(str(partial), "PNG"):
+                    raise OSError("Qt cannot write it")
+        except OSError as error:
+            log.info("no picture of the project is kept: %s", error)
+            return False
+        return True
 
     def _open(self, dialog: QFileDialog, chosen: Callable[[Path], None]) -> None:
         def accept() -> None:

@@ -29,7 +29,7 @@ from app.views.over_picture import HEADER_HEIGHT, paint_chips, paint_note, paint
 from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
 from app.views.surface import Surface
 from app.views.zooming import Zooming
-from carl_core.video.reader import MovingFrame
+from carl_core.video.moving import MovingFrame
 
 if TYPE_CHECKING:
     from app.models.looking import Zoom
@@ -40,6 +40,14 @@ RESIZE_DELAY_MS = 120
 """Decoding to a new size waits until resizing pauses."""
 
 BUSY_MS = 40
+
+NARROW = 420
+"""Pixels; below, rate, time and frame number stand at the lower edge."""
+
+FOOTER_HEIGHT = 20.0
+
+_LEAST_FOR_KIND = 230
+"""Pixels; below, the kind of the map is left out."""
 
 
 class Tile(QWidget):
@@ -174,7 +182,7 @@ class Tile(QWidget):
         state = self._state
         reference = self.tr(", reference") if state.is_reference else ""
         self.setAccessibleName(f"{state.letter}: {state.name}{reference}")
-        self.setAccessibleDescription(state.note or state.status)
+        self.setAccessibleDescription(state.note or state.status or state.kind)
         is_busy = state.progress is not None and state.progress < 0
         if is_busy and not self._busy_timer.isActive():
             self._busy_timer.start()
@@ -219,7 +227,8 @@ class Tile(QWidget):
         if not self._has_counterpart:
             paint_note(painter, QRectF(self.rect()), self.tr("No counterpart here"), is_strong=True)
         elif self._state.note:
-            paint_note(painter, QRectF(self.rect()), self._state.note, is_strong=False)
+            room = QRectF(self.rect()).adjusted(0, 0, 0, -self._footer_height())
+            paint_note(painter, room, self._state.note, is_strong=False)
         if self._state.progress is not None:
             paint_progress(painter, QRectF(self.rect()), self._state, self._busy_step)
         if self._state.is_active:
@@ -255,7 +264,7 @@ class Tile(QWidget):
             painter.drawImage(at, self._image)
 
     def _paint_header(self, painter: QPainter) -> None:
-        left = self._readout_left()
+        left = self.width() - 10.0 if self._is_narrow() else self._readout_left()
         key = (self._state, self.width(), left, self.devicePixelRatioF(), self.font().key())
         if self._header is None or self._header_key != key:
             self._header, self._header_key = self._make_header(left), key
@@ -320,12 +329,16 @@ class Tile(QWidget):
         if self._frame is None or not self._has_counterpart:
             return []
         parts: list[tuple[str, QColor]] = []
+        if self._frame.is_preview:
+            parts.append((self.tr("preview"), QColor("#f3bb52")))
         rate = format_rate(self._rate)
+        if self._state.kind and not self._state.is_reference and self.width() >= _LEAST_FOR_KIND:
+            is_chosen = self._state.is_kind_chosen
+            parts.append((self._state.kind, QColor("#ffd37a" if is_chosen else "#c3cad3")))
         if rate and not self._state.is_reference:
             parts.append((rate, QColor("#ffd37a")))
         parts.append((format_time(self._frame.time_s), QColor("#f2f4f6")))
-        if self.width() > 300:
-            parts.append((f"f{self._frame.index}", QColor("#c3cad3")))
+        parts.append((f"f{self._frame.index}", QColor("#c3cad3")))
         return parts
 
     def _readout_left(self) -> float:
@@ -333,15 +346,35 @@ class Tile(QWidget):
         width = QFontMetricsF(self._digits).horizontalAdvance("0")
         return self.width() - 10.0 - sum(len(t) * width + 12 for t, _ in self._readout())
 
+    def _is_narrow(self) -> bool:
+        """Whether the readout has a line of its own below, so that the name can be read."""
+        return self.width() < NARROW
+
+    def _footer_height(self) -> float:
+        """Pixels at the lower edge that the readout of a narrow tile covers."""
+        return FOOTER_HEIGHT if self._is_narrow() and self._readout() else 0.0
+
     def _paint_readout(self, painter: QPainter) -> None:
+        parts = self._readout()
+        if not parts:
+            return
         previous = painter.font()
         painter.setFont(self._digits)
         width = QFontMetricsF(self._digits).horizontalAdvance("0")
         left = self._readout_left() + 12
-        for text, colour in self._readout():
+        line = QRectF(0, 0, 0, HEADER_HEIGHT + 3)
+        if self._is_narrow():
+            above = 30.0 if self._state.status else 6.0
+            line = QRectF(0, self.height() - FOOTER_HEIGHT - above, 0, FOOTER_HEIGHT)
+            pill = QRectF(left - 7, line.y(), self.width() - left - 10 + 14, FOOTER_HEIGHT)
+            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+            painter.setPen(Qt.PenStyle.NoPen)
+            painter.setBrush(QColor(0, 0, 0, 165))
+            painter.drawRoundedRect(pill, 5, 5)
+        for text, colour in parts:
             painter.setPen(colour)
             painter.drawText(
-                QRectF(left, 0, len(text) * width + 4, HEADER_HEIGHT + 3),
+                QRectF(left, line.y(), len(text) * width + 4, line.height()),
                 Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
                 text,
             )

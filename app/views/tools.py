@@ -63,6 +63,7 @@ class Tools(QToolBar):
         self._label(self.tr("Time"))
         for which in _BASES:
             self.addAction(actions[which])
+        self.addAction(actions[ActionId.SYNC])
         self.addSeparator()
         for which in _VIEWS:
             self.addAction(actions[which])

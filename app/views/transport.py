@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtGui import QFontMetrics, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from app.actions import ActionId
 from app.models.viewstate import Transport
@@ -93,7 +101,9 @@ class TransportBar(QFrame):
         self._frame.setFont(digits_font(self.font()))
         self._frame.setAccessibleName(self.tr("Frame of the active recording"))
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00.000 / 0:00.000")
+        # Whatever is written here, it does not decide how wide the window must be.
+        self._frame.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00.000")
 
         left = QWidget()
         left_layout = QHBoxLayout(left)
@@ -136,8 +146,7 @@ class TransportBar(QFrame):
         self.volume = VolumeControl()
         self.volume.set_compact(True)
         right_layout.addWidget(self.volume)
-        right_layout.addStretch(1)
-        right_layout.addWidget(self._frame)
+        right_layout.addWidget(self._frame, 1)
         layout.addWidget(right, 1)
         self._show_rate(self._state.rate)
         self.set_transport(Transport())
@@ -188,6 +197,7 @@ class TransportBar(QFrame):
         """Use the room there is."""
         super().resizeEvent(event)
         self.volume.set_compact(self.width() < WIDE)
+        self._duration.setVisible(self.width() >= NARROWEST)
         self._frame.setText(self._frame_text(self._state))
 
     def _frame_text(self, transport: Transport) -> str:

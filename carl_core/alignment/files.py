@@ -19,6 +19,7 @@ from carl_core.alignment.alignment import VERDICTS, Alignment, Anchor
 from carl_core.arrays import Float64, Int64, as_read_only
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, ProjectError
+from carl_core.paths import read_bounded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 FORMAT = "carl-alignment"
 VERSION = 1
 _DECIMALS = 6
+# Bytes: nine recordings of a day, ten samples a second.
+_LARGEST = 512 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +183,7 @@ def read_alignment(path: Path) -> AlignmentFile:
         When it is missing, no JSON, or not of the expected form (naming key and value).
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, _LARGEST).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "it is not text"
         raise ProjectError(
@@ -235,6 +238,7 @@ def _map_to_json(entry: AlignmentMap) -> dict[str, Any]:
         "match": _rounded(alignment.match),
         "verdict": alignment.verdict,
         "reason": alignment.reason,
+        "stable": alignment.is_stable,
         "reference_s": _rounded_list(alignment.reference_s),
         "other_s": _rounded_list(alignment.other_s),
         "confidence": _rounded_list(alignment.confidence),
@@ -270,6 +274,7 @@ def _map_from_json(value: _Object) -> AlignmentMap:
             anchors=tuple(Anchor(a, b) for a, b in value.pairs("anchors")),
             raw_reference=reference_frames,
             raw_other=other_frames,
+            is_stable=value.get("stable", bool) if "stable" in value else True,
         )
         alignment.time_map  # noqa: B018 - anchors must fit the map
     except ValueError as error:
@@ -307,6 +312,9 @@ class _Object:
         if not isinstance(value, dict):
             raise _bad(where.rstrip(".") or "(top)", value, "expected an object")
         self._value: Mapping[str, Any] = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._value
 
     def get(self, key: str, kind: type[Any]) -> Any:
         if key not in self._value:

@@ -20,6 +20,7 @@ import numpy as np
 
 from carl_core.arrays import as_read_only
 from carl_core.assets import assets_folder
+from carl_core.atomic import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -49,7 +50,8 @@ def write_bank(
     for model_id, clips in clips_by_model.items():
         arrays[f"{model_id}/vectors"] = np.concatenate(list(clips)).astype(np.float16)
         arrays[f"{model_id}/starts"] = np.cumsum([0, *(len(clip) for clip in clips)])
-    np.savez_compressed(path, **arrays)  # type: ignore[arg-type]
+    with replacing(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]
 
 
 @lru_cache(maxsize=8)

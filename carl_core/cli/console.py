@@ -72,6 +72,8 @@ def progress_bar(*, quiet: bool = False) -> Iterator[Monitor]:
 
         def show(progress: Progress) -> None:
             speed = f"{progress.rate:.0f} {progress.unit}/s" if progress.rate else ""
+            if 0 < progress.rate < 1:  # e.g. whole recordings
+                speed = f"{60 * progress.rate:.1f} {progress.unit}/min"
             if progress.remaining_s is not None:
                 minutes, seconds = divmod(round(progress.remaining_s), 60)
                 speed += f", {minutes}:{seconds:02d} left"

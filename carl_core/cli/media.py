@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from carl_core.cli.console import message, progress_bar, result, result_json
 from carl_core.cli.models import resolve_model
 from carl_core.cli.options import add_engine_options, engine_of
-from carl_core.cluster import Outcome, Task, Tls, tasks_for, with_dask, with_processes
+from carl_core.cluster.processes import with_processes
+from carl_core.cluster.scheduler import Tls, with_dask
+from carl_core.cluster.tasks import Outcome, Task, one_by_one, tasks_for
 from carl_core.errors import MediaError
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Iterator
+    from collections.abc import Generator, Sequence
 
-    from carl_core.pipeline import Engine
+    from carl_core.embeddings.store import EmbeddingStore
     from carl_core.progress import Monitor
     from carl_core.video.recording import Recording
 
@@ -110,44 +113,62 @@ def run_embed(options: argparse.Namespace) -> int:
         return 2
     tasks = tasks_for(
         [Path(name) for name in options.files],
-        engine,
         resolve_model(options.model) if options.model else None,
+        engine.encoder.model_id,
         options.rate,
         options.device,
     )
     failed = 0
-    with progress_bar() as monitor:
-        for outcome in _outcomes(engine, tasks, options, monitor):
-            name = Path(outcome.task.path).name
-            if outcome.problem:
+    with progress_bar() as monitor, contextlib.closing(_outcomes(tasks, options, monitor)) as done:
+        for outcome in done:
+            problem = outcome.problem or _missing(outcome, engine.store)
+            if problem:
                 failed += 1
-                message(outcome.problem, is_error=True)
-            else:
-                result(f"{name}: {outcome.count} vectors of {outcome.dim}, {outcome.sampling}")
+                message(problem, is_error=True)
+            elif outcome.key is not None:
+                made = f"{outcome.count} vectors of {outcome.dim}, {outcome.key.sampling}"
+                result(f"{Path(outcome.task.path).name}: {made}")
+    _tell_of_limit(engine.store)
     return 3 if failed else 0
 
 
 def _outcomes(
-    engine: Engine, tasks: list[Task], options: argparse.Namespace, monitor: Monitor
-) -> Iterator[Outcome]:
+    tasks: Sequence[Task], options: argparse.Namespace, monitor: Monitor
+) -> Generator[Outcome]:
     if options.scheduler:
         tls = Tls(*(Path(file) for file in options.tls)) if options.tls else None
         yield from with_dask(tasks, options.scheduler, tls=tls, monitor=monitor)
         return
-    # All files are opened first: a wrong name shows before hours of work.
-    recordings = []
+    # All files are looked at first: a wrong name shows before hours of work.
+    readable = []
     for task in tasks:
         try:
-            recordings.append((task, engine.open(Path(task.path), monitor=monitor)))
-        except MediaError as error:
-            yield Outcome(task, problem=str(error))
-    if options.jobs > 1:
-        yield from with_processes([task for task, _ in recordings], options.jobs, monitor)
-        return
-    for task, recording in recordings:
-        try:
-            made = engine.embed(recording, sampling=task.sampling, monitor=monitor)
+            open_recording(Path(task.path), monitor=monitor)
         except MediaError as error:
             yield Outcome(task, problem=str(error))
         else:
-            yield Outcome(task, *made.vectors.shape, made.key.sampling)
+            readable.append(task)
+    if options.jobs > 1 and len(readable) > 1:
+        yield from with_processes(readable, options.jobs, monitor)
+    else:
+        yield from one_by_one(readable, monitor)
+
+
+def _missing(outcome: Outcome, store: EmbeddingStore) -> str:
+    """Return what to say when a result is not in the store of this machine."""
+    if outcome.key is None or store.is_finished(outcome.key):
+        return ""
+    return (
+        f"{outcome.task.path} was embedded on another machine, into a cache that is not seen here "
+        f"({store.root}). Set CARL_CACHE to a shared folder here and on all workers."
+    )
+
+
+def _tell_of_limit(store: EmbeddingStore) -> None:
+    usage = store.usage()
+    if usage.size_bytes > usage.limit_bytes:
+        message(
+            f"The cache holds {usage.size_bytes / 1e9:.1f} GB, more than its limit of "
+            f"{usage.limit_bytes / 1e9:.1f} GB: other commands will remove what was used longest "
+            "ago. Set CARL_CACHE_GB to a higher limit to keep it."
+        )

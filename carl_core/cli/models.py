@@ -13,6 +13,7 @@ from pathlib import Path
 import platformdirs
 
 from carl_core.assets import asset_path
+from carl_core.atomic import replacing
 from carl_core.cli.console import message
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError, ModelError
@@ -66,10 +67,8 @@ def import_model(path: Path) -> Path:
     if target.stem == BUNDLED:
         raise ModelError(f"The name {BUNDLED!r} is taken. Rename the file and import it again.")
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        partial = target.with_name(target.name + ".part")
-        shutil.copyfile(path, partial)
-        partial.replace(target)
+        with replacing(target) as partial:
+            shutil.copyfile(path, partial)
     except OSError as error:
         raise ModelError(
             f"The encoder cannot be copied to {target}: {error.strerror or error}. "

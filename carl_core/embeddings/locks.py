@@ -33,6 +33,27 @@ class FileLock:
         self._descriptor = descriptor
         return True
 
+    @property
+    def is_held(self) -> bool:
+        """Whether this object holds the lock."""
+        return self._descriptor is not None
+
+    def is_current(self) -> bool:
+        """Whether the file that is locked is still the one of that name. Raises ``OSError``."""
+        if self._descriptor is None:
+            return False
+        try:
+            return os.path.samestat(os.fstat(self._descriptor), self._path.stat())
+        except FileNotFoundError:
+            return False
+
+    def write(self, text: str) -> None:
+        """Say in the file who holds the lock. Raises ``OSError``."""
+        if self._descriptor is not None:
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, text.encode("utf-8"))
+
     def release(self) -> None:
         """Give the lock back; nothing happens when it is not held."""
         if self._descriptor is not None:

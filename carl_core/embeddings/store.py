@@ -13,15 +13,10 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from carl_core.embeddings.entry import (
-    META,
-    DamagedEntryError,
-    EntryWriter,
-    Meta,
-    read_entry,
-    read_features,
-)
+from carl_core.embeddings.entry import read_entry, read_features
 from carl_core.embeddings.locks import FileLock
+from carl_core.embeddings.meta import META, DamagedEntryError, Meta, read_meta
+from carl_core.embeddings.writer import EntryWriter
 from carl_core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -62,7 +57,8 @@ class EmbeddingStore:
     Parameters
     ----------
     root : folder; None = ``embeddings`` in ``CARL_CACHE`` or in the user's cache folder
-    limit_bytes : what ``prune`` (after every finished entry, too) brings the store down to
+    limit_bytes : what ``prune`` (after every finished entry, too) brings the store down to; None =
+        ``CARL_CACHE_GB``, or 8 GB
 
     Raises
     ------
@@ -70,7 +66,9 @@ class EmbeddingStore:
         When the folder cannot be made or written.
     """
 
-    def __init__(self, root: Path | None = None, *, limit_bytes: int = DEFAULT_LIMIT_BYTES) -> None:
+    def __init__(self, root: Path | None = None, *, limit_bytes: int | None = None) -> None:
+        if limit_bytes is None:
+            limit_bytes = default_limit_bytes()
         if limit_bytes < 0:
             raise ValueError(f"limit_bytes must not be negative, got {limit_bytes}")
         self.root = root if root is not None else cache_folder() / "embeddings"
@@ -108,6 +106,14 @@ class EmbeddingStore:
             with contextlib.suppress(OSError):
                 os.utime(folder / META)
         return embeddings
+
+    def is_finished(self, key: EmbeddingKey) -> bool:
+        """Whether the entry of ``key`` says that it is whole; ``load`` would check it, too."""
+        try:
+            meta = read_meta(self._folder(key))
+        except (DamagedEntryError, OSError):
+            return False
+        return meta.key == key and meta.finished is not None
 
     def load_features(self, key: EmbeddingKey) -> npt.NDArray[np.float16] | None:
         """Return the stored trunk features (N, C), memory mapped; None when they are not there."""
@@ -155,6 +161,18 @@ class EmbeddingStore:
     def remove(self, key: EmbeddingKey) -> None:
         """Forget the entry of ``key``, unless somebody is writing it."""
         self._remove(self._folder(key))
+
+    def forget(self, fingerprint: str) -> tuple[int, int]:
+        """Remove what is kept of one recording, of any encoder and sampling.
+
+        Entries being written stay. Returns how many were removed, and their bytes.
+        """
+        count = size_bytes = 0
+        for folder in self._folders():
+            size = _size(folder)
+            if folder.name.startswith(f"{fingerprint}-") and self._remove(folder):
+                count, size_bytes = count + 1, size_bytes + size
+        return count, size_bytes
 
     def usage(self) -> StoreUsage:
         """Count entries and bytes."""
@@ -232,6 +250,19 @@ def cache_folder() -> Path:
     """Folder of everything derived: ``CARL_CACHE``, or the user's cache folder."""
     given = os.environ.get("CARL_CACHE")
     return Path(given) if given else platformdirs.user_cache_path("carl", appauthor=False)
+
+
+def default_limit_bytes() -> int:
+    """Limit of a store nobody gives one: ``CARL_CACHE_GB``, or 8 GB. Raises ``StoreError``."""
+    given = os.environ.get("CARL_CACHE_GB", "").strip()
+    if not given:
+        return DEFAULT_LIMIT_BYTES
+    try:
+        return int(float(given) * 1e9)
+    except (ValueError, OverflowError) as exc:
+        raise StoreError(
+            f"CARL_CACHE_GB is {given!r}, which is no number of gigabytes. Set it to one, or not."
+        ) from exc
 
 
 def _size(folder: Path) -> int:

@@ -20,15 +20,16 @@ from carl_core.progress import Monitor
 from carl_core.video.image import resize_image
 from carl_core.video.prefetch import prefetched
 from carl_core.video.reader import FrameReader
+from carl_core.video.watch import FileWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
     from carl_core.arrays import Float32, Int64, UInt8
-    from carl_core.embeddings.entry import EntryWriter
     from carl_core.embeddings.store import EmbeddingStore
+    from carl_core.embeddings.writer import EntryWriter
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.display import Fit
     from carl_core.video.recording import Recording
@@ -41,6 +42,8 @@ _CHUNK_FRAMES = 1024
 _CHUNK_S = 1.0
 # Decoded batches waiting for the trunk.
 _AHEAD = 3
+# Between two looks whether somebody else has finished.
+_LOOK_AGAIN_S = 0.2
 
 
 def embed_recording(
@@ -51,6 +54,8 @@ def embed_recording(
     store: EmbeddingStore | None = None,
     monitor: Monitor | None = None,
     batch: int = 32,
+    waits: bool = False,
+    told: Callable[[str], None] | None = None,
 ) -> Embeddings:
     """Return one unit vector per sampled frame, from the store where it has them.
 
@@ -66,11 +71,14 @@ def embed_recording(
     store : where to look first and what to fill, None = nowhere
     monitor : progress in frames, and cancellation
     batch : frames per trunk call, changes nothing but speed
+    waits : where somebody else is embedding the same into the store, wait for what they leave
+        there; False = go on beside them, without the store
+    told : called with a sentence for the user when the store fails, besides the log
 
     Raises
     ------
     MediaError
-        When a frame cannot be decoded.
+        When a frame cannot be decoded, or the file is not the one that was opened.
     ModelError
         When the encoder fails.
     Cancelled
@@ -85,6 +93,8 @@ def embed_recording(
     key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
     frames = sampled_frames(recording.index, sampling)
     times_s = recording.index.times_s[frames]
+    watch = FileWatch(recording)
+    watch.check()
     if store is not None:
         stored = store.load(key)
         if stored is not None and np.array_equal(stored.frames, frames):
@@ -93,12 +103,14 @@ def embed_recording(
     vectors: Float32 | None = None
     if store is not None:
         try:
-            vectors = _embed(recording, encoder, key, frames, store, monitor, batch)
+            vectors = _embed(
+                recording, encoder, key, frames, store, monitor, batch, watch, told, waits
+            )
             store.prune()
         except StoreError as exc:
-            log.warning("%s Starting again without the cache.", exc)
+            _tell(f"{exc} Starting again without the cache.", told)
     if vectors is None:
-        vectors = _embed(recording, encoder, key, frames, None, monitor, batch)
+        vectors = _embed(recording, encoder, key, frames, None, monitor, batch, watch, told)
     return Embeddings(key, frames, times_s, vectors)
 
 
@@ -175,9 +187,13 @@ def _embed(
     store: EmbeddingStore | None,
     monitor: Monitor,
     batch: int,
+    watch: FileWatch,
+    told: Callable[[str], None] | None,
+    waits: bool = False,
 ) -> Float32:
     """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
-    with _Features(recording, encoder, key, frames, store) as collected:
+    patience = monitor if waits else None
+    with _Features(recording, encoder, key, frames, store, watch, told, patience) as collected:
         done = len(collected)
         monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
         try:
@@ -224,6 +240,12 @@ def _decoded(
         ahead.close()
 
 
+def _tell(sentence: str, told: Callable[[str], None] | None) -> None:
+    log.warning("%s", sentence)
+    if told is not None:
+        told(sentence)
+
+
 class _Features:
     """Features of one recording, in the store while that works, in memory where it does not."""
 
@@ -234,25 +256,35 @@ class _Features:
         key: EmbeddingKey,
         frames: Int64,
         store: EmbeddingStore | None,
+        watch: FileWatch,
+        told: Callable[[str], None] | None,
+        patience: Monitor | None,
     ) -> None:
+        """Begin; with ``patience``, wait for whoever is writing the same until it is cancelled."""
         self._writer: EntryWriter | None = None
         self._kept: list[npt.NDArray[np.float16]] = []  # before _waiting, when there is no writer
         self._waiting: list[npt.NDArray[np.float16]] = []
         self._channels = encoder.spec.channels
+        self._watch, self._told = watch, told
         self._last_flush_s = time.monotonic()
         if store is None:
             return
         try:
-            self._writer = store.open_writer(
-                key,
-                frames=frames,
-                pts=recording.index.pts[frames],
-                times_s=recording.index.times_s[frames],
-                channels=encoder.spec.channels,
-                dim=encoder.spec.dim,
-            )
+            while True:
+                self._writer = store.open_writer(
+                    key,
+                    frames=frames,
+                    pts=recording.index.pts[frames],
+                    times_s=recording.index.times_s[frames],
+                    channels=encoder.spec.channels,
+                    dim=encoder.spec.dim,
+                )
+                if self._writer is not None or patience is None:
+                    break
+                patience.check()
+                time.sleep(_LOOK_AGAIN_S)
         except StoreError as exc:
-            log.warning("%s Going on without the cache.", exc)
+            _tell(f"{exc} Going on without the cache.", told)
         else:
             if self._writer is None:
                 log.info("Somebody else is embedding %s: going on without cache.", recording.name)
@@ -279,6 +311,8 @@ class _Features:
         if not self._waiting:
             return
         chunk = np.concatenate(self._waiting)
+        self._waiting = []
+        self._watch.check()  # what was read so far is of the file that was opened
         if self._writer is not None:
             try:
                 self._writer.append(chunk)
@@ -286,7 +320,6 @@ class _Features:
                 self._give_up(exc)
         if self._writer is None:
             self._kept.append(chunk)
-        self._waiting = []
         self._last_flush_s = time.monotonic()
 
     def whole(self) -> npt.NDArray[np.float16]:
@@ -315,6 +348,6 @@ class _Features:
     def _give_up(self, reason: StoreError) -> None:
         """Go on in memory with what the store has so far; ``StoreError`` if that is lost."""
         assert self._writer is not None
-        log.warning("%s Going on without the cache.", reason)
+        _tell(f"{reason} Going on without the cache.", self._told)
         self._kept = [np.array(self._writer.features())]
         self.close()

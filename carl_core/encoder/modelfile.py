@@ -17,6 +17,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 from carl_core.encoder.spec import EncoderSpec
 from carl_core.errors import ModelError
+from carl_core.paths import read_bounded
 
 if TYPE_CHECKING:
     import os
@@ -26,6 +27,14 @@ if TYPE_CHECKING:
 _MAX_BYTES = 2**31 - 1
 _FRAMES, _TIMES, _VALID = "frames", "times_s", "valid"
 _FEATURES, _EMBEDDINGS = "features", "embeddings"
+# The operators of the ONNX standard, which ONNX Runtime brings. Others can read files (EPContext)
+# or need libraries of strangers, which are never loaded.
+_DOMAINS = frozenset({"", "ai.onnx"})
+# A few bytes of these can keep a machine busy for ever, and no encoder needs them.
+_ENDLESS = frozenset({"Loop", "Scan"})
+# Characters of what a message quotes of the file.
+_MOST_SHOWN = 60
+_NO_TEXT = "Its names are not text: the file is damaged. Export it again."
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +81,7 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
         )
     try:
         spec = EncoderSpec.from_metadata({p.key: p.value for p in model.metadata_props})
+        _check_operators(model)
         _check_weights_inside(model)
         _check_signature(model, spec)
     except ModelError as exc:
@@ -87,24 +97,54 @@ def read_model_file(path: str | os.PathLike[str]) -> ModelFile:
 
 def _read(path: Path) -> bytes:
     try:
-        if path.is_dir():
-            raise ModelError(f"{path} is a folder, not an encoder file. Choose the .onnx file.")
-        if path.stat().st_size > _MAX_BYTES:
-            raise ModelError(
-                f"{path} is larger than 2 GiB, so it is not an encoder with its weights inside. "
-                "Choose another file."
-            )
-        content = path.read_bytes()
+        content = read_bounded(path, _MAX_BYTES)
     except FileNotFoundError as exc:
         raise ModelError(f"There is no encoder file {path}. Check the name.") from exc
-    except (OSError, ValueError) as exc:
-        reason = exc.strerror if isinstance(exc, OSError) and exc.strerror else str(exc)
+    except IsADirectoryError as exc:
         raise ModelError(
-            f"The encoder file {path} cannot be read: {reason}. Check the name and the permissions."
+            f"{path} is a folder, not an encoder file. Choose the .onnx file."
+        ) from exc
+    except OSError as exc:
+        raise ModelError(
+            f"The encoder file {path} cannot be read: {exc.strerror or exc}. "
+            "Check the name and the permissions."
         ) from exc
     if not content:
         raise ModelError(f"{path} is empty, not an encoder file. Choose another file.")
     return content
+
+
+def _check_operators(model: onnx.ModelProto) -> None:
+    values = (*model.graph.input, *model.graph.output, *model.graph.initializer)
+    if not all(isinstance(value.name, str) for value in values):
+        raise ModelError(_NO_TEXT)
+    own = {function.domain for function in model.functions}
+    for node in _nodes(model):
+        words = (node.op_type, node.domain, *node.input, *node.output)
+        if not all(isinstance(word, str) for word in words):  # bytes: they are no UTF-8
+            raise ModelError(_NO_TEXT)
+        if node.domain not in _DOMAINS | own:
+            raise ModelError(
+                f"It uses the operator {node.op_type[:_MOST_SHOWN]} of "
+                f"{node.domain[:_MOST_SHOWN]!r}, and only those of the ONNX standard are run. "
+                "Export it without."
+            )
+        if node.op_type in _ENDLESS:
+            raise ModelError(
+                f"It uses the operator {node.op_type}, which may never end. Export it without."
+            )
+
+
+def _nodes(model: onnx.ModelProto) -> Iterator[onnx.NodeProto]:
+    waiting = [*model.graph.node]
+    for function in model.functions:
+        waiting += function.node
+    while waiting:
+        node = waiting.pop()
+        yield node
+        for attribute in node.attribute:
+            for graph in (attribute.g, *attribute.graphs):
+                waiting += graph.node
 
 
 def _check_weights_inside(model: onnx.ModelProto) -> None:

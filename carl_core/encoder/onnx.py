@@ -8,16 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carl_core.encoder.modelfile import ModelFile, read_model_file
-from carl_core.encoder.providers import notes_on, open_session, wanted_providers
+from carl_core.encoder.sessions import HEAD, TRUNK, OutOfMemoryError, Sessions
 from carl_core.encoder.windows import blended, window_spans
-from carl_core.errors import ModelError
 
 if TYPE_CHECKING:
     import os
     from pathlib import Path
 
     import numpy.typing as npt
-    import onnxruntime
 
     from carl_core.arrays import Bool, Float32, UInt8
     from carl_core.encoder.spec import EncoderSpec
@@ -38,8 +36,6 @@ class Encoder:
     path : the file
     model_id : first 16 hex digits of its sha256
     spec : what it says about itself
-    provider : what the session reports to run on, e.g. "CPUExecutionProvider"
-    notes : sentences a user should see, e.g. that a GPU lies idle
     """
 
     def __init__(
@@ -48,17 +44,19 @@ class Encoder:
         self.path: Path = file.path
         self.model_id: str = file.model_id
         self.spec: EncoderSpec = file.spec
-        providers, notes = wanted_providers(device)
-        try:
-            self._trunk = open_session(file.trunk, providers, threads=threads)
-            self._head = open_session(file.head, providers, threads=threads)
-        except ModelError as exc:
-            raise ModelError(f"{file.path} cannot be used as an encoder. {exc}") from exc
-        self.provider: str = self._trunk.get_providers()[0]
-        self.notes: tuple[str, ...] = notes + notes_on(self._trunk, providers)
-        for note in self.notes:
-            log.warning("%s", note)
+        self._sessions = Sessions(file, device=device, threads=threads)
+        self._batch = _TRUNK_BATCH  # halved where memory is short
         log.debug("%s (%s) runs on %s", self.path, self.model_id, self.provider)
+
+    @property
+    def provider(self) -> str:
+        """What the sessions report to run on; the CPU after the GPU failed."""
+        return self._sessions.provider
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences a user should see; there may be more of them after work."""
+        return self._sessions.notes
 
     def features(self, frames: UInt8) -> Float32:
         """Run the trunk: uint8 (N, S, S, 3) RGB -> float32 (N, C).
@@ -74,10 +72,27 @@ class Encoder:
                 f"frames must be uint8 (N, {size}, {size}, 3), got {frames.dtype} {frames.shape}"
             )
         features = np.empty((len(frames), self.spec.channels), dtype=np.float32)
-        for start in range(0, len(frames), _TRUNK_BATCH):
-            part = np.ascontiguousarray(frames[start : start + _TRUNK_BATCH])
-            features[start : start + len(part)] = self._run(self._trunk, {"frames": part[None]})[0]
+        start = 0
+        while start < len(frames):
+            part = np.ascontiguousarray(frames[start : start + self._batch])
+            try:
+                shape = (1, len(part), self.spec.channels)
+                found = self._sessions.run(TRUNK, {"frames": part[None]}, shape)[0]
+            except OutOfMemoryError as error:
+                self._take_less(len(part), error)
+                continue
+            features[start : start + len(part)] = found
+            start += len(part)
         return features
+
+    def _take_less(self, frames: int, error: OutOfMemoryError) -> None:
+        """Look at half as many frames from here on; at the CPU where one is too many already."""
+        if frames > 1:
+            self._batch = min(self._batch, frames // 2)
+            self._sessions.say_smaller(self._batch)
+        else:
+            self._sessions.fall_back(None, TRUNK, error)
+            self._batch = _TRUNK_BATCH
 
     def embed_window(
         self, features: npt.NDArray[Any], times_s: npt.ArrayLike, valid: Bool | None = None
@@ -152,31 +167,24 @@ class Encoder:
     ) -> Float32:
         # Subtracted in double precision: late in a long recording float32 would round the steps.
         from_first = (times_s - times_s[:, :1]).astype(np.float32)
-        return self._run(
-            self._head,
-            {
-                "features": np.ascontiguousarray(features, dtype=np.float32),
-                "times_s": from_first,
-                "valid": np.ascontiguousarray(valid, dtype=np.bool_),
-            },
-        )
-
-    def _run(
-        self, session: onnxruntime.InferenceSession, inputs: dict[str, npt.NDArray[Any]]
-    ) -> Float32:
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "features": np.ascontiguousarray(features, dtype=np.float32),
+            "times_s": from_first,
+            "valid": np.ascontiguousarray(valid, dtype=np.bool_),
+        }
+        shape = (*features.shape[:2], self.spec.dim)
         try:
-            output: Float32 = session.run(None, inputs)[0]
-        except Exception as exc:  # ONNX Runtime's exceptions share no base class but Exception
-            raise ModelError(
-                f"The encoder {self.path} failed while running on {self.provider}: "
-                f"{str(exc).splitlines()[0][:300] if str(exc) else type(exc).__name__}. "
-                "Try it with the device set to cpu, or use another encoder."
-            ) from exc
-        if not np.isfinite(output).all():
-            raise ModelError(
-                f"The encoder {self.path} gave values that are not numbers. Use another encoder."
-            )
-        return output
+            return self._sessions.run(HEAD, inputs, shape)
+        except OutOfMemoryError as error:
+            if len(features) == 1:
+                self._sessions.fall_back(None, HEAD, error)
+                return self._sessions.run(HEAD, inputs, shape)
+        half = len(features) // 2  # windows do not know of each other
+        parts = (
+            self._embed(features[part], times_s[part], valid[part])
+            for part in (slice(None, half), slice(half, None))
+        )
+        return np.concatenate(list(parts))
 
 
 def load_encoder(

@@ -31,7 +31,6 @@ GPU_COMMAND = "uv sync --inexact --extra gpu"
 
 # ONNX Runtime: 0 verbose ... 3 errors, 4 fatal only.
 _LOG_FATAL = 4
-_LOG_WARNING = 2
 _CUDA_OPTIONS = {
     # Reduced precision would make results depend on the batch size.
     "use_tf32": "0",
@@ -39,6 +38,10 @@ _CUDA_OPTIONS = {
     "arena_extend_strategy": "kSameAsRequested",
 }
 _process_output = threading.Lock()
+# What fails comes as an exception; its C++ logger would print it as well.
+onnxruntime.set_default_logger_severity(_LOG_FATAL)
+# On Windows it asks no variable (see ``carl_core``).
+onnxruntime.disable_telemetry_events()
 
 
 @cache
@@ -104,7 +107,10 @@ def open_session(
     asks_for_cuda = len(providers) > 1
     with _quiet() if asks_for_cuda else contextlib.nullcontext():
         try:
-            return onnxruntime.InferenceSession(model, options, providers=providers)
+            # Without CUDA there is nothing to fall back on; trying again would only print.
+            return onnxruntime.InferenceSession(
+                model, options, providers=providers, enable_fallback=asks_for_cuda
+            )
         except Exception as exc:  # ONNX Runtime's exceptions share no base class but Exception
             raise ModelError(
                 f"ONNX Runtime cannot run the model: {_first_line(exc)}. "
@@ -146,22 +152,18 @@ def _preload_cuda_libraries() -> None:
 def _quiet() -> Iterator[None]:
     """Turn what ONNX Runtime prints about missing libraries into a debug record.
 
-    Its C++ default logger is silenced and the prints of its Python side are caught. Used only where
-    CUDA is asked for, because both are settings of the whole process.
+    The prints of its Python side are caught. Used only where CUDA is asked for, because this holds
+    for the whole process.
     """
     printed = io.StringIO()
     with _process_output:
-        onnxruntime.set_default_logger_severity(_LOG_FATAL)
-        try:
-            with (
-                contextlib.redirect_stdout(printed),
-                contextlib.redirect_stderr(printed),
-                warnings.catch_warnings(),
-            ):
-                warnings.simplefilter("ignore")
-                yield
-        finally:
-            onnxruntime.set_default_logger_severity(_LOG_WARNING)
+        with (
+            contextlib.redirect_stdout(printed),
+            contextlib.redirect_stderr(printed),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
     if printed.getvalue().strip():
         log.debug("ONNX Runtime printed: %s", printed.getvalue().strip())
 

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 FORMAT_VERSION = 1
 FITS = ("squash", "letterbox", "crop")
 _PREFIX = "carl."
+# Of what a message quotes of the file.
+_MOST_SHOWN = 60
+# Far above every encoder: what is larger is a mistake, or meant to fill the memory.
+_MOST = {"size": 4096, "dim": 2**16, "channels": 2**20, "tokens": 2**20, "window_frames": 2**20}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +64,13 @@ class EncoderSpec:
         for name in ("size", "dim", "channels", "tokens"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, most in _MOST.items():
+            if getattr(self, name) > most:
+                raise ValueError(f"{name} must be at most {most}, got {getattr(self, name)}")
         if self.fit not in FITS:
-            raise ValueError(f"fit must be one of {', '.join(FITS)}, got {self.fit!r}")
+            raise ValueError(
+                f"fit must be one of {', '.join(FITS)}, got {self.fit[:_MOST_SHOWN]!r}"
+            )
         if self.channels % self.tokens:
             raise ValueError(
                 f"channels must be a multiple of tokens, got {self.channels} and {self.tokens}"
@@ -140,6 +149,7 @@ def _read(metadata: Mapping[str, str], name: str, reader: Callable[[str], Any]) 
         return reader(metadata[key])
     except ValueError as exc:
         raise ModelError(
-            f"The model's metadata say {key} = {metadata[key]!r}, which cannot be read. "
+            f"The model's metadata say {key} = {metadata[key][:_MOST_SHOWN]!r}, which cannot be "
+            "read. "
             "Export the model again."
         ) from exc

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageDraw
 
+from carl_core.atomic import replacing
 from carl_core.errors import ExportError
 from carl_core.export.caption import BACKGROUND, QUIET_TEXT, TEXT, drawable, font
 from carl_core.similarity.matrix import similarity, unit_rows
@@ -101,10 +102,8 @@ def write_heatmap(
     _axes(draw, (left, top, width, height), column_end_s, row_end_s, names)
     _legend(page, draw, (left + width + 24, top, 16, min(height, 240)), float(low), float(high))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        page.save(partial, format="PNG")
-        partial.replace(path)
+        with replacing(path) as partial:
+            page.save(partial, format="PNG")
     except OSError as error:
         raise ExportError(
             f"The picture {path} cannot be written: {error.strerror or error}. "

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError
 
 if TYPE_CHECKING:
@@ -70,10 +71,7 @@ def write_timeline(path: Path, schedule: Schedule, marks: Sequence[Mark] = ()) -
     otio = _library()
     timeline = timeline_of(schedule, marks)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        partial.write_text(otio.adapters.write_to_string(timeline, "otio_json"), encoding="utf-8")
-        partial.replace(path)
+        write_atomic(path, otio.adapters.write_to_string(timeline, "otio_json"))
     except OSError as error:
         raise ExportError(
             f"The timeline {path} cannot be written: {error.strerror or error}. "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from typing import TYPE_CHECKING
 
+from carl_core.atomic import replacing
 from carl_core.errors import ExportError
 
 if TYPE_CHECKING:
@@ -30,9 +31,10 @@ def write_table(path: Path, schedule: Schedule) -> Path:
     for number in range(len(schedule.recordings)):
         header += [f"frame_{number}", f"pts_{number}", f"time_s_{number}"]
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(path.name + ".part")
-        with partial.open("w", newline="", encoding="utf-8") as out:
+        with (
+            replacing(path) as partial,
+            partial.open("w", newline="", encoding="utf-8") as out,
+        ):
             writer = csv.writer(out)
             writer.writerow(header)
             for row in range(len(index)):
@@ -45,7 +47,6 @@ def write_table(path: Path, schedule: Schedule) -> Path:
                     own = recording.index
                     cells += [str(frame), str(own.pts[frame]), f"{own.times_s[frame]:.6f}"]
                 writer.writerow(cells)
-        partial.replace(path)
     except OSError as error:
         raise ExportError(
             f"The table {path} cannot be written: {error.strerror or error}. "

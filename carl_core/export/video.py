@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,7 @@ from carl_core.video.reader import FrameReader
 from carl_core.video.writer import VideoWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from carl_core.arrays import Float32, Float64, Int64
@@ -53,7 +53,8 @@ class RenderOptions:
     captions : write names, times and momentary rates
     marks : (recording id, name, start, end) to write below a picture while they last, seconds of
         that recording; a moment (start = end) stays for half a second
-    height : pixels of one picture; made smaller where the whole would be wider than 1920
+    nudges : frames by which a recording is shown ahead of its place, by its id
+    height : pixels of one picture; made smaller where the whole would be wider than 3840
     rate : output frames per second, None = the highest nominal rate of the recordings, <= 60
     audio : keep the reference's sound
     """
@@ -63,11 +64,12 @@ class RenderOptions:
     rate: Fraction | None = None
     audio: bool = True
     opacity: float = 0.5
-    gain: float = 4.0
+    gain: float = 2.0
     wipe: float = 0.5
     range_s: tuple[float, float] | None = None
     captions: bool = True
     marks: tuple[tuple[str, str, float, float], ...] = ()
+    nudges: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.range_s is not None and not 0 <= self.range_s[0] < self.range_s[1]:
@@ -115,7 +117,7 @@ def render_video(
     Raises
     ------
     ExportError
-        When the file cannot be written or there are not 2 to 4 recordings.
+        When the file cannot be written or there are not 2 to 9 recordings.
     MediaError
         When a recording cannot be decoded.
     Cancelled
@@ -139,7 +141,7 @@ def render_video(
         )
     count = max(1, int((end_s - start_s) * rate))
     times_s: Float64 = start_s + np.arange(count, dtype=np.float64) * float(1 / rate)
-    shown = schedule.frames_along(times_s)
+    shown = schedule.frames_along(times_s, options.nudges)
     page = Page(recordings, options)
     sound = _Sound(recordings[0], rate, count, start_s) if options.audio else None
     if sound is not None and not sound.is_there:

@@ -10,24 +10,36 @@ folder with recordings and project can be moved as a whole.
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import json
 import logging
 import os
 import shutil
-import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from carl_core.atomic import write_atomic
+from carl_core.atomic import replacing, write_atomic
+from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
+from carl_core.paths import is_there, read_bounded
+from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 log = logging.getLogger("carl.project")
 
 SUFFIX = ".carl"
 BACKUPS = 3
-_LARGEST = 64 * 2**20  # bytes
+# Bytes. Read, what is this large takes up to a gigabyte.
+_LARGEST = 32 * 2**20
+
+MIGRATIONS: dict[int, Callable[[dict[str, Any]], dict[str, Any]]] = {}
+"""From the document of a form to that of the next form; before form 1 there was none."""
 
 
 class _Stored(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,6 +109,8 @@ def read_project(path: Path) -> Project:
 def write_project(path: Path, project: Project) -> None:
     """Write a project and keep the three versions before.
 
+    A file of an older form, which an older program can still read, stays as ``NAME.carl.form-N``.
+
     Raises
     ------
     ProjectError
@@ -104,6 +118,7 @@ def write_project(path: Path, project: Project) -> None:
     """
     try:
         text = to_text(project, path.parent.absolute())
+        _keep_older_form(path)
         _rotate(path)
         write_atomic(path, text)
     except OSError as error:
@@ -111,6 +126,15 @@ def write_project(path: Path, project: Project) -> None:
             f"The project {path} cannot be saved: {error.strerror or error}. "
             "Save it in another folder, or free some space."
         ) from error
+
+
+def content_of(path: Path) -> bytes | None:
+    """Return what tells whether a file was changed meanwhile; None when it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return None
 
 
 def autosave_path(project: Path | None, unsaved_folder: Path, process: int | None = None) -> Path:
@@ -153,10 +177,13 @@ def read_autosave(path: Path) -> Unsaved:
         As ``read_project``.
     """
     stored = _read(path)
+    # NOTE: the file may come from a stranger, beside whose project it lies. What it says of the
+    # place it belongs to is not believed, or saving would write wherever the stranger wants.
+    own = path.name.removeprefix(".").removesuffix(".autosave")
     return Unsaved(
         path=path,
         project=stored.project,
-        saved_as=Path(stored.saved_as) if stored.saved_as else None,
+        saved_as=path.with_name(own) if path.name.startswith(".") else None,
         process=stored.process,
     )
 
@@ -175,7 +202,10 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
     Damaged files are set aside (``.damaged``) and logged.
     """
     paths = sorted(folder.glob(f"unsaved-*{SUFFIX}.autosave")) if folder.is_dir() else []
-    paths += [path for path in (autosave_path(p, folder) for p in beside) if path.is_file()]
+    for project in beside:
+        path = autosave_path(project, folder)
+        if is_there(path) and not is_open_somewhere(project):
+            paths.append(path)
     found = []
     for path in paths:
         try:
@@ -187,20 +217,14 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
             except OSError as failure:
                 log.warning("it cannot be set aside either: %s", failure)
             continue
-        if not _is_alive(unsaved.process):
+        if not _is_alive(unsaved.process, folder):
             found.append(unsaved)
     return tuple(found)
 
 
 def _read(path: Path) -> _Stored:
     try:
-        size = path.stat().st_size
-        if size > _LARGEST:
-            raise ProjectError(
-                f"The project {path} has {size / 2**20:.0f} MiB, which no project of this program "
-                "has. Choose another file."
-            )
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, _LARGEST).decode("utf-8")
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be read: {error.strerror or error}. Check the path."
@@ -213,15 +237,17 @@ def _read(path: Path) -> _Stored:
     try:
         document = json.loads(text, parse_constant=_refuse)
         head = msgspec.convert(document, _Head)
-        if head.format != FORMAT:
+        if head.format != FORMAT or head.version < 1:
             raise ProjectError(f"{path} is no project of this program. Choose a {SUFFIX} file.")
         if head.version > VERSION:
             raise ProjectError(
                 f"The project {path} was written by a newer program (form {head.version}, this one "
                 f"reads up to {VERSION}). Update the program to open it."
             )
+        for form in range(head.version, VERSION):
+            document = MIGRATIONS[form](document) | {"version": form + 1}
         stored = msgspec.convert(document, _Stored)
-    except (msgspec.ValidationError, ValueError, RecursionError) as error:
+    except (msgspec.ValidationError, ValueError, LookupError, RecursionError) as error:
         raise ProjectError(
             f"The project {path} cannot be used: {_readable(error)}." + _hint(path)
         ) from error
@@ -240,7 +266,7 @@ def _readable(error: Exception) -> str:
 def _hint(path: Path) -> str:
     for number in range(1, BACKUPS + 1):
         backup = path.with_name(f"{path.name}.{number}")
-        if backup.is_file():
+        if is_there(backup):
             return f" The version before is in {backup}: rename it to end in {SUFFIX} and open it."
     return ""
 
@@ -251,15 +277,18 @@ def _found(stored: _Stored, folder: Path) -> Project:
     for media in stored.project.recordings:
         near = stored.relative.get(media.id, "")
         path = Path(os.path.normpath(folder / near)) if near else None
-        if path is not None and path.is_file() and _fits(path, media):
+        if path is not None and _fits(path, media):
             media = msgspec.structs.replace(media, path=str(path))
         recordings.append(media)
     return msgspec.structs.replace(stored.project, recordings=tuple(recordings))
 
 
 def _fits(path: Path, media: Media) -> bool:
-    """Whether a file may be the recording: of the same size, where that is known."""
-    return not media.size or path.stat().st_size == media.size
+    """Whether a file may be the recording: it is there, of the same size where that is known."""
+    try:
+        return is_there(path) and (not media.size or path.stat().st_size == media.size)
+    except OSError:
+        return False
 
 
 def _relative(path: Path, folder: Path) -> str:
@@ -277,16 +306,65 @@ def _rotate(path: Path) -> None:
         older = path.with_name(f"{path.name}.{number}")
         if older.is_file():
             older.replace(path.with_name(f"{path.name}.{number + 1}"))
-    shutil.copy2(path, path.with_name(f"{path.name}.1"))
+    _copy(path, path.with_name(f"{path.name}.1"))
 
 
-def _is_alive(process: int) -> bool:
-    if process <= 0 or sys.platform == "win32":  # there, signal 0 would stop the process
-        return process == os.getpid()
+def _keep_older_form(path: Path) -> None:
     try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
+        version = msgspec.json.decode(path.read_bytes(), type=_Head).version
+    except (OSError, msgspec.MsgspecError, ValueError):
+        return  # nothing there, or nothing an older program could read
+    kept = path.with_name(f"{path.name}.form-{version}")
+    if 1 <= version < VERSION and not kept.exists():
+        _copy(path, kept)
+
+
+def _copy(path: Path, copy: Path) -> None:
+    """Copy a file whole or not at all, with its times."""
+    with replacing(copy) as partial:
+        shutil.copyfile(path, partial)
+        shutil.copystat(path, partial)
+
+
+def claim_unsaved(folder: Path) -> FileLock | None:
+    """Show other windows that this process is alive, as long as the lock is held.
+
+    A number alone does not: after a restart another program may have it. None when the folder
+    takes no files; then nothing can be kept there either.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = FileLock(_claim_path(folder, os.getpid()))
+        return lock if lock.acquire() else None
+    except OSError as error:
+        log.warning("unsaved work cannot be kept in %s: %s", folder, error)
+        return None
+
+
+def release_unsaved(folder: Path, lock: FileLock) -> None:
+    """Give back what ``claim_unsaved`` gave."""
+    lock.release()
+    with contextlib.suppress(OSError):
+        _claim_path(folder, os.getpid()).unlink(missing_ok=True)
+
+
+def _claim_path(folder: Path, process: int) -> Path:
+    return folder / f"unsaved-{process}.lock"
+
+
+def _is_alive(process: int, folder: Path) -> bool:
+    if process == os.getpid():
         return True
-    return True
+    path = _claim_path(folder, process)
+    if not path.is_file():
+        return False
+    lock = FileLock(path)
+    try:
+        if not lock.acquire():
+            return True
+    except OSError:
+        return False
+    lock.release()
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+    return False

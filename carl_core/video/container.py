@@ -5,13 +5,16 @@ from __future__ import annotations
 import stat
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import av
 import av.logging
+from av.format import ContainerFormat
 from av.stream import Disposition
 
 from carl_core.errors import NoVideoStreamError, UnreadableMediaError
+from carl_core.video.claims import MOST_PIXELS, check_pixels
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.stream import Stream
     from av.video.stream import VideoStream
@@ -31,6 +35,11 @@ av.logging.set_libav_level(av.logging.PANIC)
 _TEXT_FORMATS = frozenset({"tty"})
 _PICTURE_FORMATS = frozenset({"image2", "image2pipe", "ico"})
 _PICTURE_SUFFIX = "_pipe"
+# These name other files, addresses or devices, which opening them would read.
+_POINTING_FORMATS = frozenset(
+    "alsa applehttp concat concatf dash fbdev hls imf kmsgrab lavfi oss pulse rtp rtsp sap sdp "
+    "v4l2 video4linux2 webm_dash_manifest x11grab xcbgrab".split()
+)
 _PICTURES_SENTENCE = "To look for a picture in recordings, use it as a search query instead."
 
 
@@ -84,12 +93,16 @@ def check_file(path: Path) -> os.stat_result:
             path=path,
         ) from exc
     except (OSError, ValueError) as exc:
-        raise _cannot_be_read(path, exc) from exc
+        raise cannot_be_read(path, exc) from exc
     return status
 
 
-def open_container(path: Path) -> OpenFile:
+def open_container(path: Path, *, hwaccel: HWAccel | None = None) -> OpenFile:
     """Open ``path`` for reading, also when it is no valid text in any encoding.
+
+    Parameters
+    ----------
+    hwaccel : what is to decode its video, see `carl_core.video.hardware`; None for software
 
     Raises
     ------
@@ -98,20 +111,45 @@ def open_container(path: Path) -> OpenFile:
     """
     check_file(path)
     handle: BinaryIO | None = None
+    options = safe_options()
     try:
         url = f"file:{path.absolute()}"
-        if is_text(url):
-            container = av.open(url, "r", metadata_errors="replace")
-        else:
+        if not is_text(url):
             handle = path.open("rb")
-            container = av.open(handle, "r", metadata_errors="replace")
+        container = av.open(
+            handle or url, "r", metadata_errors="replace", options=options, hwaccel=hwaccel
+        )
     except av.FFmpegError as exc:
         if handle is not None:
             handle.close()
         raise _unreadable(path, exc) from exc
     except (OSError, ValueError) as exc:
-        raise _cannot_be_read(path, exc) from exc
+        raise cannot_be_read(path, exc) from exc
     return OpenFile(container, handle)
+
+
+def safe_options() -> dict[str, str]:
+    """Return what FFmpeg is told whenever it opens a file of a stranger.
+
+    No format that leads to other files, no protocol but that of files, no immense picture.
+    """
+    return {
+        "protocol_whitelist": "file",
+        "format_whitelist": _formats(),
+        "max_pixels": str(MOST_PIXELS),
+    }
+
+
+@cache
+def _formats() -> str:
+    """Every format that can be read and lies in one file, as FFmpeg wants them listed."""
+    names = set()
+    for name in av.formats_available:
+        try:
+            names |= set(ContainerFormat(name, "r").name.split(","))
+        except ValueError:  # only written
+            continue
+    return ",".join(sorted(names - _POINTING_FORMATS))
 
 
 @contextmanager
@@ -166,6 +204,10 @@ def recording_stream(container: InputContainer, path: Path) -> VideoStream:
         )
     for stream in streams:
         if has_decoder(stream):
+            context = stream.codec_context
+            check_pixels(path, context.width, context.height)
+            if not context.is_open:
+                context.options = {"max_pixels": str(MOST_PIXELS)}
             return stream
     raise UnreadableMediaError(
         f"{name} holds video that nothing here can decode. "
@@ -204,10 +246,19 @@ def _unreadable(path: Path, exc: Exception) -> UnreadableMediaError:
             "Check that it plays elsewhere, or copy it again from the camera.",
             path=path,
         )
-    return _cannot_be_read(path, exc)
+    if isinstance(exc, av.ArgumentError | av.PermissionError):
+        # What FFmpeg says of a format that is not on the list, and of a list it may not follow.
+        return UnreadableMediaError(
+            f"{name} cannot be opened: it is no recording, or a list that names other files or "
+            "addresses (a playlist, a manifest), and those are not followed. "
+            "Open the recordings themselves.",
+            path=path,
+        )
+    return cannot_be_read(path, exc)
 
 
-def _cannot_be_read(path: Path, exc: Exception) -> UnreadableMediaError:
+def cannot_be_read(path: Path, exc: Exception) -> UnreadableMediaError:
+    """Return the error for a file that the system does not let be read."""
     reason = getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
     return UnreadableMediaError(
         f"{display_text(path)} cannot be read: {reason}. "

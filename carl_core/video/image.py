@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import av
 import numpy as np
@@ -14,12 +15,16 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, UnreadableMediaError
-from carl_core.video.container import check_file, is_picture_format
+from carl_core.video.claims import MOST_PIXELS, check_pixels
+from carl_core.video.container import check_file, is_picture_format, safe_options
 from carl_core.video.display import DisplayTransform, Fit, Geometry, geometry_of
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
+    from av.container import InputContainer
+
     from carl_core.arrays import UInt8
 
 # Pictures that are stored as a film of one frame.
@@ -42,11 +47,14 @@ def read_image(path: str | Path) -> UInt8:
     check_file(path)
     try:
         # Read through a file object: FFmpeg takes "%" in the names of pictures for a pattern.
-        with path.open("rb") as file, av.open(file, "r", metadata_errors="replace") as container:
+        with path.open("rb") as file, _open_picture(file) as container:
             is_picture = is_picture_format(container.format.name)
             if container.streams.video and (
                 is_picture or path.suffix.lower() in _FILM_LIKE_SUFFIXES
             ):
+                context = container.streams.video[0].codec_context
+                check_pixels(path, context.width, context.height)
+                context.options = {"max_pixels": str(MOST_PIXELS)}
                 frame = next(container.decode(video=0))
                 return DisplayTransform(geometry_of(frame, None))(frame)
     except (OSError, av.FFmpegError, StopIteration) as exc:
@@ -85,6 +93,10 @@ def resize_image(pixels: UInt8, size: tuple[int, int], fit: Fit = "squash") -> U
     return DisplayTransform(Geometry(), size, fit=fit)(_frame_of(pixels))
 
 
+def _open_picture(file: BinaryIO) -> InputContainer:
+    return av.open(file, "r", metadata_errors="replace", options=safe_options())
+
+
 def _frame_of(pixels: UInt8) -> VideoFrame:
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise ValueError(f"expected uint8 (H, W, 3), got {pixels.dtype} {pixels.shape}")
@@ -105,16 +117,19 @@ def _encoded(frame: VideoFrame, codec: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
+    if not path.parent.is_dir():
+        raise _unwritten(path, os.strerror(errno.ENOENT))
     try:
-        temporary.write_bytes(content)
-        temporary.replace(path)
+        write_atomic(path, content)
     except OSError as exc:
-        temporary.unlink(missing_ok=True)
-        raise ExportError(
-            f"{display_text(path)} was not written: {exc.strerror or exc}. "
-            "Check that the folder exists, may be written to and has space left."
-        ) from exc
+        raise _unwritten(path, exc.strerror or str(exc)) from exc
+
+
+def _unwritten(path: Path, reason: str) -> ExportError:
+    return ExportError(
+        f"{display_text(path)} was not written: {reason}. "
+        "Check that the folder exists, may be written to and has space left."
+    )
 
 
 def _no_picture(path: Path) -> UnreadableMediaError:

@@ -2,92 +2,39 @@
 
 from __future__ import annotations
 
-import logging
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import av
 import numpy as np
 
 from carl_core.errors import UnreadableMediaError
-from carl_core.video.cache import FrameCache
-from carl_core.video.decoder import FrameDecoder
+from carl_core.video.behind import FramesBehind
+from carl_core.video.cache import FrameCache, size_of
 from carl_core.video.display import DisplayTransform, Fit, Geometry
+from carl_core.video.finder import FrameFinder
+from carl_core.video.frame import Frame
+from carl_core.video.moving import MovingFrame
 from carl_core.video.planes import Making, planes_of
+from carl_core.video.prefetch import prefetched
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Generator, Iterable, Iterator
     from types import TracebackType
 
     from av.video.frame import VideoFrame
 
-    from carl_core.arrays import UInt8
-    from carl_core.video.planes import Planes
     from carl_core.video.recording import Recording
 
-_log = logging.getLogger("carl.video")
+__all__ = ["Frame", "FrameReader"]
 
-# A key frame ahead is jumped to when at least so many frames would be decoded for nothing.
-_WORTH_A_SEEK = 12
-# Seeks in MPEG streams land after the frame asked for: aim earlier by this, then by more.
-_BACK_OFF_S = 2.0
-_FURTHER = 4
-# A frame that no key frame near it leads to is looked for from the beginning only if that is close.
-_NEAR_BEGINNING = 3000
 _CACHE_BYTES = 128 * 1024 * 1024
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Frame:
-    """One frame as shown.
-
-    Attributes
-    ----------
-    index : frame number, 0-based in presentation order
-    pts : presentation timestamp of what is shown
-    time_s : seconds from the recording's first frame
-    pixels : uint8 (H, W, 3), RGB, read-only
-    """
-
-    index: int
-    pts: int
-    time_s: float
-    pixels: UInt8
-
-
-class MovingFrame(Frame):
-    """A frame as it is stored, whose pixels are made only when somebody asks for them.
-
-    Attributes
-    ----------
-    planes : what a graphics card shows
-    """
-
-    __slots__ = ("_decoded", "_pixels", "planes")
-
-    planes: Planes
-    _decoded: VideoFrame
-    _pixels: UInt8 | None
-
-    def __init__(
-        self, index: int, pts: int, time_s: float, planes: Planes, decoded: VideoFrame
-    ) -> None:
-        put = object.__setattr__  # frozen, as every frame
-        put(self, "index", index)
-        put(self, "pts", pts)
-        put(self, "time_s", time_s)
-        put(self, "planes", planes)
-        put(self, "_decoded", decoded)
-        put(self, "_pixels", None)
-
-    @property
-    def pixels(self) -> UInt8:
-        """Its picture in the display size, uint8 (H, W, 3), RGB, read-only."""
-        made = self._pixels
-        if made is None:
-            made = DisplayTransform(self.planes.geometry)(self._decoded)
-            object.__setattr__(self, "_pixels", made)
-        return made
+# Decoded frames waiting for being shown in a size, where decoding has a thread of its own.
+_DECODED_AHEAD = 4
+# With more frames to decode than this, something near the frame asked for is shown meanwhile.
+_WORTH_A_PREVIEW = 8
+# A frame asked for that lies at most so far before the last one is a step back.
+_STEP_BACK = 8
 
 
 class FrameReader:
@@ -103,7 +50,7 @@ class FrameReader:
     fit : how other proportions are brought to ``size``, see `DisplayTransform`
     threads : for decoding; 0 for one a core
     deinterlace : whether interlaced frames are shown without their combs
-    cache_bytes : limit of decoded frames kept for stepping back
+    cache_bytes : limit of frames kept for stepping back
 
     Raises
     ------
@@ -124,26 +71,28 @@ class FrameReader:
         info = recording.info
         self._recording = recording
         self._index = recording.index
+        size = size or (info.width, info.height)
         self._making = Making.EXACT
         self._geometry = Geometry(info.rotation, info.mirrored, info.sar)
         self._show = DisplayTransform(
             self._geometry,
-            size or (info.width, info.height),
+            size,
             fit=fit,
             deinterlace=deinterlace,
         )
-        self._keys = np.flatnonzero(self._index.is_key)
+        self._shown_bytes = 3 * size[0] * size[1]
         self._cache = FrameCache(cache_bytes)
-        self._back_off_s = 0.0
-        self._missing: set[int] = set()
-        self._threads = recording.threads or threads
-        self._decoder = self._new_decoder(self._threads)
+        self._threads = threads
+        self._finder = FrameFinder(recording, threads)
+        self._last_asked = -1
+        self._is_stepping_back = False
+        self._behind: FramesBehind | None = None
 
     def frame_at(self, index: int) -> Frame:
         """Return frame number ``index``.
 
         Decodes from the key frame before it, unless it lies just ahead of the last one or is one
-        of those decoded last.
+        of those kept near it.
 
         Raises
         ------
@@ -152,16 +101,51 @@ class FrameReader:
         UnreadableMediaError
             When the file can no longer be read.
         """
-        self._check(index)
-        decoded = self._cache.get(index)
-        if decoded is None:
-            decoded = self._decoded(index, keep=True)
-        return self._shown(index, decoded)
+        frame: Frame | None = None
+        for step in self.approach(index):
+            frame = step
+        assert frame is not None
+        return frame
 
-    def frames_at(self, indices: Iterable[int]) -> Iterator[Frame]:
+    def approach(self, index: int) -> Iterator[Frame | None]:
+        """Yield a preview of frame ``index`` where it is far, None at every step, and it at last.
+
+        A preview is a frame on the way, the key frame before where the decoder begins there. Who
+        wants another frame meanwhile just leaves the loop.
+
+        Raises
+        ------
+        IndexError, UnreadableMediaError
+            As `frame_at`.
+        """
+        self._check(index)
+        self._is_stepping_back = 0 < self._last_asked - index <= _STEP_BACK
+        self._last_asked = self._cache.centre = index
+        kept = self._cache.get(index)
+        if kept is not None:
+            yield self._as_shown(index, kept)
+            return
+        key = self._finder.key_before(index)
+        is_preview_due = self._finder.distance_to(index) > _WORTH_A_PREVIEW
+        for number, decoded in self._finder.steps_to(index):
+            kept = self._keep(number, decoded)
+            if number == index:
+                yield self._as_shown(index, kept)
+            elif is_preview_due and number >= key:
+                is_preview_due = False
+                yield replace(self._as_it_stays(number, kept), is_preview=True)
+            else:
+                yield None
+
+    def frames_at(self, indices: Iterable[int], *, ahead: bool = False) -> Iterator[Frame]:
         """Yield the frames of ascending numbers, the same number once for each time it comes.
 
         What lies between is decoded but not converted, or jumped over where a key frame allows.
+
+        Parameters
+        ----------
+        ahead : decode in a thread of its own while this one converts. The reader must not be used
+            for anything else before the iterator is at its end or closed.
 
         Raises
         ------
@@ -170,14 +154,11 @@ class FrameReader:
         IndexError, UnreadableMediaError
             As `frame_at`.
         """
+        found = self._decoded_at(indices)
         last: Frame | None = None
-        for index in indices:
-            self._check(index)
-            if last is not None and index < last.index:
-                raise ValueError(f"frames must ascend, got {index} after {last.index}")
+        for index, decoded in prefetched(found, _DECODED_AHEAD) if ahead else found:
             if last is None or index != last.index:
-                kept = self._cache.get(index)
-                last = self._shown(index, kept or self._decoded(index, keep=False))
+                last = self._as_shown(index, decoded)
             yield last
 
     @property
@@ -190,10 +171,40 @@ class FrameReader:
         self._making = making
         self._show.is_quick = making is not Making.EXACT
 
+    def work_ahead(self) -> bool:
+        """Decode a little of what stepping back will ask for next; False when there is nothing.
+
+        For idle moments: one call takes about as long as decoding one frame.
+
+        Raises
+        ------
+        UnreadableMediaError
+            When the file can no longer be read.
+        """
+        if not self._is_stepping_back or self._recording.is_counted:
+            return False
+        large = self._cache.first_decoded()
+        if large is not None and self._shown_bytes < size_of(large[1]):
+            self._cache.put(large[0], self._as_it_stays(*large))
+            return True
+        if self._behind is None:
+            info = self._recording.info
+            decoded_bytes = info.coded_width * info.coded_height * 3 // 2
+            self._behind = FramesBehind(
+                FrameFinder(self._recording, self._threads),
+                self._cache,
+                self._keep,
+                min(self._shown_bytes, decoded_bytes),
+            )
+        return self._behind.advance(self._last_asked)
+
     def close(self) -> None:
         """Release the file and the decoder."""
         self._cache.clear()
-        self._decoder.close()
+        self._finder.close()
+        if self._behind is not None:
+            self._behind.close()
+            self._behind = None
 
     def __enter__(self) -> Self:
         return self
@@ -206,113 +217,63 @@ class FrameReader:
     ) -> None:
         self.close()
 
-    def _new_decoder(self, threads: int) -> FrameDecoder:
-        return FrameDecoder(
-            self._recording.path,
-            self._index,
-            is_counted=self._recording.is_counted,
-            threads=threads,
-        )
-
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self._index):
             raise IndexError(f"frame {index} of {len(self._index)} in {self._recording.name}")
 
-    def _shown(self, index: int, decoded: VideoFrame) -> Frame:
+    def _decoded_at(
+        self, indices: Iterable[int]
+    ) -> Generator[tuple[int, VideoFrame | Frame], None, None]:
+        last: int | None = None
+        found: VideoFrame | Frame | None = None
+        for index in indices:
+            self._check(index)
+            if last is not None and index < last:
+                raise ValueError(f"frames must ascend, got {index} after {last}")
+            if index != last:
+                found = self._cache.get(index)
+                if found is None:
+                    found = self._finder.frame(index)
+            last = index
+            assert found is not None
+            yield index, found
+
+    def _keep(self, number: int, decoded: VideoFrame) -> VideoFrame | Frame:
+        """Keep a frame for stepping back, in the form that takes less room; return it."""
+        kept: VideoFrame | Frame = decoded
+        if self._is_stepping_back and self._shown_bytes < size_of(decoded):
+            if self._last_asked - number >= self._cache.room_for(self._shown_bytes):
+                return decoded  # it would not stay
+            kept = self._as_it_stays(number, decoded)
+        self._cache.put(number, kept)
+        return kept
+
+    def _as_it_stays(self, index: int, found: VideoFrame | Frame) -> Frame:
+        """Make a picture that is kept: never the quick way, for it may be looked at later."""
+        was, self.making = self.making, Making.EXACT
+        try:
+            return self._as_shown(index, found)
+        finally:
+            self.making = was
+
+    def _as_shown(self, index: int, found: VideoFrame | Frame) -> Frame:
+        if isinstance(found, Frame):
+            return found
         stored = index
-        if not self._recording.is_counted and decoded.pts is not None:
-            stored = int(np.searchsorted(self._index.pts, decoded.pts))
+        if not self._recording.is_counted and found.pts is not None:
+            stored = int(np.searchsorted(self._index.pts, found.pts))
         pts, time_s = int(self._index.pts[stored]), self._index.time_of(index)
         if self._making is Making.PLANES:
-            planes = planes_of(decoded, self._geometry)
+            planes = planes_of(found, self._geometry)
             if planes is not None:
-                return MovingFrame(index, pts, time_s, planes, decoded)
+                return MovingFrame(index, pts, time_s, planes, found)
         try:
-            pixels = self._show(decoded)
+            pixels = self._show(found)
         except av.FFmpegError as exc:
             raise UnreadableMediaError(
                 f"Frame {index} of {self._recording.name} is stored in a form that cannot be shown "
-                f"({decoded.format.name}). Convert the file to H.264 in MP4 with another program.",
+                f"({found.format.name}). Convert the file to H.264 in MP4 with another program.",
                 path=self._recording.path,
                 frame=index,
             ) from exc
         return Frame(index, pts, time_s, pixels)
-
-    def _decoded(self, index: int, *, keep: bool) -> VideoFrame:
-        """Decode frame ``index``, from further and further back where it does not come out."""
-        key = self._key_before(index)
-        if self._decoder.position >= index or self._is_seek_worthwhile(key):
-            self._decoder.seek(key, back_off_s=self._back_off_s)
-        found = self._walk_to(index, keep=keep) if index not in self._missing else None
-        if found is None and index not in self._missing:
-            found = self._found_from_further_back(index, key)
-        return found or self._one_before(index, key)
-
-    def _key_before(self, index: int) -> int:
-        place = int(np.searchsorted(self._keys, index, side="right")) - 1
-        return int(self._keys[place]) if place >= 0 else 0
-
-    def _is_seek_worthwhile(self, key: int) -> bool:
-        if self._recording.is_counted:
-            return False
-        ticks = round(self._back_off_s / self._index.time_base)
-        landing = np.searchsorted(self._index.pts, int(self._index.pts[key]) - ticks)
-        return int(landing) - self._decoder.position > _WORTH_A_SEEK
-
-    def _walk_to(self, index: int, *, keep: bool) -> VideoFrame | None:
-        """Decode on to frame ``index``; None when it does not come."""
-        while (item := self._decoder.next()) is not None:
-            number, frame = item
-            if keep:
-                self._cache.put(number, frame)
-            if number == index:
-                return frame
-            if number > index:
-                return None
-        return None
-
-    def _found_from_further_back(self, index: int, key: int) -> VideoFrame | None:
-        back_off_s = max(_BACK_OFF_S, self._back_off_s)
-        for _ in range(3):
-            self._decoder.seek(key, back_off_s=back_off_s)
-            found = self._walk_to(index, keep=False)
-            if found is not None:
-                _log.debug("%s: aiming %g s earlier", self._recording.name, back_off_s)
-                self._back_off_s = back_off_s
-                return found
-            back_off_s *= _FURTHER
-        if index > _NEAR_BEGINNING:
-            return None
-        for threads in (self._threads, 1):
-            self._decoder.close()
-            self._decoder = self._new_decoder(threads)
-            found = self._walk_to(index, keep=False)
-            if found is not None:
-                return found
-        return None
-
-    def _one_before(self, index: int, key: int) -> VideoFrame:
-        """Return the last frame that does come before one that does not."""
-        if not self._missing:
-            _log.warning(
-                "%s: frame %d cannot be decoded; the one before it is shown instead",
-                self._recording.name,
-                index,
-            )
-        self._missing.add(index)
-        self._decoder.seek(key, back_off_s=self._back_off_s)
-        before: VideoFrame | None = None
-        while (item := self._decoder.next()) is not None:
-            if item[0] > index and before is not None:
-                break
-            before = item[1]
-            if item[0] > index:
-                break
-        if before is None:
-            raise UnreadableMediaError(
-                f"Frame {index} of {self._recording.name} cannot be decoded, nor any near it: "
-                "the file is damaged or has changed. Copy it again from the camera.",
-                path=self._recording.path,
-                frame=index,
-            )
-        return before

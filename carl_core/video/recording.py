@@ -8,9 +8,17 @@ from typing import TYPE_CHECKING
 
 import xxhash
 
-from carl_core.video.container import check_file, codec_name, has_decoder, opened, recording_stream
+from carl_core.video.claims import check_frames
+from carl_core.video.container import (
+    cannot_be_read,
+    check_file,
+    codec_name,
+    has_decoder,
+    opened,
+    recording_stream,
+)
 from carl_core.video.display import colour_of, geometry_of
-from carl_core.video.index import StreamIndex, index_stream
+from carl_core.video.index import StreamIndex, index_listed, index_stream
 from carl_core.video.info import VideoInfo, display_text
 from carl_core.video.timecode import written_timecode
 
@@ -38,6 +46,9 @@ class Recording:
     index : presentation timestamp of every frame a full decode presents
     is_counted : whether the file stores no timestamps, so that frames are found by counting
     threads : that decoding may use: 0 for one a core, 1 where damage makes threads lose frames
+    is_exact : whether the whole file was looked at. If not, ``index`` is the file's own table of
+        frames: right for a sound file, and good for looking at it; nothing that is kept may be
+        made from it
     """
 
     id: str
@@ -47,6 +58,7 @@ class Recording:
     index: FrameIndex = field(compare=False)
     is_counted: bool = field(default=False, compare=False)
     threads: int = field(default=0, compare=False)
+    is_exact: bool = field(default=True, compare=False)
 
     @property
     def name(self) -> str:
@@ -54,12 +66,20 @@ class Recording:
         return display_text(self.path.name)
 
 
-def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recording:
+def open_recording(
+    path: str | Path, *, monitor: Monitor | None = None, provisional: bool = False
+) -> Recording:
     """Open a video file and index its frames.
 
     Sound files are indexed by demuxing alone (the time it takes to read the file once). Where
     that cannot be trusted (missing or doubled timestamps, edit lists, damage), and for small
     files, the whole file is decoded once to find out exactly which frames there are.
+
+    Parameters
+    ----------
+    provisional : be content with the table of frames that a long MP4 or MOV carries, which takes
+        a moment however long it is; ``is_exact`` says whether that was so. Open the file once more
+        for the exact recording.
 
     Raises
     ------
@@ -72,8 +92,9 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
     """
     path = Path(path)
     status = check_file(path)
-    fingerprint = fingerprint_of(path, status.st_size)
-    found = index_stream(path, monitor)
+    fingerprint = _checked(path, status.st_size)
+    listed = index_listed(path) if provisional else None
+    found = listed or index_stream(path, monitor)
     with opened(path) as container:
         stream = recording_stream(container, path)
         info = _describe(container, stream, found)
@@ -85,7 +106,17 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
         index=found.index,
         is_counted=found.is_counted,
         threads=found.threads,
+        is_exact=listed is None,
     )
+
+
+def _checked(path: Path, size: int) -> str:
+    """Return the fingerprint of a file that claims no more than it can hold."""
+    try:
+        check_frames(path, size)
+        return fingerprint_of(path, size)
+    except OSError as exc:  # a drive that fails, or was taken away just now
+        raise cannot_be_read(path, exc) from exc
 
 
 def fingerprint_of(path: Path, size: int) -> str:

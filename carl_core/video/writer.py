@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Self
@@ -17,6 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
 from av.video.stream import VideoStream
 
+from carl_core import atomic
 from carl_core.errors import ExportError
 from carl_core.video.container import is_text
 from carl_core.video.info import display_text
@@ -99,8 +99,10 @@ class VideoWriter:
                 f"{', '.join(_FORMATS)}, not {suffix or 'without an ending'}. Choose one of these."
             )
         self.codec_name = self._choose(codecs)
-        self._temporary = self._path.with_name(f".{self._path.stem}.{os.getpid()}.part{suffix}")
+        self._target = atomic.target_of(self._path)
+        self._temporary: Path | None = None
         try:
+            self._temporary = atomic.begin(self._target)
             self._container = self._create(_FORMATS[suffix])
             self._is_open = True
             self._video = self._add_video()
@@ -163,7 +165,9 @@ class VideoWriter:
             self._is_open = False
             if self._handle is not None:
                 self._handle.close()
-            self._temporary.replace(self._path)
+            assert self._temporary is not None
+            atomic.finish(self._temporary, self._target)
+            self._temporary = None
         except ExportError:
             self.discard()
             raise
@@ -180,8 +184,9 @@ class VideoWriter:
                 self._container.close()
         if self._handle is not None:
             self._handle.close()
-        with contextlib.suppress(OSError):
-            self._temporary.unlink(missing_ok=True)
+        if self._temporary is not None:
+            with contextlib.suppress(OSError):
+                self._temporary.unlink(missing_ok=True)
 
     def __enter__(self) -> Self:
         return self
@@ -210,6 +215,7 @@ class VideoWriter:
 
     def _create(self, container_format: str) -> OutputContainer:
         options = {"movflags": "+faststart"} if container_format in ("mp4", "mov") else {}
+        assert self._temporary is not None
         url = f"file:{self._temporary.absolute()}"
         if is_text(url):
             return av.open(url, "w", format=container_format, options=options)

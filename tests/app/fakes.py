@@ -51,8 +51,10 @@ class FakeEngine:
             raise self.encoder_error
         return FakeEncoder()
 
-    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
-        return open_recording(path, monitor=monitor)
+    def open(
+        self, path: Path, *, monitor: Monitor | None = None, provisional: bool = False
+    ) -> Recording:
+        return open_recording(path, monitor=monitor, provisional=provisional)
 
     def embed(self, recording: Recording, *, monitor: Monitor | None = None) -> Embeddings:
         _ = self.encoder

@@ -5,11 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QLabel, QToolButton
 
 from app.actions import ActionId
 from tests.app.conftest import wait_settled
+from tests.app.fakes import FakeEngine
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
@@ -147,6 +153,58 @@ def test_the_kind_of_map_is_one_click_and_undone(
     wait_settled(qtbot, aligned, 2)
     assert aligned.actions[ActionId.MAP_AUTO].isChecked()
     assert aligned.session.others[0].alignment.method == "dtw"  # type: ignore[union-attr]
+
+
+def test_method_map_nudge_and_pin_are_visible_buttons(aligned: Program, qtbot: QtBot) -> None:
+    hand = aligned.window.hand
+    label = hand.findChild(QLabel, "hand-bar-map")
+    assert label is not None
+    assert label.text() == "All maps"  # the reference is active
+    other = activate(aligned, 1)
+    assert label.text() == "Map of B"
+
+    def button(which: ActionId) -> QToolButton:
+        found = hand.findChild(QToolButton, f"hand-action-{which.value}")
+        assert found is not None
+        assert found.isVisible()
+        assert found.visibleRegion().boundingRect().size() == found.size()  # nothing clipped
+        return found
+
+    qtbot.mouseClick(button(ActionId.MAP_OFFSET), Qt.MouseButton.LeftButton)
+    wait_settled(qtbot, aligned, 2)
+    assert aligned.project.project.maps == {other: "offset"}
+    assert button(ActionId.MAP_OFFSET).isChecked()
+    qtbot.mouseClick(button(ActionId.NUDGE_FORWARD), Qt.MouseButton.LeftButton)
+    assert aligned.player.nudges == {other: 1}
+    qtbot.mouseClick(button(ActionId.PIN), Qt.MouseButton.LeftButton)
+    assert len(aligned.project.project.anchors_of(other)) == 1
+    for which in (ActionId.METHOD_PICTURES, ActionId.METHOD_SOUND, ActionId.METHOD_TIMECODE):
+        assert button(which).defaultAction() is aligned.actions[which]
+    assert not button(ActionId.METHOD_SOUND).isEnabled()  # these recordings have none
+    assert "no sound" in button(ActionId.METHOD_SOUND).toolTip()
+    wait_settled(qtbot, aligned, 2)
+
+
+def test_a_map_chosen_by_hand_is_played_and_not_complained_about(
+    make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot
+) -> None:
+    engine = FakeEngine()
+    program = make_program(engine)
+    program.opening.add_paths(videos[:2])
+    wait_settled(qtbot, program, 2)
+    engine.verdict = "none"
+    activate(program, 1)
+    trigger(program, ActionId.ALIGN)
+    program.loading.realign_all()
+    wait_settled(qtbot, program, 2)
+    complaint = "no convincing alignment"
+    texts = [m.text for m in program.window.banner.messages]
+    assert any(complaint in text for text in texts)
+    trigger(program, ActionId.MAP_LINEAR)
+    wait_settled(qtbot, program, 2)
+    assert program.session.others[0].is_mapped
+    assert not [m for m in program.window.banner.messages if complaint in m.text]
+    assert program.window.heatmap.verdict.title.text() == "Aligned by hand"
 
 
 def test_in_and_out_bound_what_is_played(aligned: Program, qtbot: QtBot) -> None:

@@ -12,9 +12,16 @@ from PySide6.QtWidgets import QMenu
 
 from app.actions import ActionId
 from app.models.mapkind import MapPicture
-from app.models.viewstate import CursorFrame, CursorFrames, HeatmapPicture, Thumbnail
+from app.models.viewstate import (
+    CursorFrame,
+    CursorFrames,
+    HeatmapPicture,
+    PairPreview,
+    Thumbnail,
+)
 from app.presenters.heatmap import cost_picture
 from app.views.heatmap.colours import clipped_levels
+from app.views.heatmap.pair_strip import LEAST_SIDE, PairStrip
 from app.views.heatmap.plot import MOST_POINTS, thinned
 from tests.app.conftest import wait_settled
 
@@ -242,3 +249,25 @@ def test_three_recordings_have_small_maps_to_choose_from(
     second = three_aligned.session.others[1].id
     panel.previews._buttons[second].click()
     assert three_aligned.mapping.heatmap.other_id == second
+    assert three_aligned.session.active_id == second  # keys and map are about the same recording
+    first = three_aligned.session.others[0].id
+    three_aligned.session.set_active(first)
+    assert three_aligned.mapping.heatmap.other_id == first
+    three_aligned.session.set_active(three_aligned.session.reference_id)
+    assert three_aligned.mapping.heatmap.other_id == first
+
+
+def test_small_maps_of_nine_recordings_leave_the_panel_its_width(qtbot: QtBot) -> None:
+    strip = PairStrip()
+    qtbot.addWidget(strip)
+    pairs = [
+        PairPreview(f"r{n}", "ABCDEFGHI"[n], n, f"pair {n}", None, np.empty((0, 2)))
+        for n in range(1, 9)
+    ]
+    strip.resize(390, 60)
+    strip.set_previews(tuple(pairs), "r1")
+    strip.show()
+    assert strip.minimumSizeHint().width() <= 330
+    right = max(b.geometry().right() for b in strip._buttons.values())
+    assert right < strip.width()
+    assert min(b.iconSize().width() for b in strip._buttons.values()) >= LEAST_SIDE

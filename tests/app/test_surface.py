@@ -20,8 +20,9 @@ from app import settings as keys
 from app.views import tile as tile_module
 from app.views.grid import TileGrid
 from app.views.surface import probe
+from carl_core.video.moving import MovingFrame
 from carl_core.video.planes import Making
-from carl_core.video.reader import FrameReader, MovingFrame
+from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from tests.app.test_views import painted, tile_state
 from tests.helpers.videos import make_video

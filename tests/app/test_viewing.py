@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QSlider
 
 from app.actions import ActionId
 from app.models.looking import Mode, Zoom
+from app.views.tile import NARROW
 from carl_core.export import compose
 from carl_core.video.reader import FrameReader
 
@@ -51,7 +52,7 @@ def expected(program: Program) -> tuple[UInt8, UInt8]:
     ("which", "mix"),
     [
         (ActionId.VIEW_OVERLAY, lambda a, b: compose.blend(a, b, 0.5)),
-        (ActionId.VIEW_DIFFERENCE, lambda a, b: compose.difference(a, b, 4.0)),
+        (ActionId.VIEW_DIFFERENCE, lambda a, b: compose.difference(a, b, 2.0)),
         (ActionId.VIEW_WIPE, lambda a, b: compose.wipe(a, b, 0.5)),
     ],
 )
@@ -90,6 +91,18 @@ def test_the_slider_sets_what_the_view_has_and_the_project_keeps_it(
     view = aligned.project.project.view
     assert (view.mode, view.opacity, view.gain) == ("difference", 0.25, 16.0)
     assert aligned.project.stack.count() == steps  # looking is no step of undo
+
+
+def test_the_slider_of_a_view_keeps_its_keys(aligned: Program, qtbot: QtBot) -> None:
+    aligned.actions[ActionId.VIEW_WIPE].trigger()
+    slider = aligned.window.stage.findChild(QSlider, "mix-slider")
+    assert slider is not None
+    slider.setFocus()
+    before = aligned.player.clock.time_s
+    for _ in range(3):
+        qtbot.keyClick(slider, Qt.Key.Key_Right)
+    assert aligned.window.stage.look.wipe == pytest.approx(0.53)
+    assert aligned.player.clock.time_s == before  # the arrows stepped no frame
 
 
 def test_the_edge_of_a_wipe_is_dragged(aligned: Program, qtbot: QtBot) -> None:
@@ -187,14 +200,33 @@ def test_digits_choose_and_hold_shows_alone(aligned: Program, qtbot: QtBot) -> N
     assert grid.solo == ""
 
 
-def test_a_tile_says_what_is_unusual(aligned: Program) -> None:
+def test_a_tile_says_how_its_map_came_about_and_what_is_unusual(
+    aligned: Program, qtbot: QtBot
+) -> None:
     second = aligned.session.entries[1].id
     aligned.session.set_active(second)
     aligned.player.nudge(second, 3)
     tile = aligned.window.grid.tiles[second]
     assert tile.state.chips == ("+3 frames, not pinned",)
+    assert (tile.state.kind, tile.state.is_kind_chosen) == ("warped", False)
     aligned.actions[ActionId.MAP_LINEAR].trigger()
-    assert tile.state.chips[0] == "Map: linear"
+    qtbot.waitUntil(lambda: tile.state.kind == "linear", timeout=20_000)
+    assert tile.state.is_kind_chosen
+    assert aligned.window.grid.tiles[aligned.session.reference_id].state.kind == ""
+
+
+@pytest.mark.parametrize("width", [240, 620])
+def test_rate_time_and_frame_are_read_on_small_and_large_tiles(
+    aligned: Program, width: int
+) -> None:
+    tile = aligned.window.grid.tiles[aligned.session.entries[1].id]
+    tile.resize(width, 200)
+    words = [text for text, _ in tile._readout()]
+    assert words[0] == "warped"
+    assert words[1].startswith("×")
+    assert words[-1].startswith("f")
+    assert (tile._footer_height() > 0) is (width < NARROW)
+    assert tile._readout_left() >= 0
 
 
 def test_with_one_recording_there_is_only_the_grid(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent, QFocusEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton
 
 from app.faults.messages import Choice, Message, Severity
 from app.models.matches import MatchesModel
@@ -331,8 +331,10 @@ def test_nothing_convincing_is_said_first(qtbot: QtBot) -> None:
     qtbot.addWidget(panel)
     panel.show()
     panel.set_matches((group(match(0)),), convincing=False, reason="All are alike.")
-    assert "Nothing convincing" in panel.verdict.text()
-    assert "All are alike." in panel.verdict.text()
+    assert "No good match" in panel.verdict.text()
+    reason = panel.findChild(QLabel, "search-reason")
+    assert reason is not None
+    assert reason.text() == "All are alike."
 
 
 def _drop(panel: QWidget, data: QMimeData) -> None:

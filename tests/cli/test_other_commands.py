@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from carl_core.embeddings.store import EmbeddingStore
 from carl_core.video.image import write_png
 from tests.helpers.scenes import draw_scene
 
@@ -83,6 +84,30 @@ def test_embed_fills_the_cache_and_clear_empties_it(
     assert carl("cache", "clear").out.startswith("0.0 MB")
     native = carl("embed", clips / "whole.mp4", "--rate", "native", "--model", tiny_model)
     assert "200 vectors" in native.out
+
+
+def test_a_scheduler_without_dask_says_what_to_install(
+    carl: Carl, clips: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    given = [clips / "whole.mp4", "--model", tiny_model, "--scheduler", "tcp://127.0.0.1:1"]
+    done = carl("embed", *given)
+    assert done.code == 2
+    assert "pip install distributed" in done.err
+
+
+def test_a_full_cache_loses_nothing_of_one_command_and_says_so(
+    carl: Carl, clips: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARL_CACHE_GB", "0.00001")
+    files = [clips / "whole.mp4", clips / "late.mp4", clips / "fast.mp4"]
+    done = carl("embed", *files, "--model", tiny_model)
+    assert done.code == 0
+    assert "CARL_CACHE_GB" in done.err
+    kept = [path.name for path in EmbeddingStore().root.glob("*/vectors.f32")]
+    assert len(kept) == len(files)
+    monkeypatch.setenv("CARL_CACHE_GB", "much")
+    assert "no number of gigabytes" in carl("embed", *files, "--model", tiny_model).err
 
 
 def test_models_are_imported_shown_and_used_by_name(

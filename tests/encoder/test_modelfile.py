@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
+import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper
@@ -144,6 +145,62 @@ def test_external_data_in_a_constant_node_are_refused(
     hidden.external_data.add(key="location", value="/etc/passwd")
     model.graph.node.append(helper.make_node("Constant", [], ["unused"], value=hidden))
     assert "Its weights lie in another file" in refused(write(tmp_path / "outside.onnx", model))
+
+
+@pytest.mark.parametrize("domain", ["com.microsoft", "ai.onnx.ml", "strange.operators"])
+def test_operators_beyond_the_standard_are_refused(
+    tmp_path: Path, model: onnx.ModelProto, domain: str
+) -> None:
+    model.graph.node.append(helper.make_node("EPContext", [], ["unused"], domain=domain))
+    model.opset_import.append(helper.make_opsetid(domain, 1))
+    assert "only those of the ONNX standard are run" in refused(write(tmp_path / "x.onnx", model))
+
+
+def test_operators_hidden_in_a_branch_or_a_function_are_refused(
+    tmp_path: Path, model: onnx.ModelProto
+) -> None:
+    inner = helper.make_node("EPContext", [], ["inside"], domain="com.microsoft")
+    branch = helper.make_graph([inner], "branch", [], [])
+    inside = onnx.ModelProto.FromString(model.SerializeToString())
+    inside.graph.node.append(helper.make_node("If", ["valid"], ["unused"], then_branch=branch))
+    assert "EPContext" in refused(write(tmp_path / "branch.onnx", inside))
+    function = helper.make_function("mine", "F", [], ["inside"], [inner], [])
+    model.functions.append(function)
+    assert "EPContext" in refused(write(tmp_path / "function.onnx", model))
+
+
+def test_what_may_never_end_is_refused(tmp_path: Path, model: onnx.ModelProto) -> None:
+    model.graph.node.append(helper.make_node("Loop", ["", ""], ["unused"]))
+    assert "may never end" in refused(write(tmp_path / "loop.onnx", model))
+
+
+def test_names_that_are_not_text_are_refused(tmp_path: Path, model: onnx.ModelProto) -> None:
+    content = model.SerializeToString()
+    for name in (b"pixels", b"times_s"):
+        path = tmp_path / "odd.onnx"
+        path.write_bytes(content.replace(name, b"\xff" + name[1:]))
+        refused(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"), [("size", "5000"), ("channels", "999999999"), ("window_frames", "99999999")]
+)
+def test_immense_sizes_are_refused(
+    tmp_path: Path, model: onnx.ModelProto, key: str, value: str
+) -> None:
+    helper.set_model_props(model, tiny_spec().to_metadata() | {f"carl.{key}": value})
+    assert "must be at most" in refused(write(tmp_path / "immense.onnx", model))
+
+
+def test_an_output_of_another_shape_than_promised_is_refused(
+    tmp_path: Path, model: onnx.ModelProto
+) -> None:
+    for tensor in model.graph.initializer:
+        if tensor.name == "per_frame":
+            tensor.raw_data = np.array([32], np.int64).tobytes()
+    encoder = load_encoder(write(tmp_path / "odd.onnx", model), device="cpu")
+    with pytest.raises(ModelError, match=r"gave an array of|failed while running"):
+        encoder.encode(np.zeros((4, 32, 32, 3), np.uint8), np.arange(4) / 10)
 
 
 def test_a_head_that_looks_at_the_frames_cannot_be_cut(

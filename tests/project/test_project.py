@@ -23,7 +23,7 @@ from carl_core.project.project import (
     Span,
     View,
 )
-from carl_core.project.relink import find_in, media_of, missing, with_prefix
+from carl_core.project.relink import find_in, media_of, missing, moved_along, with_prefix
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -198,6 +198,28 @@ def test_unsaved_work_of_a_process_that_is_gone_is_found(tmp_path: Path) -> None
     assert beside.with_name(beside.name + ".damaged").is_file()
 
 
+def test_unsaved_work_of_a_stranger_cannot_say_where_it_is_saved(tmp_path: Path) -> None:
+    theirs = tmp_path / "download" / "p.carl"
+    files.write_project(theirs, Project())
+    beside = files.autosave_path(theirs, tmp_path)
+    files.write_autosave(beside, full(), tmp_path / "home" / ".bashrc")
+    assert files.read_autosave(beside).saved_as == theirs
+    unsaved = files.autosave_path(None, tmp_path / "state", 5)
+    files.write_autosave(unsaved, full(), tmp_path / "home" / ".bashrc")
+    assert files.read_autosave(unsaved).saved_as is None
+
+
+@pytest.mark.parametrize("path", ["/x" * 5000, "/a\0b", "/dev/null/x", "/" + "y" * 300 + ".mp4"])
+def test_recordings_at_impossible_places_are_missing(tmp_path: Path, path: str) -> None:
+    project = Project(recordings=(Media(id="a", path=path, size=3),), reference="a")
+    files.write_project(tmp_path / "p.carl", project)
+    text = json.loads((tmp_path / "p.carl").read_text())
+    text["relative"] = {"a": path.strip("/")}
+    (tmp_path / "p.carl").write_text(json.dumps(text))
+    read = files.read_project(tmp_path / "p.carl")
+    assert [media.id for media in missing(read)] == ["a"]
+
+
 def test_anchors_keep_their_order() -> None:
     project = edits.add_anchor(full(), anchor(3, 4))
     assert [(p.time_s, q.time_s) for p, q in project.anchors_of("b")] == [(1, 2), (3, 4)]
@@ -286,3 +308,25 @@ def test_missing_recordings_are_found_by_content_then_by_name(tmp_path: Path) ->
     assert missing(edits.relink(project, media_of(found))) == wanted[2:]
     by_prefix = with_prefix(wanted, "/gone/", f"{deep}/")
     assert list(by_prefix) == ["b"]
+
+
+def test_what_was_moved_together_is_found_together(tmp_path: Path) -> None:
+    for name in ("one/a.mp4", "two/b.mp4", "two/c.mp4"):
+        path = tmp_path / "disk" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    sizes = {n: fingerprint_of(tmp_path / "disk" / n, 9) for n in ("one/a.mp4", "two/b.mp4")}
+    wanted = (
+        Media(id="a", path="/gone/one/a.mp4", size=9, fingerprint=sizes["one/a.mp4"]),
+        Media(id="b", path="/gone/two/b.mp4", size=9, fingerprint=sizes["two/b.mp4"]),
+        Media(id="c", path="/gone/two/c.mp4", size=9, fingerprint="of another"),
+        Media(id="d", path="/gone2/two/c.mp4"),
+    )
+    found = find_in(tmp_path / "disk" / "one", wanted)
+    assert list(found) == ["a"]
+    more = moved_along(wanted, found)
+    assert {key: (f.media.path, f.is_certain) for key, f in more.items()} == {
+        "b": (str(tmp_path / "disk/two/b.mp4"), True),
+        "c": (str(tmp_path / "disk/two/c.mp4"), False),
+    }
+    assert moved_along(wanted, {}) == {}

@@ -77,14 +77,14 @@ def test_a_far_key_frame_is_jumped_to(tmp_path: Path, monkeypatch: pytest.Monkey
     recording = open_recording(make_video(tmp_path / "long.mp4", frames=400, gop=20, bframes=0))
     with FrameReader(recording, size=SMALL, threads=1) as reader:
         decoded = []
-        step = reader._decoder.next
+        step = reader._finder._decoder.next
 
         def counted() -> object:
             item = step()
             decoded.append(item)
             return item
 
-        monkeypatch.setattr(reader._decoder, "next", counted)
+        monkeypatch.setattr(reader._finder._decoder, "next", counted)
         assert [read_number(f.pixels) for f in reader.frames_at([5, 105, 399])] == [5, 105, 399]
     assert len(decoded) < 60
 
@@ -123,9 +123,77 @@ def test_stepping_back_decodes_a_group_once(
     recording = open_recording(kind("b_pyramid.mp4"))
     with FrameReader(recording, size=SMALL) as reader:
         reader.frame_at(29)
-        monkeypatch.setattr(reader._decoder, "seek", lambda *_, **__: pytest.fail("sought"))
+        monkeypatch.setattr(reader._finder._decoder, "seek", lambda *_, **__: pytest.fail("sought"))
         for frame in range(28, -1, -1):
             assert read_number(reader.frame_at(frame).pixels) == frame
+
+
+def test_a_far_frame_is_previewed_by_the_key_frame_before_it(kind: MakeKind) -> None:
+    recording = open_recording(kind("b_pyramid.mp4"))
+    with FrameReader(recording, size=SMALL) as reader:
+        steps = list(reader.approach(57))
+    preview, *between, exact = steps
+    assert preview is not None
+    assert exact is not None
+    assert (preview.index, preview.is_preview, read_number(preview.pixels)) == (30, True, 30)
+    assert (exact.index, exact.is_preview, read_number(exact.pixels)) == (57, False, 57)
+    assert between == [None] * 26
+
+
+def test_a_near_frame_needs_no_preview(kind: MakeKind) -> None:
+    recording = open_recording(kind("b_pyramid.mp4"))
+    with FrameReader(recording, size=SMALL) as reader:
+        reader.frame_at(40)
+        for frame in (43, 40, 42):
+            *_, last = steps = list(reader.approach(frame))
+            assert [step for step in steps if step is not None] == [last]
+            assert last is not None
+            assert not last.is_preview
+
+
+def test_a_way_left_half_way_leads_on_to_other_frames(kind: MakeKind) -> None:
+    recording = open_recording(kind("b_pyramid.mp4"))
+    with FrameReader(recording, size=SMALL) as reader:
+        for wanted in (58, 25, 59, 3):
+            for steps, _ in enumerate(reader.approach(wanted)):
+                if steps == 4:
+                    break
+            assert read_number(reader.frame_at(wanted - 1).pixels) == wanted - 1
+
+
+@pytest.mark.parametrize("name", ["b_pyramid.mp4", "stream.ts", "vp9.webm", "turned.mp4"])
+def test_idle_moments_are_used_to_decode_what_lies_behind(
+    kind: MakeKind, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recording = open_recording(kind(name))
+    last = len(recording.index) - 1
+    with FrameReader(recording, size=SMALL) as reader:
+        walked = [frame.pixels for frame in reader.frames_at(range(last + 1))]
+    with FrameReader(recording, size=SMALL, cache_bytes=24 * 96 * 64 * 3) as reader:
+        assert not reader.work_ahead(), "nobody stepped back yet"
+        reader.frame_at(last)
+        shown = reader.frame_at(last - 1)
+        monkeypatch.setattr(reader._finder, "steps_to", lambda _: pytest.fail("waited for"))
+        for frame in range(last - 1, -1, -1):
+            shown = reader.frame_at(frame)
+            np.testing.assert_array_equal(shown.pixels, walked[frame])
+            while reader.work_ahead():
+                pass
+
+
+@pytest.mark.parametrize("name", ["b_pyramid.mp4", "stream.ts"])
+def test_decoding_in_a_thread_of_its_own_changes_nothing(kind: MakeKind, name: str) -> None:
+    recording = open_recording(kind(name))
+    frames = [0, 1, 1, 2, 17, 40, 41, 59]
+    with FrameReader(recording, size=SMALL) as reader:
+        expected = list(reader.frames_at(frames))
+    with FrameReader(recording, size=SMALL) as reader:
+        found = list(reader.frames_at(frames, ahead=True))
+        assert [f.index for f in found] == frames
+        for one, two in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(one.pixels, two.pixels)
+        with pytest.raises(IndexError, match=f"frame {len(recording.index)}"):
+            list(reader.frames_at([len(recording.index)], ahead=True))
 
 
 def test_pixels_are_read_only_and_outlive_the_reader(kind: MakeKind) -> None:

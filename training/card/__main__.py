@@ -15,6 +15,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import CarlError
 from training.card.write import model_card
 
@@ -38,7 +39,7 @@ def main(arguments: list[str] | None = None) -> int:
             chosen.trunk, chosen.head, chosen.pool,
             scores=chosen.scores, compare=chosen.compare, notes=notes,
         )  # fmt: skip
-        chosen.output.write_text(text, encoding="utf-8")
+        write_atomic(chosen.output, text)
     except (CarlError, OSError, UnicodeDecodeError) as exc:
         print(exc, file=sys.stderr)
         return 3

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carl_core.atomic import replacing
 from carl_core.errors import MediaError
 from carl_core.video.reader import FrameReader
 from training.datasets.clip import Clip
@@ -182,17 +183,15 @@ def _cached(
     key += f"-{reading.max_fps:g}-{reading.max_clip_s:g}"
     frames_path, times_path = cache / f"{key}.frames.npy", cache / f"{key}.times.npy"
     if not times_path.exists():  # written last
-        partial = cache / f"{key}.{os.getpid()}.partial"
         shape = (len(wanted), size[1], size[0], 3)
-        frames = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
-        with FrameReader(recording, size=size, fit=reading.fit) as reader:
-            for place, frame in enumerate(reader.frames_at(int(number) for number in wanted)):
-                frames[place] = frame.pixels
-        frames.flush()
-        del frames
-        partial.replace(frames_path)
-        with partial.open("wb") as file:
+        with replacing(frames_path) as partial:
+            frames = np.lib.format.open_memmap(partial, mode="w+", dtype=np.uint8, shape=shape)
+            with FrameReader(recording, size=size, fit=reading.fit) as reader:
+                for place, frame in enumerate(reader.frames_at(int(n) for n in wanted)):
+                    frames[place] = frame.pixels
+            frames.flush()
+            del frames
+        with replacing(times_path) as partial, partial.open("wb") as file:
             np.save(file, recording.index.times_s[wanted])
-        partial.replace(times_path)
     stored: UInt8 = np.load(frames_path, mmap_mode="r")
     return stored

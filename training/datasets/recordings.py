@@ -18,7 +18,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import xxhash
 
+from carl_core.atomic import replacing
 from carl_core.embeddings.store import cache_folder
+from carl_core.paths import keeps_nothing
 from carl_core.timebase import FrameIndex
 from carl_core.video.info import VideoInfo
 from carl_core.video.recording import Recording, open_recording
@@ -52,7 +54,9 @@ def open_known(path: Path) -> Recording:
 
 
 def _kept_path(path: Path) -> Path | None:
-    """Where the index of a file as it is now is kept; None where there is no such file."""
+    """Where the index of a file as it is now is kept; None where there is none, or none is kept."""
+    if keeps_nothing():
+        return None
     try:
         status = path.stat()
         whole = os.fsencode(path.resolve())
@@ -102,16 +106,13 @@ def _write(kept: Path, recording: Recording) -> None:
         "is_counted": recording.is_counted,
         "threads": recording.threads,
     }
-    partial = kept.with_suffix(f".{os.getpid()}.partial")
     try:
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        with partial.open("wb") as file:
+        with replacing(kept) as partial, partial.open("wb") as file:
             np.savez(
                 file,
                 facts=np.array(json.dumps(facts)),
                 pts=recording.index.pts,
                 is_key=recording.index.is_key,
             )
-        partial.replace(kept)
     except OSError as exc:
         log.debug("the index of %s is not kept: %s", recording.name, exc)

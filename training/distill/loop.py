@@ -18,6 +18,7 @@ import xxhash
 from rich.console import Console
 from torch import Tensor, nn
 
+from carl_core.atomic import replacing, write_atomic
 from carl_core.encoder.spec import EncoderSpec
 from carl_core.errors import CarlError, StoreError
 from carl_core.progress import Monitor
@@ -84,7 +85,7 @@ def distill(settings: DistillSettings, *, console: Console | None = None) -> Pat
     student.to(device).to(memory_format=torch.channels_last)
     optimizer = _optimizer(student, run)
     done = _resume(folder, settings, student, optimizer)
-    (folder / "config.json").write_text(json.dumps(asdict(settings), indent=2) + "\n")
+    write_atomic(folder / "config.json", json.dumps(asdict(settings), indent=2) + "\n")
     journal = Journal(folder, console, done=done, steps=run.steps, curves=False)
     with journal:
         journal.write(Started(journal.now(), done, run.steps, asdict(settings), str(device)))
@@ -260,10 +261,9 @@ def _save(
         "weights": student.state_dict(),
         "optimizer": optimizer.state_dict(),
     }
-    partial = folder / (STATE_NAME + ".part")
     try:
-        torch.save(state, partial)
-        partial.replace(folder / STATE_NAME)
+        with replacing(folder / STATE_NAME) as partial:
+            torch.save(state, partial)
     except OSError as exc:
         raise StoreError(f"The state of the run cannot be written to {folder} ({exc}).") from exc
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
+from carl_core.atomic import replacing, write_atomic
 from carl_core.errors import MediaError
 from training.augment.crops import cut_and_resized
 from training.distill.views import GROUP, JOINTS, Source, groups_of, list_sources
@@ -111,13 +112,14 @@ def make_shard(source: Source, settings: ViewSettings, folder: Path, size: int) 
     count = sum(map(len, pixels)) // GROUP * GROUP
     base = folder / source.name
     if count:
-        np.save(base.with_name(base.name + ".pixels.npy"), np.concatenate(pixels)[:count])
-        np.save(base.with_name(base.name + ".places.npy"), np.concatenate(places)[:count])
-        np.save(base.with_name(base.name + ".joints.npy"), np.concatenate(joints)[:count])
+        for name, parts in (("pixels", pixels), ("places", places), ("joints", joints)):
+            with (
+                replacing(base.with_name(f"{base.name}.{name}.npy")) as partial,
+                partial.open("wb") as file,
+            ):
+                np.save(file, np.concatenate(parts)[:count])
     facts = {"views": count, "is_sequence": source.kind != "images", "problem": problem}
-    partial = base.with_name(base.name + ".json.part")
-    partial.write_text(json.dumps(facts) + "\n")
-    partial.replace(base.with_name(base.name + ".json"))
+    write_atomic(base.with_name(base.name + ".json"), json.dumps(facts) + "\n")
 
 
 def load_shard(folder: Path, name: str) -> Shard:

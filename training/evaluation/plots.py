@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 
+from carl_core.atomic import replacing
 from carl_core.errors import ExportError
 from carl_core.runs import Evaluated, Step
 from carl_core.similarity.matrix import similarity, unit_rows
@@ -296,7 +297,7 @@ def _plane(parts: Sequence[Float32]) -> tuple[list[Float64], float]:
 
 def _save(figure: Figure, path: Path) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, format="png", metadata={"Software": None})
+        with replacing(path) as partial:
+            figure.savefig(partial, format="png", metadata={"Software": None})
     except OSError as exc:
         raise ExportError(f"The picture {path} cannot be written ({exc}).") from exc

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError
 from training.evaluation.controls import COLUMNS
 
@@ -147,9 +148,8 @@ def write_report(report: Report, folder: Path) -> None:
     """
     document = json.dumps(to_json(report), indent=1, ensure_ascii=False, allow_nan=False)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "report.md").write_text(to_markdown(report), encoding="utf-8")
-        (folder / "report.json").write_text(document + "\n", encoding="utf-8")
+        write_atomic(folder / "report.md", to_markdown(report))
+        write_atomic(folder / "report.json", document + "\n")
     except OSError as exc:
         raise ExportError(
             f"The report cannot be written to {folder} ({exc}). Choose another folder with -o."

@@ -23,6 +23,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from carl_core.atomic import replacing
 from carl_core.encoder.modelfile import read_model_file
 from carl_core.encoder.providers import CPU, open_session
 from carl_core.encoder.spec import EncoderSpec
@@ -126,16 +127,11 @@ def export_encoder(model: Exportable, spec: EncoderSpec, path: str | os.PathLike
     if (spec.size, spec.dim, spec.channels) != expected:
         raise ValueError(f"spec says {(spec.size, spec.dim, spec.channels)}, model is {expected}")
     frozen = _frozen(model)
-    partial = path.with_name(path.name + ".part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.touch()  # before the work, so that nobody waits for a folder that takes no files
-        try:
+        # Begun before the work, so that nobody waits for a folder that takes no files.
+        with replacing(path) as partial:
             partial.write_bytes(_joined(frozen, spec).SerializeToString())
             worst = check_parity(frozen, partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
         if isinstance(frozen, CarlModel):
             save_head(frozen, head_path(path))
     except OSError as exc:
@@ -155,9 +151,8 @@ def head_path(path: Path) -> Path:
 def save_head(model: CarlModel, path: Path) -> None:
     """Save the head's state, with the model configuration as metadata, for adaptation."""
     state = {name: value.contiguous() for name, value in model.head.state_dict().items()}
-    partial = path.with_name(path.name + ".part")
-    save_file(state, partial, metadata={"model": json.dumps(asdict(model.config))})
-    partial.replace(path)
+    with replacing(path) as partial:
+        save_file(state, partial, metadata={"model": json.dumps(asdict(model.config))})
 
 
 def check_parity(

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QIcon, QImage, QPainter, QPen, QPixmap, QPolygonF
+from PySide6.QtGui import (
+    QColor,
+    QIcon,
+    QImage,
+    QPainter,
+    QPen,
+    QPixmap,
+    QPolygonF,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import QHBoxLayout, QToolButton, QWidget
 
 from app.views.heatmap.colours import clipped_levels, viridis_table
@@ -16,6 +25,9 @@ if TYPE_CHECKING:
     from app.models.viewstate import PairPreview
 
 SIDE = 62
+LEAST_SIDE = 28
+_PADDING = 8
+_SPACING = 3
 
 
 class PairStrip(QWidget):
@@ -33,7 +45,7 @@ class PairStrip(QWidget):
         self.setObjectName("heatmap-previews")
         self._layout = QHBoxLayout(self)
         self._layout.setContentsMargins(0, 0, 0, 0)
-        self._layout.setSpacing(4)
+        self._layout.setSpacing(_SPACING)
         self._layout.addStretch(1)
         self._buttons: dict[str, QToolButton] = {}
         self.hide()
@@ -53,13 +65,31 @@ class PairStrip(QWidget):
             button.setAccessibleName(preview.text)
             button.setIcon(QIcon(_drawn(preview)))
         self.setVisible(len(previews) > 1)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Let all pairs stand side by side, however many."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def minimumSizeHint(self) -> QSize:
+        """Leave it to others how wide the panel is."""
+        return QSize(len(self._buttons) * (LEAST_SIDE + _PADDING + _SPACING), LEAST_SIDE + _PADDING)
+
+    def _fit(self) -> None:
+        count = max(1, len(self._buttons))
+        room = (self.width() - _SPACING * (count - 1)) // count - _PADDING
+        side = min(max(room, LEAST_SIDE), SIDE)
+        for button in self._buttons.values():
+            button.setIconSize(QSize(side, side))
+            button.setFixedSize(side + _PADDING, side + _PADDING)
 
     def _make(self, recording_id: str) -> QToolButton:
         button = QToolButton()
         button.setObjectName(f"preview-{recording_id}")
         button.setCheckable(True)
         button.setAutoExclusive(True)
-        button.setIconSize(QSize(SIDE, SIDE))
+        button.setProperty("role", "picture")
         button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         button.clicked.connect(lambda: self.chosen.emit(recording_id))
         self._layout.insertWidget(self._layout.count() - 1, button)
@@ -89,8 +119,8 @@ def _drawn(preview: PairPreview) -> QPixmap:
             painter.setPen(QPen(colour, thick))
             painter.drawPolyline(line)
     font = painter.font()
-    font.setPointSizeF(font.pointSizeF() * 1.6)
+    font.setPointSizeF(font.pointSizeF() * 2.2)
     painter.setFont(font)
-    draw_chip(painter, QRectF(4, 4, 34, 32), preview.letter, preview.position)
+    draw_chip(painter, QRectF(4, 4, 44, 42), preview.letter, preview.position)
     painter.end()
     return pixmap

@@ -175,6 +175,13 @@ class HeatmapPanel(QWidget):
         self.pins.set_enabled(current.is_pair)
         self.confidence.setVisible(current.is_pair)
 
+    def add_bars(self, hand: QWidget, review: QWidget) -> None:
+        """Put what chooses and what checks the map between the verdict and the map."""
+        layout = self.layout()
+        assert isinstance(layout, QVBoxLayout)
+        layout.insertWidget(1, hand)
+        layout.insertWidget(2, review)
+
     def set_previews(self, previews: tuple[PairPreview, ...], current: str) -> None:
         """Show small maps of all pairs."""
         self.previews.set_previews(previews, current)

@@ -45,5 +45,7 @@ class VerdictCard(QFrame):
         self.facts.setText("  ·  ".join(verdict.facts))
         self.facts.setVisible(bool(verdict.facts))
         self.reason.setText(verdict.reason)
-        self.reason.setVisible(bool(verdict.reason))
+        # What is good needs no explaining: the map gets the room.
+        self.reason.setVisible(bool(verdict.reason) and verdict.kind != "good")
+        self.setToolTip(verdict.reason)
         self.setAccessibleName(" ".join([verdict.title, *verdict.facts, verdict.reason]))

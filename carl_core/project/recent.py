@@ -10,8 +10,9 @@ from pathlib import Path
 import xxhash
 
 from carl_core.atomic import write_atomic
+from carl_core.paths import is_there
 
-log = logging.getLogger("carl.window")
+log = logging.getLogger("carl.project")
 
 MOST = 10
 
@@ -61,7 +62,7 @@ class RecentProjects:
         for path in self.paths():
             picture = self.picture_of(path)
             found.append(
-                RecentProject(path, picture if picture.is_file() else None, path.is_file())
+                RecentProject(path, picture if is_there(picture) else None, is_there(path))
             )
         return tuple(found)
 

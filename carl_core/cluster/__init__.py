@@ -1,0 +1,1 @@
+"""Embed many recordings, with several processes or several machines."""

@@ -1,0 +1,92 @@
+"""Use the window for thousands of rounds and say what it keeps (docs/reliability.md).
+
+python -m scripts.soak [--rounds 2000] [--warm-up 200] [--json docs/reliability/soak.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tests.helpers.soak import Sample
+
+FIGURES = ("rss", "handles", "threads", "qt_objects", "python_objects")
+MOST_GROWTH = 5.0
+"""Per cent, after the warm-up."""
+
+
+def main() -> int:
+    """Return 0 where nothing grew, nothing was left and nothing went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=2000)
+    parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--every", type=int, default=50, help="print every so many rounds")
+    options = parser.parse_args()
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+    with tempfile.TemporaryDirectory(prefix="carl-soak-") as scratch:
+        os.environ["CARL_CACHE"] = str(Path(scratch) / "cache")
+        result = soak(Path(scratch), options.rounds, options.warm_up, options.every)
+    text = json.dumps(result, indent=1)
+    if options.json is not None:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(text + "\n", encoding="utf-8")
+    sys.stdout.write(text + "\n")
+    return 0 if result["passed"] else 1
+
+
+def soak(folder: Path, rounds: int, warm_up: int, every: int) -> dict[str, object]:
+    """Run it; return what docs/reliability/soak.json holds."""
+    # after QT_QPA_PLATFORM and CARL_CACHE are set
+    from app.bootstrap.run import SWITCH_INTERVAL_S, import_engine, make_application
+    from app.resources.theme import THEME
+    from tests.helpers.soak import Soak, growth
+
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    app = make_application()
+    THEME.apply(app, "dark")
+    import_engine()
+    began = time.monotonic()
+    runner = Soak(folder)
+
+    def tell(sample: Sample) -> None:
+        if sample.round % every == 0:
+            text = ", ".join(f"{name} {getattr(sample, name)}" for name in FIGURES)
+            minutes = (time.monotonic() - began) / 60
+            sys.stderr.write(f"{minutes:6.1f} min, round {sample.round}: {text}\n")
+            for error in runner.errors[-3:]:
+                sys.stderr.write(f"  {error}\n")
+            sys.stderr.flush()
+
+    runner.run(rounds, on_sample=tell)
+    runner.close()
+    left = [t.name for t in threading.enumerate() if t.name.startswith("carl-")]
+    grown = {name: round(growth(runner.samples, warm_up=warm_up, what=name), 2) for name in FIGURES}
+    watched = ("rss", "handles", "threads", "qt_objects")
+    return {
+        "when": datetime.now(tz=UTC).date().isoformat(),
+        "rounds": rounds,
+        "warm_up": warm_up,
+        "minutes": round((time.monotonic() - began) / 60, 1),
+        "growth_percent": grown,
+        "first": asdict(runner.samples[min(warm_up, rounds - 1)]),
+        "last": asdict(runner.samples[-1]),
+        "threads_left": left,
+        "errors": len(runner.errors),
+        "first_errors": runner.errors[:10],
+        "passed": not runner.errors and not left and all(grown[n] < MOST_GROWTH for n in watched),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
