@@ -27,6 +27,8 @@ class Preferences:
     pictures : what draws moving ones: "card" = OpenGL wherever it works, "painted" = the
         processor, "auto" = OpenGL where a graphics card stands behind it; from the next start on
     theme : one of ``THEMES``
+    makes_copies : whether small copies are made in the background for dragging through recordings
+    keeps_nothing : whether, from the next start, nothing is kept of what is looked at
     """
 
     model: str = ""
@@ -37,6 +39,8 @@ class Preferences:
     is_looping: bool = False
     pictures: str = "auto"
     theme: str = "system"
+    makes_copies: bool = False
+    keeps_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from app.bootstrap.pictures import PicturesFeature
 from app.views import tile as tile_module
 from app.views.grid import TileGrid
 from app.views.surface import probe
-from carl_core.video.moving import MovingFrame
+from carl_core.video.frame import MovingFrame
 from carl_core.video.planes import Making
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
