@@ -29,7 +29,7 @@ from app.views.over_picture import HEADER_HEIGHT, paint_chips, paint_note, paint
 from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
 from app.views.surface import Surface
 from app.views.zooming import Zooming
-from carl_core.video.reader import MovingFrame
+from carl_core.video.frame import MovingFrame
 
 if TYPE_CHECKING:
     from app.models.looking import Zoom
