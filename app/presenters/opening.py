@@ -97,6 +97,11 @@ class OpeningPresenter(QObject):
         """Whether something is being opened."""
         return bool(self._openings or self._looked_for)
 
+    def remember(self, recording: Recording) -> None:
+        """Keep a recording for ``opened`` that was opened exactly now, not provisionally."""
+        if recording.id in self._opened:
+            self._opened[recording.id] = recording
+
     def opened(self, recording_id: str) -> Recording | None:
         """Return a recording that was opened before; undo asks for it."""
         return self._opened.get(recording_id)
@@ -167,7 +172,7 @@ class OpeningPresenter(QObject):
             self.changed.emit()
 
         self._jobs.submit(
-            lambda job: self._engine.get().open(path, monitor=job.monitor),
+            lambda job: self._engine.get().open(path, monitor=job.monitor, provisional=True),
             key=f"find:{media.id}",
             title=self.tr("Opening {name}").format(name=_name(path)),
             done=done,
@@ -203,11 +208,15 @@ class OpeningPresenter(QObject):
             found = _Found(left_out=[_name(p) for p in new[room:]])
             for one in new[:room]:
                 try:
-                    found.recordings.append(self._engine.get().open(one, monitor=job.monitor))
+                    found.recordings.append(self._open_one(job, one))
                 except MediaError as error:
                     found.problems.append(error)
             return found
-        return _Found([self._engine.get().open(path, monitor=job.monitor)])
+        return _Found([self._open_one(job, path)])
+
+    def _open_one(self, job: Job[_Found], path: Path) -> Recording:
+        # Long ones are seen at once; loading opens them once more, exactly, before it embeds.
+        return self._engine.get().open(path, monitor=job.monitor, provisional=True)
 
     def _on_opened(self, opening: _Opening, found: _Found) -> None:
         for problem in found.problems:
@@ -267,6 +276,12 @@ class OpeningPresenter(QObject):
             merge=f"add:{batch}",  # what was dropped together is undone together
         )
         for recording in recordings:
+            if recording.info.vfr:
+                text = self.tr(
+                    "{name}: frame times are irregular (variable frame rate). Nothing to do, times "
+                    "are exact."
+                )
+                self._say(text.format(name=recording.name), Severity.INFO)
             for problem in recording.info.problems:
                 self._say(f"{recording.name}: {problem}", Severity.INFO)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QCoreApplication,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -37,7 +38,9 @@ from app.resources.text import format_time
 from app.resources.theme import THEME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from PySide6.QtGui import QAction
 
     from carl_core.project.phases import PhaseRow
 
@@ -108,7 +111,8 @@ class MarkerTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.ForegroundRole and line.is_derived:
             return QColor(THEME.colours.dim)
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
-            colour = dict(PALETTE).get(line.colour, line.colour)
+            names = dict(PALETTE)
+            colour = _colour_name(names[line.colour]) if line.colour in names else line.colour
             said = [f"{line.letter}: {line.name}", f"f{line.frame}", colour]
             if line.is_derived:
                 said.append(
@@ -146,6 +150,10 @@ class MarkerTable(QAbstractTableModel):
 class MarkersPanel(QWidget):
     """Markers in a list, phases in a table.
 
+    Attributes
+    ----------
+    commands : offered in the menu of a marker
+
     Signals
     -------
     go_wanted(str) : show this marker
@@ -171,6 +179,7 @@ class MarkersPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("markers-panel")
         self.setAccessibleName(self.tr("Markers and phases"))
+        self.commands: tuple[QAction, ...] = ()
         self.table = MarkerTable(self)
         self.table.renamed.connect(self.renamed)
         self.table.noted.connect(self.noted)
@@ -349,26 +358,32 @@ class MarkersPanel(QWidget):
         ]
         QGuiApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
 
+    def ask_colour(self, ids: Sequence[str]) -> None:
+        """Offer colours for these markers."""
+        own = [line.id for line in self.table.lines if line.id in ids and not line.is_derived]
+        if not own:
+            return
+        menu = QMenu(self)
+        menu.setObjectName("marker-colours")
+        for colour, name in PALETTE:
+            action = menu.addAction(_swatch(colour), _colour_name(name))
+            action.triggered.connect(lambda _checked=False, c=colour: self.coloured.emit(own, c))
+        menu.aboutToHide.connect(menu.deleteLater)
+        at = self._proxy.mapFromSource(self.table.index(self._row_of(own[0]), _NAME))
+        menu.popup(self.view.viewport().mapToGlobal(self.view.visualRect(at).bottomLeft()))
+
+    def _row_of(self, marker_id: str) -> int:
+        return next((r for r, line in enumerate(self.table.lines) if line.id == marker_id), -1)
+
     def _on_menu(self, at: QPoint) -> None:
         chosen = self.chosen()
         if not chosen:
             return
-        by_id = {line.id: line for line in self.table.lines}
         menu = QMenu(self)
+        menu.setObjectName("marker-menu")
         menu.addAction(self.tr("Go there"), lambda: self.go_wanted.emit(chosen[0]))
-        derived = [i for i in chosen if by_id[i].is_derived]
-        if derived:
-            menu.addAction(self.tr("Accept"), lambda: self.accepted.emit(derived))
-        own = [i for i in chosen if not by_id[i].is_derived]
-        if own:
-            menu.addAction(self.tr("Rename"), lambda: self.edit_name(own[0]))
-            colours = menu.addMenu(self.tr("Colour"))
-            for colour, name in PALETTE:
-                action = colours.addAction(_swatch(colour), name)
-                action.triggered.connect(
-                    lambda _checked=False, c=colour: self.coloured.emit(own, c)
-                )
-            menu.addAction(self.tr("Remove"), lambda: self.removed.emit(own))
+        for command in self.commands:
+            menu.addAction(command)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(self.view.viewport().mapToGlobal(at))
 
@@ -381,6 +396,10 @@ class MarkersPanel(QWidget):
     def sizeHint(self) -> QSize:
         """Return a size in which the list can be read."""
         return QSize(430, 420)
+
+
+def _colour_name(name: str) -> str:
+    return QCoreApplication.translate("MarkerColours", name)
 
 
 def _swatch(colour: str, *, is_derived: bool = False) -> QIcon:

@@ -147,13 +147,16 @@ def _choose(problem: Problem) -> Candidate:
     """``auto``: the same content, else the best of all paces, with closed and open ends.
 
     With anchors or masks: the cheapest of global, open ends and both subsequences; every sample
-    left out costs the price ``Problem.skip``, so that the totals can be compared.
+    left out costs the price ``Problem.skip``, so that the totals can be compared. Where a mask says
+    that a whole stretch has no counterpart, the path leaves it out.
     """
     copy = fixed.copied(problem)
     if copy is not None:
         return copy
     if not problem.anchors and not problem.forbidden:
         return candidates.searched(problem)
+    if not problem.anchors and _closes_a_stretch(problem):
+        return candidates.gapped(problem)
     whole = candidates.warped(problem, "dtw", Ends())
     tried = [
         (whole, 0.0),
@@ -165,6 +168,15 @@ def _choose(problem: Problem) -> Candidate:
         log.debug("%s: total %.3f, %.1f %% left out", candidate.method, candidate.path.total, share)
     best, share = min(tried, key=lambda pair: pair[0].path.total)
     return best if share > _WHOLE_ENOUGH else whole
+
+
+def _closes_a_stretch(problem: Problem) -> bool:
+    """Whether one mask covers the whole of a recording: the stretch of the other has no match."""
+    n, m = problem.costs.shape
+    return any(
+        (r0 < r1 and c0 == 0 and c1 == m) or (c0 < c1 and r0 == 0 and r1 == n)
+        for r0, r1, c0, c1 in problem.forbidden
+    )
 
 
 def _with_share(problem: Problem, method: str, ends: Ends) -> tuple[Candidate, float]:
@@ -231,6 +243,7 @@ def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> A
         anchors=problem.anchors,
         raw_reference=candidate.path.reference,
         raw_other=candidate.path.other,
+        is_stable=candidate.path.is_stable,
     )
 
 
@@ -248,14 +261,14 @@ _NAMES = {
 
 def _reason(candidate: Candidate, trust: Trust, verdict: Verdict, problem: Problem) -> str:
     text = f"{_NAMES[candidate.method]}: {candidate.reason}"
+    if not candidate.path.is_stable:
+        text += "; a wider search changes the path in places, so look at it"
     if problem.options.null_maps == 0:
         return f"{text}; it was not compared with unrelated material."
     text += (
         f"; it fits better than {trust.better_than:.0%} of alignments of what does not belong "
         "together"
     )
-    if not candidate.path.is_stable:
-        text += "; a wider search changes the path in places, so look at it"
     # The match also knows how closely the path fits, and how alike both look on the average.
     fits = trust.better_than >= ALIGNED_FROM
     if verdict == "aligned":

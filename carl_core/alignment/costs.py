@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from carl_core.alignment import kernels
 from carl_core.arrays import Float32, Float64, Int64, read_only
-from carl_core.similarity.matrix import similarity, unit_rows
+from carl_core.similarity.matrix import similarity
 
 # Half-open index rectangle: rows [r0, r1) times columns [c0, c1).
 Rectangle = tuple[int, int, int, int]
@@ -42,20 +43,22 @@ class Costs:
 
     def block(self, r0: int, r1: int, c0: int, c1: int) -> Float32:
         """Costs of rows [r0, r1) and columns [c0, c1): float32 (r1 - r0, c1 - c0)."""
-        costs = similarity(self.rows[r0:r1], self.columns[c0:c1])
+        costs = self.similarities(r0, r1, c0, c1)
         np.subtract(np.float32(1.0), costs, out=costs)
         np.maximum(costs, np.float32(0.0), out=costs)  # rounding: never below zero
-        for a0, a1, b0, b1 in self.forbidden:
-            costs[max(a0 - r0, 0) : max(a1 - r0, 0), max(b0 - c0, 0) : max(b1 - c0, 0)] = np.inf
         return costs
+
+    def similarities(self, r0: int, r1: int, c0: int, c1: int) -> Float32:
+        """1 - the costs of a block, up to rounding; minus infinity where it is forbidden."""
+        found = similarity(self.rows[r0:r1], self.columns[c0:c1])
+        for a0, a1, b0, b1 in self.forbidden:
+            found[max(a0 - r0, 0) : max(a1 - r0, 0), max(b0 - c0, 0) : max(b1 - c0, 0)] = -np.inf
+        return found
 
     def at(self, rows: Int64, columns: Int64) -> Float64:
         """Costs of single pairs: int64 (P,) and (P,) to float64 (P,)."""
         found = np.empty(len(rows), dtype=np.float64)
-        for start in range(0, len(rows), 8192):
-            part = slice(start, start + 8192)
-            found[part] = np.einsum("ij,ij->i", self.rows[rows[part]], self.columns[columns[part]])
-        found = np.maximum(1.0 - found, 0.0)
+        kernels.costs_at(self.rows, self.columns, rows, columns, found)
         for a0, a1, b0, b1 in self.forbidden:
             found[(rows >= a0) & (rows < a1) & (columns >= b0) & (columns < b1)] = np.inf
         return found
@@ -103,8 +106,6 @@ class Costs:
 def _pool(vectors: Float32, factor: int, *, are_units: bool) -> Float32:
     if factor == 1:
         return vectors
-    whole = len(vectors) // factor * factor
-    pooled = vectors[:whole].reshape(-1, factor, vectors.shape[1]).mean(axis=1)
-    if whole < len(vectors):
-        pooled = np.concatenate([pooled, vectors[whole:].mean(axis=0, keepdims=True)])
-    return unit_rows(pooled, centre=False) if are_units else pooled
+    pooled = np.empty((-(-len(vectors) // 2), vectors.shape[1]), dtype=np.float32)
+    kernels.halve(np.ascontiguousarray(vectors), are_units, pooled)
+    return pooled

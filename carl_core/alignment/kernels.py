@@ -1,158 +1,177 @@
 """Compiled inner loops. All release the interpreter lock and are cached on disk.
 
-Cells of a band are stored row after row: cell (i, j) lies at ``offsets[i] + j - low[i]``.
 Back-pointers: 0 = diagonal, 1 = step in the reference, 2 = step in the other, 3 = path starts here.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+from numba import njit, types
 
 DIAGONAL, REFERENCE_STEP, OTHER_STEP, START = 0, 1, 2, 3
 
 _OPTIONS = {"cache": True, "nogil": True}
+_MATRIX = types.Array(types.float32, 2, "C")
+_VECTORS = types.Array(types.float32, 2, "C", readonly=True)
+_INDICES = types.Array(types.int64, 1, "A", readonly=True)
+
+
+@njit(inline="always")
+def _cell(diagonal, up, left, c, by_both, by_row, by_column, straight):  # type: ignore[no-untyped-def]
+    """Return D of a cell that no path starts at, and its pointer; c float64."""
+    value = diagonal + by_both * c
+    pointer = np.uint8(0)
+    candidate = up + by_row * c + straight
+    pointer = np.uint8(1) if candidate < value else pointer
+    value = candidate if candidate < value else value
+    candidate = left + by_column * c + straight
+    pointer = np.uint8(2) if candidate < value else pointer
+    value = candidate if candidate < value else value
+    return value, pointer
 
 
 @njit(
-    "Tuple((float64, int64, int64))(float32[:, ::1], int64, int64, int64, int64, int64[::1],"
-    " int64[::1], int64[::1], float64[::1], float64[::1], uint8[::1], float64[::1], float64[::1])",
+    "Tuple((float64, int64, int64))(float32[:, ::1], float64[::1], uint8[:, ::1], boolean,"
+    " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
     **_OPTIONS,
 )
-def advance(costs, i0, c0, n, m, low, high, offsets, above, current, back, weights, prices):  # type: ignore[no-untyped-def]
-    """Advance the recursion over the rows of one block; return the best end found in it.
+def advance(similar, above, back, keeps, weights, row_start, column_start, row_end, column_end):  # type: ignore[no-untyped-def]
+    """Advance the recursion over the rows of one block; return the best end in it and its cell.
 
-    costs (R, C) belong to rows i0.. and columns c0..; ``above`` (M,) holds D of row i0 - 1 and is
-    overwritten with D of the block's last row (``current`` (M,) is scratch). weights = (diagonal,
-    reference step, other step, fixed price of a straight step), prices = per skipped sample
-    (reference begin, other begin, reference end, other end), infinity = must not be skipped.
+    The cost of a pair is 1 - ``similar`` (R, C), at least 0. ``above`` (C,) holds D of the row
+    before, infinity where there is none, and is overwritten with D of the last row; ``back`` (R, C)
+    takes the pointers where ``keeps``. weights = (diagonal, reference step, other step, fixed price
+    of a straight step). A path may start at (r, c) for row_start[r] + column_start[c] and end there
+    for row_end[r] + column_end[c]; infinity = it may not.
+
+    Where no path starts or ends, four rows advance together, each a column behind the one above:
+    the sums along one row wait for one another, those of four rows do not.
     """
-    infinity = np.inf
     w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
-    best, best_i, best_j = infinity, -1, -1
-    for r in range(costs.shape[0]):
-        i = i0 + r
-        a, b = low[i], high[i]
-        above_a = low[i - 1] if i > 0 else 0
-        above_b = high[i - 1] if i > 0 else 0
-        skipped_rows = 0.0 if i == 0 else prices[0] * i
-        rows_left = n - 1 - i
-        unended_rows = 0.0 if rows_left == 0 else prices[2] * rows_left
-        left = infinity
-        base = offsets[i] - a
-        for j in range(a, b):
-            c = np.float64(costs[r, j - c0])
-            skipped = skipped_rows if j == 0 else skipped_rows + prices[1] * j
-            value, pointer = skipped + w_diagonal * c, 3
-            if above_a <= j - 1 < above_b:
-                candidate = above[j - 1] + w_diagonal * c
-                if candidate <= value:
-                    value, pointer = candidate, 0
-            if above_a <= j < above_b:
-                candidate = above[j] + w_reference * c + straight
-                if candidate < value:
-                    value, pointer = candidate, 1
-            candidate = left + w_other * c + straight
-            if candidate < value:
-                value, pointer = candidate, 2
-            left = value
-            current[j] = value
-            back[base + j] = pointer
-            columns_left = m - 1 - j
-            end = value + unended_rows
-            if columns_left > 0:
-                end += prices[3] * columns_left
-            if end < best:
-                best, best_i, best_j = end, i, j
-        for j in range(a, b):
-            above[j] = current[j]
-    return best, best_i, best_j
+    rows, columns = similar.shape
+    best, best_r, best_c = np.inf, -1, -1
+    r = 0
+    while r < rows:
+        is_inner = r + 4 <= rows
+        for k in range(r, min(r + 4, rows)):
+            is_inner = is_inner and row_start[k] == np.inf and row_end[k] == np.inf
+        if not is_inner:
+            start, end = row_start[r], row_end[r]
+            diagonal = left = np.inf
+            for j in range(columns):
+                c = max(1.0 - np.float64(similar[r, j]), 0.0)
+                up = above[j]
+                value, pointer = _cell(
+                    diagonal, up, left, c, w_diagonal, w_reference, w_other, straight
+                )
+                # As cheap a way on as a start: the path is the longer one.
+                started = start + column_start[j] + w_diagonal * c
+                pointer = np.uint8(3) if started < value else pointer
+                value = started if started < value else value
+                diagonal, left = up, value
+                above[j] = value
+                if keeps:
+                    back[r, j] = pointer
+                ended = value + end + column_end[j]
+                if ended < best:
+                    best, best_r, best_c = ended, r, j
+            r += 1
+            continue
+        v0 = v1 = v2 = v3 = np.inf
+        d0 = d1 = d2 = d3 = np.inf
+        for t in range(columns + 3):
+            n0, n1, n2, n3, up = v0, v1, v2, v3, np.inf
+            if t >= 3:
+                c = max(1.0 - np.float64(similar[r + 3, t - 3]), 0.0)
+                n3, p3 = _cell(d3, v2, v3, c, w_diagonal, w_reference, w_other, straight)
+                above[t - 3] = n3
+                if keeps:
+                    back[r + 3, t - 3] = p3
+            if 2 <= t < columns + 2:
+                c = max(1.0 - np.float64(similar[r + 2, t - 2]), 0.0)
+                n2, p2 = _cell(d2, v1, v2, c, w_diagonal, w_reference, w_other, straight)
+                if keeps:
+                    back[r + 2, t - 2] = p2
+            if 1 <= t < columns + 1:
+                c = max(1.0 - np.float64(similar[r + 1, t - 1]), 0.0)
+                n1, p1 = _cell(d1, v0, v1, c, w_diagonal, w_reference, w_other, straight)
+                if keeps:
+                    back[r + 1, t - 1] = p1
+            if t < columns:
+                c, up = max(1.0 - np.float64(similar[r, t]), 0.0), above[t]
+                n0, p0 = _cell(d0, up, v0, c, w_diagonal, w_reference, w_other, straight)
+                if keeps:
+                    back[r, t] = p0
+            d3, d2, d1, d0 = v2, v1, v0, up
+            v3, v2, v1, v0 = n3, n2, n1, n0
+        r += 4
+    return best, best_r, best_c
 
 
 @njit(
-    "void(float32[:, ::1], boolean, float64[::1], uint8[:, ::1], boolean, float64[::1])",
+    "Tuple((int64[:, ::1], int64, int64))(uint8[::1], int64[::1], int64[::1], int64[::1], int64,"
+    " int64, int64)",
     **_OPTIONS,
 )
-def advance_closed(costs, is_first, above, back, keeps, weights):  # type: ignore[no-untyped-def]
-    """Advance the recursion of ``advance`` over whole rows, both ends closed.
+def trace(back, offsets, lefts, widths, height, i, j):  # type: ignore[no-untyped-def]
+    """Follow the pointers from (i, j) to the path's start, or over row 0.
 
-    costs (R, M): the next rows; ``above`` (M,) holds D of the row before and is overwritten with
-    that of the last one; ``back`` (R, M) takes the pointers where ``keeps``; ``is_first``: row 0
-    of costs is the first of all. The same values and pointers as ``advance``, with less to ask.
-    """
-    infinity = np.inf
-    w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
-    for r in range(costs.shape[0]):
-        starts = is_first and r == 0
-        left, diagonal = infinity, infinity
-        for j in range(costs.shape[1]):
-            c = np.float64(costs[r, j])
-            up = infinity if starts else above[j]
-            value, pointer = diagonal + w_diagonal * c, 0
-            if starts and j == 0:
-                value, pointer = w_diagonal * c, 3
-            candidate = up + w_reference * c + straight
-            if candidate < value:
-                value, pointer = candidate, 1
-            candidate = left + w_other * c + straight
-            if candidate < value:
-                value, pointer = candidate, 2
-            diagonal, left = up, value
-            above[j] = value
-            if keeps:
-                back[r, j] = pointer
-
-
-@njit("Tuple((int64[:, ::1], int64, int64))(uint8[:, ::1], int64, int64)", **_OPTIONS)
-def trace_strip(back, i, j):  # type: ignore[no-untyped-def]
-    """Follow the pointers of a strip from (i, j) until they leave it over its first row.
-
-    The cells visited, int64 (P, 2), in order of time, and where to go on: (-1, column) in the row
-    before the strip, or (-2, -1) where the path begins.
+    The pointers of block k, rows k * height and on, begin at ``offsets[k]``: rows of ``widths[k]``,
+    from column ``lefts[k]``. Returns the cells visited, int64 (P, 2), in order of time, and where
+    the path goes on: (-1, column), or (-2, -1) where it begins.
     """
     path = np.empty((i + j + 2, 2), np.int64)
     count = 0
-    while True:
+    while i >= 0:
         path[count, 0], path[count, 1] = i, j
         count += 1
-        pointer = back[i, j]
+        k = i // height
+        pointer = back[offsets[k] + (i - k * height) * widths[k] + j - lefts[k]]
         if pointer == 3:
             i, j = -2, -1
-            break
-        if pointer == 0:
+        elif pointer == 0:
             i, j = i - 1, j - 1
         elif pointer == 1:
             i -= 1
         else:
             j -= 1
-        if i < 0:
-            break
     return path[:count][::-1].copy(), i, j
 
 
 @njit(
-    "int64[:, ::1](uint8[::1], int64[::1], int64[::1], int64, int64)",
+    types.void(_VECTORS, _VECTORS, _INDICES, _INDICES, types.Array(types.float64, 1, "C")),
+    fastmath=True,  # lets the sum of products run in lanes
     **_OPTIONS,
 )
-def trace(back, low, offsets, i, j):  # type: ignore[no-untyped-def]
-    """Follow the back-pointers from (i, j) to the start: int64 (P, 2), in order of time."""
-    path = np.empty((i + j + 1, 2), np.int64)
-    count = 0
-    while True:
-        path[count, 0] = i
-        path[count, 1] = j
-        count += 1
-        pointer = back[offsets[i] + j - low[i]]
-        if pointer == 3:
-            break
-        if pointer == 0:
-            i -= 1
-            j -= 1
-        elif pointer == 1:
-            i -= 1
-        else:
-            j -= 1
-    return path[:count][::-1].copy()
+def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
+    """Write 1 - the products of rows (N, D) and columns (M, D) at the pairs (i, j), at least 0."""
+    for k in range(len(i)):
+        product = np.float32(0.0)
+        for d in range(rows.shape[1]):
+            product += rows[i[k], d] * columns[j[k], d]
+        out[k] = max(1.0 - np.float64(product), 0.0)
+
+
+@njit(
+    types.void(_VECTORS, types.boolean, _MATRIX),
+    **_OPTIONS,
+)
+def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
+    """Average neighbouring rows (N, D) into out (N / 2 rounded up, D), ``to_units`` to unit norm.
+
+    Unit rows that cancel each other (down to rounding) become zero.
+    """
+    for i in range(out.shape[0]):
+        last = min(2 * i + 1, len(vectors) - 1)
+        square = 0.0
+        for j in range(out.shape[1]):
+            mean = 0.5 * (np.float64(vectors[2 * i, j]) + np.float64(vectors[last, j]))
+            out[i, j] = mean
+            square += mean * mean
+        if to_units:
+            scale = 1.0 / np.sqrt(square) if square > 1e-10 else 0.0
+            for j in range(out.shape[1]):
+                out[i, j] *= scale
 
 
 @njit(

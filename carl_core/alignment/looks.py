@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.costs import Costs
-from carl_core.similarity.matrix import blas, unit_rows
+from carl_core.similarity.matrix import one_blas_thread, unit_rows
 
 if TYPE_CHECKING:
     from carl_core.arrays import Float32, Float64, Int64
@@ -53,7 +53,7 @@ class Look:
     def distances(self, to: Int64) -> Float32:
         """Distances of every sample to the samples ``to``: int64 (K,) to float32 (N, K)."""
         rows, chosen = self.shape, self.shape[to]
-        with blas().limit(limits=1, user_api="blas"):
+        with one_blas_thread():
             products = rows @ chosen.T
         ours = np.einsum("ij,ij->i", rows, rows)
         squares = ours[:, None] + ours[to][None] - 2.0 * products

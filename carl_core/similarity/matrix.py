@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import contextmanager
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from carl_core.arrays import Float32, Float64
 
 
@@ -16,6 +20,32 @@ if TYPE_CHECKING:
 def blas() -> ThreadpoolController:
     """Return the controls of this process's BLAS: small tiles are slower on several threads."""
     return ThreadpoolController()
+
+
+_lock = threading.Lock()
+_inside = 0
+_limit: Any = None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep this process's BLAS to one thread as long as anybody is inside.
+
+    Counted: threads that overlap do not restore one another's limit, and work on many small tiles
+    that is wrapped as a whole pays for it once.
+    """
+    global _inside, _limit
+    with _lock:
+        if _inside == 0:
+            _limit = blas().limit(limits=1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _limit.restore_original_limits()
 
 
 def unit_rows(vectors: Float32 | Float64, *, centre: bool) -> Float32:
@@ -45,5 +75,5 @@ def similarity(rows: Float32, columns: Float32) -> Float32:
 
     Memory is N x M: ask for blocks of long recordings.
     """
-    with blas().limit(limits=1, user_api="blas"):
+    with one_blas_thread():
         return np.asarray(rows @ columns.T, dtype=np.float32)
