@@ -32,6 +32,7 @@ __all__ = ["METHODS", "AlignOptions", "align", "align_arrays"]
 log = logging.getLogger("carl.align")
 
 METHODS = ("auto", "dtw", "open-end", "subsequence", "gaps", "linear", "offset", "anchors")
+_WITHOUT_DEMANDS = ("linear", "offset")
 
 _DEFAULTS = AlignOptions()
 # Leaving less than this share of both recordings out is no reason to open the ends.
@@ -115,6 +116,11 @@ def align_arrays(
     """
     if method not in METHODS:
         raise AlignmentError(f"There is no method {method!r}. Choose one of {', '.join(METHODS)}.")
+    if method in _WITHOUT_DEMANDS and (anchors or masks):
+        raise AlignmentError(
+            f"By {method} the recordings are placed as a whole, so anchors and masks cannot be "
+            'kept. Remove them, or choose another method, e.g. "anchors".'
+        )
     _check_samples(reference_s, vectors, "reference")
     _check_samples(other_s, other_vectors, "other recording")
     if vectors.shape[1] != other_vectors.shape[1]:
