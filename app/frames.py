@@ -68,9 +68,16 @@ OpenReader = Callable[["Recording", Size, int], Reader]
 """(recording, (width, height), decoder threads) -> Reader; called on the decoder's thread."""
 
 
-def open_frame_reader(recording: Recording, size: Size, threads: int) -> Reader:
-    """Open the real reader."""
-    return FrameReader(recording, size=size, threads=threads)
+class FrameReaders:
+    """Opens the real readers, and knows which recordings have small copies for previews."""
+
+    def __init__(self) -> None:
+        self.proxies: dict[str, Recording] = {}
+
+    def __call__(self, recording: Recording, size: Size, threads: int) -> Reader:
+        """Open one. Any thread."""
+        proxy = self.proxies.get(recording.id)
+        return FrameReader(recording, size=size, threads=threads, proxy=proxy)
 
 
 class _Decoder:
@@ -96,6 +103,7 @@ class _Decoder:
         self._errors: list[Exception] = []
         self._unreadable: dict[int, float] = {}  # when it was tried last, seconds
         self._is_closed = False
+        self._is_reader_old = False
         self._changed = threading.Condition()
         self._thread = threading.Thread(
             target=self._run, name=f"carl-decoder-{recording.id[:6]}", daemon=True
@@ -136,6 +144,10 @@ class _Decoder:
     def size(self) -> Size | None:
         return self._size
 
+    def begin_anew(self) -> None:
+        """Open another reader for the next frame."""
+        self._is_reader_old = True
+
     def stop(self) -> None:
         with self._changed:
             self._is_closed = True
@@ -171,7 +183,9 @@ class _Decoder:
                 assert size is not None
                 try:
                     # What failed before is tried with the file opened anew.
-                    if reader is None or reader_size != size or index in self._unreadable:
+                    is_old = index in self._unreadable or self._is_reader_old
+                    if reader is None or reader_size != size or is_old:
+                        self._is_reader_old = False
                         if reader is not None:
                             closing, reader = reader, None
                             closing.close()
@@ -237,7 +251,7 @@ class _Decoder:
     def _work_ahead(self, reader: Reader) -> bool:
         try:
             return reader.work_ahead()
-        except (CarlError, OSError, ValueError, IndexError) as exc:
+        except Exception as exc:  # a border, as above; asked for, the frame will say what is wrong
             log.debug("%s: cannot work ahead: %s", self.recording.name, exc)
             return False
 
@@ -292,10 +306,11 @@ class FrameService(QObject):
     _arrived = Signal(str)
 
     def __init__(
-        self, parent: QObject | None = None, *, open_reader: OpenReader = open_frame_reader
+        self, parent: QObject | None = None, *, open_reader: OpenReader | None = None
     ) -> None:
         super().__init__(parent)
-        self._open_reader = open_reader
+        self._readers = FrameReaders()
+        self._open_reader = open_reader or self._readers
         self._decoders: dict[str, _Decoder] = {}
         self._leaving: list[_Decoder] = []
         self._pending: set[str] = set()
@@ -332,6 +347,16 @@ class FrameService(QObject):
         decoder.want(plan, size)
         if decoder.shown != (plan[0], size):
             self._deliver(decoder, only_wanted=True)
+
+    def use_proxy(self, recording_id: str, proxy: Recording | None) -> None:
+        """Preview far frames of a recording by its small copy from now on; None = without."""
+        if proxy is None:
+            self._readers.proxies.pop(recording_id, None)
+        else:
+            self._readers.proxies[recording_id] = proxy
+        decoder = self._decoders.get(recording_id)
+        if decoder is not None:
+            decoder.begin_anew()
 
     def close(self) -> None:
         """Stop all decoders and wait for their threads."""

@@ -25,6 +25,7 @@ class Preferences:
     is_looping : whether playing begins anew at the end when the window opens
     theme : one of ``THEMES``
     keeps_nothing : whether, from the next start, nothing is kept of what is looked at
+    makes_copies : whether small copies are made in the background for dragging through recordings
     """
 
     model: str = ""
@@ -35,6 +36,7 @@ class Preferences:
     is_looping: bool = False
     theme: str = "system"
     keeps_nothing: bool = False
+    makes_copies: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.models.exporting import ExportChoice, ExportOffer, Kind
+from carl_core.export.options import RenderOptions
 from carl_core.export.otio import is_available as otio_available
 from carl_core.playback.schedule import Schedule, TimeBase
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from app.models.session import Entry, SessionModel
     from app.presenters.playback import PlaybackPresenter
     from carl_core.alignment.files import AlignmentFile
-    from carl_core.export.video import RenderOptions
     from carl_core.project.project import Marker
 
 KEY = "export"
@@ -180,8 +180,6 @@ class ExportingPresenter(QObject):
 
     def _made(self, choice: ExportChoice) -> tuple[Schedule, RenderOptions] | None:
         """Return which frames belong together, and the look of the pictures."""
-        from carl_core.export.video import RenderOptions
-
         whole = self._session.schedule
         if whole is None:
             return None

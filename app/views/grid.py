@@ -24,12 +24,23 @@ def best_columns(aspects: list[float], width: float, height: float) -> int:
     """Return the number of columns that gives the pictures the largest area together."""
 
     def area(columns: int) -> float:
-        rows = -(-len(aspects) // columns)
-        cell = QRectF(0, 0, width / columns, height / rows)
-        pictures = [fitted(cell, aspect) for aspect in aspects]
+        rows = row_lengths(len(aspects), columns)
+        wides = [width / length for length in rows for _ in range(length)]
+        pictures = [
+            fitted(QRectF(0, 0, wide, height / len(rows)), aspect)
+            for wide, aspect in zip(wides, aspects, strict=True)
+        ]
         return sum(p.width() * p.height() for p in pictures)
 
-    return max(range(1, len(aspects) + 1), key=lambda columns: (round(area(columns)), columns))
+    choices = {row_lengths(len(aspects), columns)[0] for columns in range(1, len(aspects) + 1)}
+    return max(choices, key=lambda columns: (round(area(columns)), columns))
+
+
+def row_lengths(count: int, columns: int) -> list[int]:
+    """Spread ``count`` tiles over rows of at most ``columns``, as evenly as can be."""
+    rows = -(-count // columns)
+    each, more = divmod(count, rows)
+    return [each + (row < more) for row in range(rows)]
 
 
 class SecondRecordingHint(QFrame):
@@ -193,15 +204,18 @@ class TileGrid(QWidget):
         if not cells:
             return
         columns = best_columns(aspects, self.width(), self.height())
-        rows = -(-len(cells) // columns)
-        width = (self.width() - GAP * (columns - 1)) / columns
-        height = (self.height() - GAP * (rows - 1)) / rows
-        for number, cell in enumerate(cells):
-            row, column = divmod(number, columns)
-            x, y = column * (width + GAP), row * (height + GAP)
-            cell.setGeometry(
-                QRect(round(x), round(y), round(x + width) - round(x), round(y + height) - round(y))
-            )
+        rows = row_lengths(len(cells), columns)
+        height = (self.height() - GAP * (len(rows) - 1)) / len(rows)
+        waiting = iter(cells)
+        for row, length in enumerate(rows):
+            # A row with fewer tiles has wider ones: there is no hole.
+            width = (self.width() - GAP * (length - 1)) / length
+            top, bottom = round(row * (height + GAP)), round(row * (height + GAP) + height)
+            for column in range(length):
+                left = column * (width + GAP)
+                right = round(left + width)
+                cell = next(waiting)
+                cell.setGeometry(QRect(round(left), top, right - round(left), bottom - top))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Arrange anew."""

@@ -196,7 +196,7 @@ class CachePage(Page):
         self.form.addRow(self.tr("Limit"), self.limit)
         self.clear = QPushButton(self.tr("Clear the cache…"))
         self.clear.setObjectName("settings-cache-clear")
-        self.clear.setToolTip(self.tr("Forget all embeddings; asks first."))
+        self.clear.setToolTip(self.tr("Forget all embeddings and small copies; asks first."))
         self.clear.setAutoDefault(False)
         self.clear.clicked.connect(self._ask)
         row = QHBoxLayout()
@@ -236,7 +236,7 @@ class CachePage(Page):
             self.tr("{size}, recordings: {count}").format(size=size, count=facts.entries)
         )
         self._folder.setText(facts.folder)
-        self.clear.setEnabled(facts.entries > 0)
+        self.clear.setEnabled(facts.size_bytes > 0)
 
     def show_problem(self, text: str) -> None:
         """Say why it cannot be used."""
@@ -248,7 +248,7 @@ class CachePage(Page):
         box.setObjectName("ask-clear-cache")
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle(self.tr("Clear the cache"))
-        box.setText(self.tr("Forget all embeddings?"))
+        box.setText(self.tr("Forget all embeddings and small copies?"))
         box.setInformativeText(
             self.tr(
                 "Videos and projects stay. Each recording must be embedded again when it is opened "
@@ -291,6 +291,17 @@ class PlaybackPage(Page):
         self.loop.setToolTip(self.tr("Whether Loop is on when the window opens."))
         self.loop.toggled.connect(lambda is_on: self.edited.emit({"is_looping": is_on}))
         self.form.addRow("", self.loop)
+        self.copies = QCheckBox(self.tr("Small copies for dragging"))
+        self.copies.setObjectName("settings-copies")
+        self.copies.setToolTip(
+            self.tr(
+                "Copies of 480 lines are made in the background, about half a gigabyte an hour. "
+                "While you drag they show each frame at once, as a preview; the recording's own "
+                "frame follows. They lie in the cache."
+            )
+        )
+        self.copies.toggled.connect(lambda is_on: self.edited.emit({"makes_copies": is_on}))
+        self.form.addRow("", self.copies)
 
     def set_preferences(self, preferences: Preferences) -> None:
         """Show the choices."""
@@ -298,6 +309,8 @@ class PlaybackPage(Page):
         _choose(self.base, preferences.time_base)
         with QSignalBlocker(self.loop):
             self.loop.setChecked(preferences.is_looping)
+        with QSignalBlocker(self.copies):
+            self.copies.setChecked(preferences.makes_copies)
 
 
 class LookPage(Page):

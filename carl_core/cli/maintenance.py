@@ -25,6 +25,7 @@ from carl_core.errors import CarlError
 from carl_core.paths import is_there, state_folder
 from carl_core.pipeline import Engine
 from carl_core.project.traces import fingerprint_named, forget
+from carl_core.video.proxy import ProxyStore
 from carl_core.video.writer import usable_codecs
 
 if TYPE_CHECKING:
@@ -131,6 +132,7 @@ def run_cache(options: argparse.Namespace) -> int:
         store.prune()
     elif options.action == "clear":
         store.clear()
+        ProxyStore(store.root.parent / "proxies").clear()
     usage = store.usage()
     result(f"{usage.size_bytes / 1e6:.1f} MB of {usage.limit_bytes / 1e6:.0f} MB in {store.root}")
     return 0

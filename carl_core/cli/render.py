@@ -11,7 +11,8 @@ from carl_core.cli.console import message, progress_bar, result, tell_unmapped
 from carl_core.errors import ProjectError
 from carl_core.export.compose import MAX_GAIN
 from carl_core.export.labels import LABEL_SUFFIXES, read_labels, transfer, write_labels
-from carl_core.export.video import LAYOUTS, RenderOptions, render_video, write_frames
+from carl_core.export.options import LAYOUTS, RenderOptions
+from carl_core.export.video import render_video, write_frames
 from carl_core.playback.schedule import Schedule
 from carl_core.video.info import display_text
 from carl_core.video.recording import open_recording

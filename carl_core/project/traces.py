@@ -18,6 +18,7 @@ from carl_core.paths import is_there, log_folder
 from carl_core.project.files import autosave_path, drop_autosave, read_autosave, read_project
 from carl_core.project.recent import RecentProjects
 from carl_core.video.container import cannot_be_read, check_file
+from carl_core.video.proxy import ProxyStore
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Forgotten:
     Attributes
     ----------
     entries : embeddings in the cache
-    size_bytes : of those
+    size_bytes : of those, and of the small copy made for dragging
     indices : that training remembers
     recent : projects taken off the list of recent ones, with their pictures
     unsaved : files of unsaved work
@@ -99,6 +100,8 @@ def forget(
     if not _FINGERPRINT.fullmatch(fingerprint):
         raise MediaError(f"{fingerprint!r} is no fingerprint of a recording. Name its file.")
     entries, size_bytes = store.forget(fingerprint) if store is not None else (0, 0)
+    if store is not None:
+        size_bytes += ProxyStore(store.root.parent / "proxies").forget(fingerprint)
     recent = RecentProjects(state)
     names = {path.name} if path is not None else set()
     listed = unsaved = 0

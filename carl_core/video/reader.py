@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import av
 import numpy as np
 
-from carl_core.errors import UnreadableMediaError
+from carl_core.errors import MediaError, UnreadableMediaError
 from carl_core.video.behind import FramesBehind
 from carl_core.video.cache import FrameCache, size_of
 from carl_core.video.display import DisplayTransform, Fit, Geometry
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
 
     from carl_core.video.recording import Recording
+
+_log = logging.getLogger("carl.video")
 
 __all__ = ["Frame", "FrameReader"]
 
@@ -49,6 +52,7 @@ class FrameReader:
     threads : for decoding; 0 for one a core
     deinterlace : whether interlaced frames are shown without their combs
     cache_bytes : limit of frames kept for stepping back
+    proxy : a copy of the recording in which jumps are quick, for previews; see `ProxyStore`
 
     Raises
     ------
@@ -65,11 +69,12 @@ class FrameReader:
         threads: int = 0,
         deinterlace: bool = True,
         cache_bytes: int = _CACHE_BYTES,
+        proxy: Recording | None = None,
     ) -> None:
         info = recording.info
         self._recording = recording
         self._index = recording.index
-        size = size or (info.width, info.height)
+        self._size = size = size or (info.width, info.height)
         self._show = DisplayTransform(
             Geometry(info.rotation, info.mirrored, info.sar),
             size,
@@ -83,6 +88,8 @@ class FrameReader:
         self._last_asked = -1
         self._is_stepping_back = False
         self._behind: FramesBehind | None = None
+        self._proxy = proxy
+        self._proxy_reader: FrameReader | None = None
 
     def frame_at(self, index: int) -> Frame:
         """Return frame number ``index``.
@@ -106,8 +113,9 @@ class FrameReader:
     def approach(self, index: int) -> Iterator[Frame | None]:
         """Yield a preview of frame ``index`` where it is far, None at every step, and it at last.
 
-        A preview is a frame on the way, the key frame before where the decoder begins there. Who
-        wants another frame meanwhile just leaves the loop.
+        A preview is that frame of a proxy where there is one; else a frame on the way, the key
+        frame before where the decoder begins there. Who wants another frame meanwhile just leaves
+        the loop.
 
         Raises
         ------
@@ -123,6 +131,11 @@ class FrameReader:
             return
         key = self._finder.key_before(index)
         is_preview_due = self._finder.distance_to(index) > _WORTH_A_PREVIEW
+        if is_preview_due and self._proxy is not None:
+            preview = self._preview_by_proxy(index)
+            if preview is not None:
+                is_preview_due = False
+                yield preview
         for number, decoded in self._finder.steps_to(index):
             kept = self._keep(number, decoded)
             if number == index:
@@ -200,6 +213,9 @@ class FrameReader:
         if self._behind is not None:
             self._behind.close()
             self._behind = None
+        if self._proxy_reader is not None:
+            self._proxy_reader.close()
+            self._proxy_reader = None
 
     def __enter__(self) -> Self:
         return self
@@ -232,6 +248,20 @@ class FrameReader:
             last = index
             assert found is not None
             yield index, found
+
+    def _preview_by_proxy(self, index: int) -> Frame | None:
+        try:
+            if self._proxy_reader is None:
+                assert self._proxy is not None
+                # Small pictures need no second core.
+                self._proxy_reader = FrameReader(self._proxy, size=self._size, threads=1)
+            small = self._proxy_reader.frame_at(index)
+        except MediaError as exc:
+            _log.info("%s: no previews from its small copy: %s", self._recording.name, exc)
+            self._proxy = None
+            return None
+        pts, time_s = int(self._index.pts[index]), self._index.time_of(index)
+        return Frame(index, pts, time_s, small.pixels, is_preview=True)
 
     def _keep(self, number: int, decoded: VideoFrame) -> VideoFrame | Frame:
         """Keep a frame for stepping back, in the form that takes less room; return it."""
