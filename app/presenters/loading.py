@@ -69,6 +69,8 @@ class LoadingPresenter(QObject):
         self._reporter = reporter
         self._said_notes: set[str] = set()
         self._reference_id = ""
+        self._solving_near: set[str] = set()
+        self._again: set[str] = set()
         session.recordings_changed.connect(self._on_recordings_changed)
         opening.changed.connect(self._tell_when_settled)
 
@@ -100,7 +102,10 @@ class LoadingPresenter(QObject):
         reference = self._session.entry(self._session.reference_id)
         if entry is None or reference is None or entry is reference:
             return
-        if entry.embeddings is not None and reference.embeddings is not None:
+        if recording_id in self._solving_near:
+            # Nothing would ever be shown of a pin that is dragged if each move began anew.
+            self._again.add(recording_id)
+        elif entry.embeddings is not None and reference.embeddings is not None:
             self._align(reference, entry)
 
     def realign_all(self) -> None:
@@ -202,6 +207,8 @@ class LoadingPresenter(QObject):
         )
 
         def done(alignment: Alignment) -> None:
+            if self._begin_again(recording_id):
+                return
             self._session.set_alignment(recording_id, alignment)
             if alignment.verdict == "none" and not alignment.is_playable:
                 self._say_not_aligned(recording_id, alignment)
@@ -210,21 +217,30 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         def failed(error: Exception) -> None:
+            if self._begin_again(recording_id):
+                return
             self._session.set_stage(recording_id, Stage.FAILED)
             self._report(error)
             self._go_on()
 
-        previous = other.alignment if not demands.masks else None
+        is_near = demands.method == "auto" and bool(demands.anchors) and not demands.masks
+        previous = other.alignment if is_near else None
+        self._again.discard(recording_id)
+        if previous is not None:
+            self._solving_near.add(recording_id)
+        else:
+            self._solving_near.discard(recording_id)
 
         def work(job: Job[Alignment]) -> Alignment:
             engine = self._engine.get()
             if previous is not None:
-                # Something to see at once; what was measured on the whole follows.
+                # Only what lies around the pins changes; how good it is as a whole follows.
                 near = engine.align_near(
                     previous, first, second, demands.anchors, monitor=job.monitor
                 )
+                job.send(near)
                 if near is not None:
-                    job.send(near)
+                    return engine.measure(near, first, second, monitor=job.monitor)
             return engine.align(
                 first,
                 second,
@@ -235,7 +251,9 @@ class LoadingPresenter(QObject):
             )
 
         def preview(value: object) -> None:
-            self._session.set_preview(recording_id, cast("Alignment", value))
+            if value is not None:
+                self._session.set_preview(recording_id, cast("Alignment", value))
+            self._begin_again(recording_id)
 
         self._jobs.submit(
             work,
@@ -248,12 +266,23 @@ class LoadingPresenter(QObject):
             cancelled=lambda: self._on_cancelled(recording_id),
         )
 
+    def _begin_again(self, recording_id: str) -> bool:
+        """Align anew if something else was demanded meanwhile; return whether it was."""
+        self._solving_near.discard(recording_id)
+        if recording_id not in self._again:
+            return False
+        self._again.discard(recording_id)
+        self.realign(recording_id)
+        return True
+
     def _on_progress(self, recording_id: str, progress: Progress) -> None:
         entry = self._session.entry(recording_id)
         if entry is not None and entry.stage is Stage.EMBEDDING:
             self._session.set_stage(recording_id, Stage.EMBEDDING, progress)
 
     def _on_cancelled(self, recording_id: str) -> None:
+        self._solving_near.discard(recording_id)
+        self._again.discard(recording_id)
         entry = self._session.entry(recording_id)
         if entry is None:
             return

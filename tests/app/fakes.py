@@ -128,6 +128,16 @@ class FakeEngine:
     ) -> Alignment | None:
         return None
 
+    def measure(
+        self,
+        alignment: Alignment,
+        reference: Recording,
+        other: Recording,
+        *,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        return alignment
+
     def search(
         self,
         query: Sequence[Any],
