@@ -27,6 +27,7 @@ SCRIPTS = (
     "seek",
     "dtw",
     "heatmap",
+    "retrieval",
     "event_loop",
     "alignment",
     "sound_offsets",
