@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
+from benchmarks.claims import Claim, report
 from benchmarks.clips import camera_clip
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import Recording, open_recording
@@ -85,7 +86,7 @@ def jump(reader: FrameReader, recording: Recording, frame: int) -> tuple[float, 
     return 1000 * (time.perf_counter() - start), preview_ms
 
 
-def show_jumps(recording: Recording) -> None:
+def jumps(recording: Recording) -> list[Claim]:
     keys = np.flatnonzero(recording.index.is_key)
     rng = random.Random(1)
     targets = [rng.randrange(len(recording.index)) for _ in range(TARGETS)]
@@ -117,12 +118,29 @@ def show_jumps(recording: Recording) -> None:
         f"{'ours, preview before it':28}{statistics.median(previews):10.0f}"
         f"   {statistics.median(shares):.2f} of the exact one's time (median of {len(previews)})"
     )
+    return [
+        Claim(
+            "exact seek, ms a frame from the key frame on",
+            sum(times["ours"]) / sum(depths),
+            peer=sum(plain) / sum(depths),
+            peer_name="PyAV decode only",
+            at_most=1.2,
+        ),
+        Claim(
+            "preview of an exact seek, ms",
+            statistics.median(previews),
+            peer=statistics.median(previews) / statistics.median(shares),
+            peer_name="the exact seek",
+            at_most=0.25,
+        ),
+    ]
 
 
-def show_steps_back(recording: Recording) -> None:
+def steps_back(recording: Recording) -> list[Claim]:
     """Step from the last frame of the second group back to its key frame."""
     keys = np.flatnonzero(recording.index.is_key)
     first, last = (int(keys[1]), len(recording.index) - 1) if len(keys) > 1 else (0, keys[-1])
+    claims = []
     print(f"\none frame back, {last - first} times; the first jump is left out")
     print(f"{'':40}{'median ms':>10}{'p95':>8}{'max':>8}")
     for size in (TILE, (recording.info.width, recording.info.height)):
@@ -144,6 +162,11 @@ def show_steps_back(recording: Recording) -> None:
             )
             p95 = float(np.percentile(times, 95))
             print(f"{name:40}{statistics.median(times):10.1f}{p95:8.0f}{max(times):8.0f}")
+            claims.append(
+                Claim(f"one frame back, {name}, ms", statistics.median(times), at_most=40.0)
+            )
+    print()
+    return claims
 
 
 def main() -> None:
@@ -154,8 +177,7 @@ def main() -> None:
         f"{info.codec} {info.width}x{info.height}, {info.frames} frames, "
         f"{int(recording.index.is_key.sum())} key frames"
     )
-    show_jumps(recording)
-    show_steps_back(recording)
+    report(jumps(recording) + steps_back(recording))
 
 
 if __name__ == "__main__":

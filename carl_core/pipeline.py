@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.aligners import AlignOptions, align
+from carl_core.alignment.aligners import AlignOptions, align, measured
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
 from carl_core.alignment.looks import Look, Pair
@@ -24,10 +25,12 @@ from carl_core.alignment.together import (
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
+from carl_core.encoder.coarse import coarse_sampling
 from carl_core.encoder.embed import embed_recording, picture_features, still_features
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
-from carl_core.errors import AlignmentError, CarlError, StoreError
+from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
+from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
 from carl_core.retrieval.everywhere import LibraryResult, search_library
 from carl_core.retrieval.library import Library
@@ -47,6 +50,9 @@ if TYPE_CHECKING:
     from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.pipeline")
+
+# Recordings whose embeddings stay in memory, those used last: a window compares nine at most.
+_MOST_KEPT = 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,15 +97,17 @@ class Engine:
         self._device = device
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
-        self._kept: dict[EmbeddingKey, Embeddings] = {}
+        self._kept: OrderedDict[EmbeddingKey, Embeddings] = OrderedDict()
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
-        if store == "default":
+        if store == "default" and keeps_nothing():
+            self.store: EmbeddingStore | None = None
+        elif store == "default":
             try:
-                self.store: EmbeddingStore | None = EmbeddingStore()
+                self.store = EmbeddingStore()
             except StoreError as error:
                 log.warning("%s", error)
                 self._store_notes = (f"{error} Going on without a cache.",)
@@ -125,12 +133,19 @@ class Engine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a user should know about this engine; complete once the encoder is loaded."""
+        """What a user should know about this engine; there may be more after work."""
         return self._store_notes + (() if self._encoder is None else tuple(self._encoder.notes))
 
-    def open(self, path: Path, *, monitor: Monitor | None = None) -> Recording:
-        """Open a recording and index its frames. Raises ``MediaError``."""
-        return open_recording(path, monitor=monitor)
+    def _note(self, sentence: str) -> None:
+        with self._lock:
+            if sentence not in self._store_notes:
+                self._store_notes = (*self._store_notes, sentence)
+
+    def open(
+        self, path: Path, *, monitor: Monitor | None = None, provisional: bool = False
+    ) -> Recording:
+        """Open a recording and index its frames, see `open_recording`. Raises ``MediaError``."""
+        return open_recording(path, monitor=monitor, provisional=provisional)
 
     def embed(
         self, recording: Recording, *, sampling: str | None = None, monitor: Monitor | None = None
@@ -144,16 +159,42 @@ class Engine:
         key = self._key(recording, sampling)
         with self._lock:
             kept = self._kept.get(key)
+            if kept is not None:
+                self._kept.move_to_end(key)
         if kept is not None:
             return kept
         embeddings = embed_recording(
-            recording, self.encoder, sampling=sampling, store=self.store, monitor=monitor
+            recording,
+            self.encoder,
+            sampling=sampling,
+            store=self.store,
+            monitor=monitor,
+            told=self._note,
         )
         with self._lock:
             self._kept[key] = embeddings
+            while len(self._kept) > _MOST_KEPT:
+                self._kept.popitem(last=False)
         if self.library is not None:
             self.library.catalogue.note(recording.path, key, len(embeddings))
         return embeddings
+
+    def coarse_sampling(self, recording: Recording) -> str | None:
+        """Return at what rate to take a first look at a long recording; None = embed it at once.
+
+        What a first look with ``embed(..., sampling=...)`` computes, embedding at the usual rate
+        uses again. None also for what is in the store.
+
+        Raises
+        ------
+        ModelError
+        """
+        key = self._key(recording, None)
+        with self._lock:
+            is_kept = key in self._kept
+        if is_kept or (self.store is not None and self.store.is_finished(key)):
+            return None
+        return coarse_sampling(recording, self.encoder)
 
     @property
     def library(self) -> Library | None:
@@ -243,8 +284,32 @@ class Engine:
                 self._kept_pair = kept
         return resolve(previous, kept[2], second.times_s, anchors, options, monitor=monitor)
 
+    def measure(
+        self,
+        alignment: Alignment,
+        reference: Recording,
+        other: Recording,
+        *,
+        options: AlignOptions | None = None,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        """Find how far an alignment that ``align_near`` made can be trusted; the map stays.
+
+        Raises
+        ------
+        MediaError, ModelError, Cancelled
+        """
+        monitor = monitor or Monitor()
+        first = self.embed(reference, sampling=sampling, monitor=monitor)
+        second = self.embed(other, sampling=sampling, monitor=monitor)
+        monitor.start(f"measuring {other.name}", None, "steps")
+        options = options or AlignOptions()
+        return measured(alignment, first, second, options=options, monitor=monitor)
+
     def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
         """Return the frames (T,) that embedding takes from a recording, without embedding it."""
+        _check_exact(recording)
         spelled = sampling_of(recording.index, sampling, self.encoder.spec)
         return sampled_frames(recording.index, spelled)
 
@@ -377,9 +442,19 @@ class Engine:
         )
 
     def _key(self, recording: Recording, sampling: str | None) -> EmbeddingKey:
+        _check_exact(recording)
         encoder = self.encoder
         spelled = sampling_of(recording.index, sampling, encoder.spec)
         return EmbeddingKey(recording.fingerprint, encoder.model_id, spelled)
+
+
+def _check_exact(recording: Recording) -> None:
+    if not recording.is_exact:
+        raise MediaError(
+            f"{recording.name} is still being read, and this needs the exact time of every frame. "
+            "Try again in a moment.",
+            path=recording.path,
+        )
 
 
 def _query_of(vectors: Sequence[Float32], wanted: int) -> Query:

@@ -60,6 +60,7 @@ FILE_ROWS: tuple[ActionSpec, ...] = (
         ),
         ("Ctrl+E",),
         MENU_FILE,
+        icon="export",
         starts_section=True,
         short=QT_TRANSLATE_NOOP("Actions", "Export"),
     ),
@@ -85,6 +86,16 @@ FILE_ROWS: tuple[ActionSpec, ...] = (
         QT_TRANSLATE_NOOP("Actions", "Remove &all"),
         QT_TRANSLATE_NOOP("Actions", "Take all recordings out and begin anew."),
         ("Ctrl+Shift+W",),
+        MENU_FILE,
+    ),
+    ActionSpec(
+        ActionId.FORGET,
+        QT_TRANSLATE_NOOP("Actions", "&Forget traces of recording…"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Remove embeddings, pictures and unsaved work of the active recording; asks first.",
+        ),
+        (),
         MENU_FILE,
     ),
     ActionSpec(

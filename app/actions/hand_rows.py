@@ -63,6 +63,23 @@ HAND_ROWS: tuple[ActionSpec, ...] = (
         MENU_ALIGN,
     ),
     ActionSpec(
+        ActionId.NO_COUNTERPART,
+        QT_TRANSLATE_NOOP("Actions", "No counterpart from in to out"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "From in to out the reference shows what the recording of the map does not have.",
+        ),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
+        ActionId.CLEAR_MASKS,
+        QT_TRANSLATE_NOOP("Actions", "Remove all masks"),
+        QT_TRANSLATE_NOOP("Actions", "Take out all masks and corridors of the map's pair."),
+        (),
+        MENU_ALIGN,
+    ),
+    ActionSpec(
         ActionId.UNCERTAIN_NEXT,
         QT_TRANSLATE_NOOP("Actions", "Next uncertain place"),
         QT_TRANSLATE_NOOP("Actions", "Go to the next place where the alignment is uncertain."),

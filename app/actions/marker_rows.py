@@ -37,6 +37,53 @@ MARKER_ROWS: tuple[ActionSpec, ...] = (
         repeats=True,
     ),
     ActionSpec(
+        ActionId.MARKER_RENAME,
+        QT_TRANSLATE_NOOP("Actions", "Re&name marker"),
+        QT_TRANSLATE_NOOP("Actions", "Type another name for the chosen or nearest marker."),
+        ("F2",),
+        MENU_MARKERS,
+        starts_section=True,
+    ),
+    ActionSpec(
+        ActionId.MARKER_COLOUR,
+        QT_TRANSLATE_NOOP("Actions", "&Colour of marker…"),
+        QT_TRANSLATE_NOOP("Actions", "Give the chosen markers another colour."),
+        (),
+        MENU_MARKERS,
+    ),
+    ActionSpec(
+        ActionId.MARKER_START,
+        QT_TRANSLATE_NOOP("Actions", "Marker &begins here"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Move the chosen or nearest marker, or a phase's start, to the frame shown."
+        ),
+        ("Alt+I",),
+        MENU_MARKERS,
+    ),
+    ActionSpec(
+        ActionId.MARKER_END,
+        QT_TRANSLATE_NOOP("Actions", "Marker en&ds here"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Let the chosen or nearest phase end with the frame shown; a moment too."
+        ),
+        ("Alt+O",),
+        MENU_MARKERS,
+    ),
+    ActionSpec(
+        ActionId.MARKER_ACCEPT,
+        QT_TRANSLATE_NOOP("Actions", "A&ccept marker"),
+        QT_TRANSLATE_NOOP("Actions", "Make the chosen markers that were carried over your own."),
+        (),
+        MENU_MARKERS,
+    ),
+    ActionSpec(
+        ActionId.MARKER_REMOVE,
+        QT_TRANSLATE_NOOP("Actions", "&Remove marker"),
+        QT_TRANSLATE_NOOP("Actions", "Take out the chosen or nearest marker (Del in the list)."),
+        (),
+        MENU_MARKERS,
+    ),
+    ActionSpec(
         ActionId.MARKERS_ACCEPT,
         QT_TRANSLATE_NOOP("Actions", "&Accept all carried over"),
         QT_TRANSLATE_NOOP(

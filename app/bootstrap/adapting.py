@@ -51,6 +51,7 @@ class AdaptingFeature(Feature):
         board.export_wanted.connect(self.training.export)
         board.use_wanted.connect(self.training.use)
         self.training.encoder_chosen.connect(self._use_encoder)
+        parts.loading.adapt_wanted.connect(self._show)
 
     def handlers(self) -> Handlers:
         """Return both ways to learn."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from app.actions import ActionId
 from app.bootstrap.choosing import choose_files
 from app.bootstrap.parts import Feature
-from app.presenters.preferences import PreferencesPresenter
+from app.presenters.copies import CopiesPresenter
+from app.presenters.preferences import PreferencesPresenter, proxy_folder
 from app.views.settings_dialog import SettingsDialog
 from carl_core.project import edits
+from carl_core.video.proxy import ProxyStore
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +39,11 @@ class SettingsFeature(Feature):
         self.preferences.engine_wanted.connect(parts.loading.use_engine)
         parts.files.opened.connect(self._set_base)
         commands.change_keys_wanted.connect(lambda: self.show("keys"))
+        self.copies = CopiesPresenter(
+            parts.session, parts.loading, parts.jobs, parts.frames, ProxyStore(proxy_folder()), self
+        )
         chosen = self.preferences.preferences
+        self.copies.set_wanted(chosen.makes_copies)
         parts.player.set_step_rule(chosen.step_rule)
         self._loop(chosen)
 
@@ -88,6 +94,7 @@ class SettingsFeature(Feature):
 
     def _apply(self, before: Preferences, after: Preferences) -> None:
         self.parts.player.set_step_rule(after.step_rule)
+        self.copies.set_wanted(after.makes_copies)
         if after.is_looping != before.is_looping:
             self._loop(after)
         if after.time_base != before.time_base:

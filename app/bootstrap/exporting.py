@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
 
     from app.bootstrap.parts import Handlers, Parts
+    from app.presenters.markers import MarkersPresenter
 
 
 class ExportFeature(Feature):
@@ -27,7 +28,7 @@ class ExportFeature(Feature):
 
     needs_recordings = (ActionId.EXPORT, ActionId.STILL)
 
-    def __init__(self, parts: Parts, parent: QObject) -> None:
+    def __init__(self, parts: Parts, parent: QObject, markers: MarkersPresenter) -> None:
         super().__init__(parts, parent)
         self.exporting = ExportingPresenter(
             parts.session,
@@ -37,6 +38,7 @@ class ExportFeature(Feature):
             parts.engine,
             parts.reporter,
             self,
+            derived=lambda: markers.derived,
         )
         self.exporting.folder_wanted.connect(self._show_folder)
 

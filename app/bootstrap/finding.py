@@ -12,7 +12,7 @@ from PySide6.QtGui import QGuiApplication, QImage
 from app.actions import ActionId
 from app.bootstrap.choosing import choose_files
 from app.bootstrap.parts import Feature
-from app.faults.messages import Choice, Message, Severity
+from app.faults.messages import Message, Severity
 from app.models.searching import Role
 from app.presenters.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from app.presenters.search import SearchPresenter
@@ -48,7 +48,8 @@ class FindingFeature(Feature):
             window.search,
             self,
         )
-        parts.opening.image_offered.connect(self._on_image_offered)
+        # A picture dropped on the window can only be meant to be found.
+        parts.opening.image_offered.connect(self.search.find_image_file)
         window.pixels_dropped.connect(self._find_pixels)
         panel = window.search
         panel.match_chosen.connect(self.search.open_match)
@@ -61,6 +62,7 @@ class FindingFeature(Feature):
         panel.frame_wanted.connect(self.search.find_active_frame)
         panel.file_wanted.connect(self._choose_image)
         panel.link_wanted.connect(self.search.link)
+        panel.threshold.valueChanged.connect(lambda _value: self.search.show_hits(panel.shown))
         self.search.link_wanted.connect(self.link_wanted)
         self.search.started.connect(window.show_search)
         self.search.found.connect(parts.timeline.set_hits)
@@ -135,13 +137,6 @@ class FindingFeature(Feature):
                     topic="paste",
                 )
             )
-
-    def _on_image_offered(self, path: Path) -> None:
-        text = self.tr("“{name}” is a picture. It can be looked for in the recordings.").format(
-            name=path.name
-        )
-        choice = Choice(self.tr("Find it"), lambda: self.search.find_image_file(path))
-        self.parts.reporter.report(Message(text, Severity.INFO, choices=(choice,), topic="picture"))
 
     def _on_file(self, path: Path, role: Role) -> None:
         if path.suffix.lower() in VIDEO_SUFFIXES:

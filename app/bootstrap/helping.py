@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
@@ -12,6 +13,7 @@ from PySide6.QtWidgets import QMessageBox
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity
+from app.faults.private import without_paths
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from PySide6.QtCore import QObject
 
     from app.bootstrap.parts import Handlers, Parts
+
+
+_TOLD = ("PySide6-Essentials", "av", "onnxruntime-gpu", "numpy", "numba", "pyqtgraph")
 
 
 class HelpingFeature(Feature):
@@ -49,25 +54,45 @@ class HelpingFeature(Feature):
         }
 
     def diagnostics(self) -> str:
-        """Versions, device and the last log lines, for a report."""
+        """Versions, device and the last log lines, for a report: no path, no name of a file."""
+        screen = QGuiApplication.primaryScreen()
+        size = screen.size()
+        packages = ", ".join(f"{name} {_version(name)}" for name in _TOLD)
         lines = [
             f"CARL {_version('carl-align')}, Python {platform.python_version()}, "
-            f"PySide6 {_version('PySide6-Essentials')}, {platform.platform()}",
-            f"platform {QGuiApplication.platformName()}, encoder on {self._provider()}",
+            f"{platform.platform()}, {os.cpu_count()} cores",
+            packages,
+            f"platform {QGuiApplication.platformName()}, screen {size.width()}x{size.height()} "
+            f"x{screen.devicePixelRatio():g}, encoder on {self._provider()}",
             *(
                 f"{e.letter}: {e.recording.info.codec} {e.recording.info.width}x"
                 f"{e.recording.info.height}, {len(e.recording.index)} frames, {e.stage.value}"
                 for e in self.parts.session.entries
             ),
             "",
-            self._log_text(),
+            without_paths(self._log_text(), self._names()),
         ]
         return "\n".join(lines)
+
+    def _names(self) -> list[tuple[str, str]]:
+        """Pair what is open with its letter."""
+        names = []
+        for entry in self.parts.session.entries:
+            letter = f"(recording {entry.letter})"
+            names += [(str(entry.recording.path), letter), (entry.recording.name, letter)]
+        return names
 
     def _copy_diagnostics(self) -> None:
         QGuiApplication.clipboard().setText(self.diagnostics())
         self.parts.reporter.report(
-            Message(self.tr("Diagnostics are on the clipboard."), Severity.INFO, topic="copied")
+            Message(
+                self.tr(
+                    "Diagnostics are on the clipboard, without names and paths of your files and "
+                    "without pictures."
+                ),
+                Severity.INFO,
+                topic="copied",
+            )
         )
 
     def _show_about(self) -> None:

@@ -14,8 +14,10 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 from PySide6.QtNetwork import QLocalServer, QLocalSocket
+
+from app.presenters.timers import single_shot
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +127,8 @@ class _Caller(QObject):
         socket.setParent(self)
         socket.readyRead.connect(self._read)
         socket.disconnected.connect(self.deleteLater)
-        QTimer.singleShot(limit_ms, self, socket.abort)
+        # Not QTimer.singleShot, whose timer would outlive this object.
+        single_shot(self, limit_ms, socket.abort).start()
         self._read()
 
     def _read(self) -> None:

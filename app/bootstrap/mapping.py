@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QMenu
 
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
+from app.faults.messages import Message, Severity
 from app.presenters.heatmap import HeatmapPresenter
 from app.presenters.heatmap_cursor import CursorPresenter
 from app.presenters.heatmap_pairs import PreviewsPresenter
@@ -69,6 +70,8 @@ class MappingFeature(Feature):
             ActionId.SEGMENT_LOOP: self._loop,
             ActionId.SEGMENT_LOCK: self.segments.lock,
             ActionId.SEGMENT_STRAIGHT: self.segments.straighten,
+            ActionId.NO_COUNTERPART: self._drop_range,
+            ActionId.CLEAR_MASKS: self.pinning.clear_patches,
         }
 
     def on_project(self) -> None:
@@ -115,6 +118,14 @@ class MappingFeature(Feature):
             if not loop.isChecked():
                 loop.trigger()
 
+    def _drop_range(self) -> None:
+        loop = self.parts.project.project.loop
+        if loop is None:
+            text = self.tr("Set in and out around what has no counterpart first (I and O).")
+            self.parts.reporter.report(Message(text, Severity.INFO, topic="range"))
+        else:
+            self.pinning.drop_stretch((loop.start_s, loop.end_s))
+
     # Menus -------------------------------------------------------------------------------------
 
     def _on_path_doubled(self, reference_s: float, at: QPoint) -> None:
@@ -136,6 +147,20 @@ class MappingFeature(Feature):
         menu.addAction(self.tr("Show these two"), lambda: self.heatmap.seek(column_s, row_s))
         if self.heatmap.kind.is_pair:
             menu.addAction(self.tr("Pin here"), lambda: self.pinning.add(column_s, row_s))
+            menu.addAction(
+                self.tr("Both begin here: nothing before matches"),
+                lambda: self.pinning.begin_at(column_s, row_s),
+            )
+            menu.addAction(
+                self.tr("Both end here: nothing behind matches"),
+                lambda: self.pinning.end_at(column_s, row_s),
+            )
+            patch = self.parts.window.heatmap.pins.patch_at(column_s, row_s)
+            if patch is not None:
+                menu.addAction(
+                    self.tr("Remove this mask"), lambda: self.pinning.remove_patch(patch)
+                )
+            menu.addAction(self.parts.actions[ActionId.NO_COUNTERPART])
             menu.addSeparator()
             for which in (ActionId.IN, ActionId.OUT, ActionId.FIND_FRAME):
                 action = self.parts.actions[which]

@@ -9,6 +9,7 @@ from app.bootstrap.choosing import choose_files, choose_target
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity, describe
 from app.models.viewstate import LaneMark
+from app.presenters.marker_files import MarkerFiles
 from app.presenters.markers import MarkersPresenter
 from carl_core.atomic import write_atomic
 
@@ -20,14 +21,25 @@ if TYPE_CHECKING:
     from app.bootstrap.parts import Handlers, Parts
 
 
+MARKER_COMMANDS = (
+    ActionId.MARKER_RENAME,
+    ActionId.MARKER_COLOUR,
+    ActionId.MARKER_START,
+    ActionId.MARKER_END,
+    ActionId.MARKER_ACCEPT,
+    ActionId.MARKER_REMOVE,
+)
+
+
 class MarkingFeature(Feature):
-    """Connects ``MarkersPresenter`` to its panel."""
+    """Connects ``MarkersPresenter`` and ``MarkerFiles`` to the panel."""
 
     needs_recordings = (
         ActionId.MARK,
         ActionId.MARK_PHASE,
         ActionId.MARKER_PREVIOUS,
         ActionId.MARKER_NEXT,
+        *MARKER_COMMANDS,
         ActionId.MARKERS_ACCEPT,
         ActionId.MARKERS_IMPORT,
         ActionId.MARKERS_EXPORT,
@@ -42,11 +54,20 @@ class MarkingFeature(Feature):
             parts.project,
             parts.files,
             parts.player,
-            parts.jobs,
             parts.reporter,
             panel,
             self,
         )
+        self.marker_files = MarkerFiles(
+            parts.session,
+            parts.project,
+            parts.files,
+            parts.jobs,
+            parts.reporter,
+            lambda: self.markers.derived,
+            self,
+        )
+        panel.commands = tuple(parts.actions[which] for which in MARKER_COMMANDS)
         self.markers.derived_changed.connect(self._show_on_lanes)
         panel.go_wanted.connect(self.markers.go)
         panel.add_wanted.connect(self._add)
@@ -68,6 +89,12 @@ class MarkingFeature(Feature):
             ActionId.MARK_PHASE: self._add_phase,
             ActionId.MARKER_PREVIOUS: lambda: self.markers.go_next(-1),
             ActionId.MARKER_NEXT: lambda: self.markers.go_next(1),
+            ActionId.MARKER_RENAME: self._rename,
+            ActionId.MARKER_COLOUR: self._colour,
+            ActionId.MARKER_START: lambda: self.markers.move(self._one(), is_end=False),
+            ActionId.MARKER_END: lambda: self.markers.move(self._one(), is_end=True),
+            ActionId.MARKER_ACCEPT: self._accept,
+            ActionId.MARKER_REMOVE: lambda: self.markers.remove(self._chosen()),
             ActionId.MARKERS_ACCEPT: self.markers.accept,
             ActionId.MARKERS_IMPORT: self._import,
             ActionId.MARKERS_EXPORT: self._export,
@@ -100,11 +127,36 @@ class MarkingFeature(Feature):
         self.parts.window.show_markers()
         self.markers.add_phase()
 
+    def _chosen(self) -> list[str]:
+        """Return the markers chosen in the list; where none is, the one at the playhead."""
+        return self.parts.window.markers.chosen() or [i for i in (self.markers.nearest(),) if i]
+
+    def _one(self) -> str:
+        return next(iter(self._chosen()), "")
+
+    def _rename(self) -> None:
+        chosen = self._one()
+        self.parts.window.show_markers()
+        self.parts.window.markers.edit_name(chosen)
+
+    def _colour(self) -> None:
+        chosen = self._chosen()
+        self.parts.window.show_markers()
+        self.parts.window.markers.ask_colour(chosen)
+
+    def _accept(self) -> None:
+        chosen = self.parts.window.markers.chosen()
+        if chosen:
+            self.markers.accept(chosen)
+            return
+        text = self.tr("Choose the markers to accept in the list first.")
+        self.parts.reporter.report(Message(text, Severity.INFO, topic="markers"))
+
     def _on_labels(self, path: Path) -> None:
         """Read markers that were dropped on the window."""
         if self.parts.session.entries:
             self.parts.window.show_markers()
-            self.markers.read(path)
+            self.marker_files.read(path)
             return
         text = self.tr(
             "“{name}” holds markers, and there is no recording yet. Add the recording first, then "
@@ -118,7 +170,7 @@ class MarkingFeature(Feature):
             self.parts.settings,
             self.tr("Import markers"),
             [self.tr("Markers (*.csv *.json *.eaf)"), self.tr("All files (*)")],
-            lambda paths: self.markers.read(paths[0]),
+            lambda paths: self.marker_files.read(paths[0]),
             is_many=False,
         )
 
@@ -129,7 +181,7 @@ class MarkingFeature(Feature):
             self.tr("Export markers"),
             [self.tr("CSV (*.csv)"), self.tr("JSON (*.json)"), self.tr("ELAN (*.eaf)")],
             "markers.csv",
-            self.markers.write,
+            self.marker_files.write,
         )
 
     def _export_phases(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import platformdirs
 from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtWidgets import QApplication, QMenu
 
@@ -22,11 +21,13 @@ from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.joined_views import RoomyTimeline, TilesAndTransport
+from app.bootstrap.keeping import KeepingFeature
 from app.bootstrap.lanes import LanesFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.mapping import MappingFeature
 from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
+from app.bootstrap.pictures import PicturesFeature
 from app.bootstrap.playing import PlayingFeature
 from app.bootstrap.sounding import SoundFeature
 from app.bootstrap.viewing import ViewingFeature
@@ -37,7 +38,6 @@ from app.frames import FrameService
 from app.jobs import Job, JobRunner
 from app.models.engine import EngineHandle, engine_maker
 from app.models.project import ProjectModel
-from app.models.recent import RecentProjects
 from app.models.session import SessionModel
 from app.presenters.keeper import SessionKeeper
 from app.presenters.loading import EngineState, LoadingPresenter
@@ -54,7 +54,9 @@ from app.views.main_window import MainWindow
 from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
+from carl_core.paths import state_folder
 from carl_core.project import edits
+from carl_core.project.recent import RecentProjects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,6 +74,13 @@ _NEEDS_RECORDINGS = (
     ActionId.CLOSE_ALL,
     ActionId.SAVE,
     ActionId.SAVE_AS,
+)
+
+_TILE_MENU = (
+    (ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE),
+    (ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE),
+    (ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS),
+    (ActionId.MAKE_REFERENCE, ActionId.REMOVE),
 )
 
 
@@ -129,7 +138,7 @@ class Program(QObject):
         )
         self.keeper = SessionKeeper(self.project, self.session, self.opening, self.loading, self)
         self.dialogs = ProjectDialogs(window, self.settings)
-        state = state or platformdirs.user_state_path("carl")
+        state = state or state_folder()
         self.files = ProjectFiles(
             self.project,
             self.jobs,
@@ -182,7 +191,7 @@ class Program(QObject):
             parts,
             self,
             lambda: self.engine_state.provider if self.engine_state else "not loaded",
-            self.recent.text,
+            self.recent.discreet_text,
         )
         self.mapping = MappingFeature(parts, self)
         self.finding = FindingFeature(parts, self)
@@ -190,10 +199,11 @@ class Program(QObject):
         self.finding.link_wanted.connect(hand.handwork.link)
         self.sounding = SoundFeature(parts, self, sound_output)
         self.commands = CommandsFeature(parts, self)
-        self.exporting = ExportFeature(parts, self)
         self.marking = MarkingFeature(parts, self)
+        self.exporting = ExportFeature(parts, self, self.marking.markers)
         self.features = (
             PlayingFeature(parts, self),
+            PicturesFeature(parts, self),
             LanesFeature(parts, self),
             AligningFeature(parts, self),
             self.mapping,
@@ -206,6 +216,7 @@ class Program(QObject):
             self.sounding,
             self.commands,
             SettingsFeature(parts, self, self.commands),
+            KeepingFeature(parts, self),
             LayoutsFeature(parts, self),
             self.help,
         )
@@ -272,6 +283,7 @@ class Program(QObject):
         self.project.stack.indexChanged.connect(self._on_step)
         self.opening.project_offered.connect(self.files.open)
         self.files.named.connect(self._on_named)
+        self.files.beginning.connect(self.opening.forget)
         self.files.opened.connect(self._on_project_opened)
         self.frames.frame_ready.connect(self.player.on_frame_ready)
         self.frames.failed.connect(self._on_frame_failed)
@@ -351,8 +363,10 @@ class Program(QObject):
 
     def _on_tile_menu(self, recording_id: str, at: QPoint) -> None:
         menu = QMenu(self.window)
-        for which in (ActionId.MAKE_REFERENCE, ActionId.FIND_FRAME, ActionId.REMOVE):
-            menu.addAction(self.actions[which])
+        for group in _TILE_MENU:
+            for which in group:
+                menu.addAction(self.actions[which])
+            menu.addSeparator()
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(at)
 

@@ -33,7 +33,7 @@ class Look:
     first: str = ""
     second: str = ""
     opacity: float = 0.5
-    gain: float = 4.0
+    gain: float = 2.0
     wipe: float = 0.5
 
     @property

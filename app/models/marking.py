@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.actions.spec import QT_TRANSLATE_NOOP
+
 PALETTE: tuple[tuple[str, str], ...] = (
-    ("#e69f00", "orange"),
-    ("#56b4e9", "sky blue"),
-    ("#009e73", "green"),
-    ("#f0e442", "yellow"),
-    ("#0072b2", "blue"),
-    ("#d55e00", "vermilion"),
-    ("#cc79a7", "purple"),
-    ("#999999", "grey"),
+    ("#e69f00", QT_TRANSLATE_NOOP("MarkerColours", "orange")),
+    ("#56b4e9", QT_TRANSLATE_NOOP("MarkerColours", "sky blue")),
+    ("#009e73", QT_TRANSLATE_NOOP("MarkerColours", "green")),
+    ("#f0e442", QT_TRANSLATE_NOOP("MarkerColours", "yellow")),
+    ("#0072b2", QT_TRANSLATE_NOOP("MarkerColours", "blue")),
+    ("#d55e00", QT_TRANSLATE_NOOP("MarkerColours", "vermilion")),
+    ("#cc79a7", QT_TRANSLATE_NOOP("MarkerColours", "purple")),
+    ("#999999", QT_TRANSLATE_NOOP("MarkerColours", "grey")),
 )
 """Colours that people with any colour vision tell apart (Okabe and Ito 2008), with their names."""
 

@@ -112,8 +112,8 @@ class MatchesModel(QAbstractListModel):
             name=match.name,
             time=format_time(match.time_s),
             frame=match.frame,
-            score=f"{match.score:.2f}",
+            score=f"{match.score:.3f}",
         )
         if match.margin is not None:
-            text += self.tr(", {margin} better than the next").format(margin=f"{match.margin:.2f}")
+            text += self.tr(", {margin} better than the next").format(margin=f"{match.margin:.3f}")
         return text

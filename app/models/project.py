@@ -81,15 +81,32 @@ class ProjectModel(QObject):
         after = edit(self._project)
         if after == self._project:
             return False
-        self.stack.push(_Step(self, text, self._project, after, merge))
+        last = self._last_step() if merge else None
+        if last is None or last.merge != merge or self.stack.cleanIndex() == self.stack.index():
+            self.stack.push(_Step(self, text, self._project, after, merge))
+            return True
+        # Not by QUndoCommand.mergeWith: PySide keeps every step that Qt merges and deletes.
+        last.absorb(text, after)
+        self.put(after)
+        if last.isObsolete():
+            self.stack.undo()  # takes it off the stack, changes nothing
+        else:
+            self.stack.indexChanged.emit(self.stack.index())  # its text is another
         return True
 
     def end_merge(self) -> None:
         """Let the next step be one of its own: the mouse was let go."""
-        if self.stack.count() and self.stack.index() == self.stack.count():
-            step = self.stack.command(self.stack.count() - 1)
-            if isinstance(step, _Step):
-                step.merge = ""
+        last = self._last_step()
+        if last is not None:
+            last.merge = ""
+
+    def _last_step(self) -> _Step | None:
+        """Return the step made last; None when there is none, or it was undone."""
+        count = self.stack.count()
+        if count == 0 or self.stack.index() != count:
+            return None
+        step = self.stack.command(count - 1)
+        return step if isinstance(step, _Step) else None
 
     def set_view(self, view: View) -> None:
         """Keep how the pictures are shown."""
@@ -145,17 +162,12 @@ class _Step(QUndoCommand):
     def undo(self) -> None:
         self._model.put(_with_view(self._before, self._model.project.view))
 
-    def id(self) -> int:
-        return 1 if self.merge else -1
-
-    def mergeWith(self, other: QUndoCommand) -> bool:
-        if not isinstance(other, _Step) or other.merge != self.merge:
-            return False
-        self._after = other._after
-        if other.text() != self.text():
-            self.setText(f"{self.text()}, {other.text()}"[:_LONGEST_TEXT])
+    def absorb(self, text: str, after: Project) -> None:
+        """Become the step from the value before this one to ``after``."""
+        self._after = after
+        if text != self.text():
+            self.setText(f"{self.text()}, {text}"[:_LONGEST_TEXT])
         self.setObsolete(self._after == self._before)
-        return True
 
 
 def _with_view(project: Project, view: View) -> Project:

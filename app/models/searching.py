@@ -40,6 +40,7 @@ class Match:
     Attributes
     ----------
     score : similarity, at most 1
+    share : where that lies between what is usual here (0) and the same picture (1)
     margin : how much better it is than the next of its recording, None = there is none
     strip : pictures at ``SCRUB_S``, None where there is none (yet)
     """
@@ -52,6 +53,7 @@ class Match:
     time_s: float
     score: float
     margin: float | None = None
+    share: float = 0.0
     strip: tuple[Thumbnail | None, ...] = (None,) * len(SCRUB_S)
 
     @property

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.models.exporting import ExportChoice, ExportOffer, Kind
+from carl_core.export.options import RenderOptions
 from carl_core.export.otio import is_available as otio_available
 from carl_core.playback.schedule import Schedule, TimeBase
 
@@ -21,13 +22,17 @@ if TYPE_CHECKING:
     from app.models.session import Entry, SessionModel
     from app.presenters.playback import PlaybackPresenter
     from carl_core.alignment.files import AlignmentFile
-    from carl_core.export.video import RenderOptions
+    from carl_core.project.project import Marker
 
 KEY = "export"
 
 
 class ExportingPresenter(QObject):
     """One export at a time; further ones wait in line, as they were asked for.
+
+    Parameters
+    ----------
+    derived : markers carried over and not accepted, which the window shows too
 
     Signals
     -------
@@ -45,8 +50,11 @@ class ExportingPresenter(QObject):
         engine: EngineHandle,
         reporter: Reporter,
         parent: QObject | None = None,
+        *,
+        derived: Callable[[], Sequence[Marker]] = tuple,
     ) -> None:
         super().__init__(parent)
+        self._derived = derived
         self._session = session
         self._project = project
         self._player = player
@@ -115,11 +123,13 @@ class ExportingPresenter(QObject):
             return
         schedule, options = made
         time_s = min(self._player.clock.time_s, schedule.duration_s)
+        # Not those of the schedule: one recording may stand alone, or beside its place.
+        frames = {r.id: self._player.frame_due(r.id) for r in schedule.recordings}
 
         def work(_job: Job[Path]) -> Path:
             from carl_core.export.still import write_still
 
-            return write_still(path, schedule, time_s, options)
+            return write_still(path, schedule, time_s, options, frames=frames)
 
         self._submit(work, path)
 
@@ -130,10 +140,11 @@ class ExportingPresenter(QObject):
         other = active or next(iter(mapped), None)
         if reference is None or other is None:
             return
-        first, second, alignment = reference.embeddings, other.embeddings, other.alignment
+        made_of, alignment = other.aligned, other.alignment
         names = reference.recording.name, other.recording.name
-        if first is None or second is None or alignment is None:
+        if made_of is None or alignment is None:
             return
+        first, second = made_of
 
         def work(_job: Job[Path]) -> Path:
             from carl_core.export.heatmap import write_heatmap
@@ -170,8 +181,6 @@ class ExportingPresenter(QObject):
 
     def _made(self, choice: ExportChoice) -> tuple[Schedule, RenderOptions] | None:
         """Return which frames belong together, and the look of the pictures."""
-        from carl_core.export.video import RenderOptions
-
         whole = self._session.schedule
         if whole is None:
             return None
@@ -203,18 +212,19 @@ class ExportingPresenter(QObject):
             range_s=span,
             captions=choice.has_names,
             marks=marks,
+            nudges=self._player.nudges,
         )
 
     def _mapped(self) -> list[Entry]:
         return [
-            e for e in self._session.others if e.alignment is not None and e.embeddings is not None
+            e for e in self._session.others if e.alignment is not None and e.aligned is not None
         ]
 
     def _marks(self) -> tuple[tuple[str, str, float, float], ...]:
-        """Markers and phases: recording, name, own seconds."""
-        return tuple(
-            (m.recording, m.name, m.start.time_s, m.end_s) for m in self._project.project.markers
-        )
+        """Markers and phases: recording, name, own seconds; an arrow for those carried over."""
+        own = [(m, m.name) for m in self._project.project.markers]
+        both = (*own, *((m, f"← {m.name}") for m in self._derived()))
+        return tuple((m.recording, name, m.start.time_s, m.end_s) for m, name in both)
 
     def _submit(self, work: Callable[[Job[Path]], Path], path: Path) -> None:
         self._waiting.append((work, path))
@@ -278,8 +288,9 @@ def _document(
 
     maps = []
     for number, entry in enumerate(mapped, start=1):
-        first, second, alignment = reference.embeddings, entry.embeddings, entry.alignment
-        if first is not None and second is not None and alignment is not None:
+        alignment = entry.alignment
+        if entry.aligned is not None and alignment is not None:
+            first, second = entry.aligned
             maps.append(
                 AlignmentMap(
                     recording=number,

@@ -1,4 +1,4 @@
-"""Markers and phases: made, changed, carried over, accepted, read and written."""
+"""Markers and phases: made, changed, carried over, accepted, compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 from msgspec.structs import replace
 from PySide6.QtCore import QObject, Signal
 
-from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.faults.messages import Message, Reporter, Severity
 from app.models.marking import PALETTE, MarkerLine
 from carl_core.project import edits
 from carl_core.project.carry import carried_markers
@@ -17,14 +17,11 @@ from carl_core.project.project import Loop, Marker, Moment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-    from app.jobs import JobRunner
     from app.models.project import ProjectModel
     from app.models.session import Entry, SessionModel
     from app.presenters.playback import PlaybackPresenter
     from app.presenters.project_files import ProjectFiles
-    from carl_core.export.labels import Label
     from carl_core.project.project import Project
 
 _HERE_S = 0.02
@@ -63,7 +60,6 @@ class MarkersPresenter(QObject):
         project: ProjectModel,
         files: ProjectFiles,
         player: PlaybackPresenter,
-        jobs: JobRunner,
         reporter: Reporter,
         view: MarkersView,
         parent: QObject | None = None,
@@ -73,7 +69,6 @@ class MarkersPresenter(QObject):
         self._project = project
         self._files = files
         self._player = player
-        self._jobs = jobs
         self._reporter = reporter
         self._view = view
         self._derived: tuple[Marker, ...] = ()
@@ -141,7 +136,9 @@ class MarkersPresenter(QObject):
         if entry is None or moment is None:
             return
         count = sum(m.end is None for m in self._project.project.markers) + 1
-        self._add(Marker(id=_new_id(), name=self.tr("Marker {n}").format(n=count), start=moment))
+        self._add(
+            Marker(id=new_marker_id(), name=self.tr("Marker {n}").format(n=count), start=moment)
+        )
 
     def add_phase(self) -> None:
         """Make a phase of in and out of the active recording, and let it follow the last one."""
@@ -153,10 +150,10 @@ class MarkersPresenter(QObject):
         count = sum(m.end is not None for m in self._project.project.markers) + 1
         self._add(
             Marker(
-                id=_new_id(),
+                id=new_marker_id(),
                 name=self.tr("Phase {n}").format(n=count),
-                start=_moment(entry, entry.recording.index.frame_shown_at(span[0])),
-                end=_moment(entry, entry.recording.index.frame_shown_at(span[1])),
+                start=moment_of(entry, entry.recording.index.frame_shown_at(span[0])),
+                end=moment_of(entry, entry.recording.index.frame_shown_at(span[1])),
             )
         )
 
@@ -193,10 +190,47 @@ class MarkersPresenter(QObject):
         if not chosen:
             self._say(self.tr("Nothing is carried over that is not accepted already."))
             return
-        new = [replace(m, id=_new_id()) for m in chosen]
+        new = [replace(m, id=new_marker_id()) for m in chosen]
         self._files.edit(
             self.tr("accept {n} markers").format(n=len(new)), lambda p: edits.add_markers(p, new)
         )
+
+    def move(self, marker_id: str, *, is_end: bool) -> None:
+        """Let a marker begin, or end, with the frame its recording shows now.
+
+        The end of a moment makes a phase of it.
+        """
+        marker = next((m for m in self._project.project.markers if m.id == marker_id), None)
+        entry = self._session.entry(marker.recording) if marker is not None else None
+        frame = self._player.frame_due(entry.id) if entry is not None else None
+        if marker is None or entry is None or frame is None:
+            self._say(self.tr("Choose a marker of your own, and a moment of its recording."))
+            return
+        here = moment_of(entry, frame)
+        start, end = (marker.start, here) if is_end else (here, marker.end)
+        if end is not None and end.pts < start.pts:
+            self._say(
+                self.tr("“{name}” would end before it begins. Move its other end first.").format(
+                    name=marker.name
+                )
+            )
+            return
+        text = self.tr("move the end of a marker") if is_end else self.tr("move a marker")
+        moved = replace(marker, start=start, end=end)
+        self._files.edit(text, lambda p: edits.change_marker(p, moved))
+
+    def nearest(self) -> str:
+        """Id of the user's marker of the active recording that is shown, or nearest; "" = none."""
+        entry, moment = self._here()
+        if entry is None or moment is None:
+            return ""
+        own = self._project.project.markers_of(entry.id)
+
+        def distance_s(marker: Marker) -> float:
+            ahead_s = marker.start.time_s - moment.time_s
+            return max(ahead_s, moment.time_s - marker.end_s, 0.0)
+
+        return min(own, key=distance_s).id if own else ""
 
     # Going -------------------------------------------------------------------------------------
 
@@ -221,82 +255,12 @@ class MarkersPresenter(QObject):
         if found is not None:
             self._player.seek_own(entry.id, found)
 
-    # Files -------------------------------------------------------------------------------------
-
-    def read(self, path: Path) -> None:
-        """Take in the labels of a file, as one step of undo."""
-        # The engine's export package comes along only when it is needed.
-        from carl_core.export.labels import read_labels
-
-        self._jobs.submit(
-            lambda _job: read_labels(path),
-            key="labels",
-            done=lambda labels: self._take(labels, path),
-            failed=lambda error: self._reporter.report(describe(error)),
-        )
-
-    def write(self, path: Path) -> None:
-        """Write all markers, those carried over too."""
-        from carl_core.export.labels import Label, write_labels
-
-        names = {e.id: e.recording.name for e in self._session.entries}
-        labels = [
-            Label(names[m.recording], m.name, m.start.time_s, m.end_s)
-            for m in (*self._project.project.markers, *self._derived)
-            if m.recording in names
-        ]
-        self._jobs.submit(
-            lambda _job: write_labels(path, labels),
-            key="labels",
-            done=lambda _path: self._say(
-                self.tr("{n} markers are written to {name}.").format(n=len(labels), name=path.name)
-            ),
-            failed=lambda error: self._reporter.report(describe(error)),
-        )
-
     def phases_text(self) -> str:
         """Return the comparison of phases as CSV."""
         entries = sorted(self._session.entries, key=lambda e: e.id != self._session.reference_id)
         both = (*self._project.project.markers, *self._derived)
         rows = phase_table(both, [e.id for e in entries])
         return phases_csv(rows, [e.recording.name for e in entries])
-
-    def _take(self, labels: tuple[Label, ...], path: Path) -> None:
-        by_name = {e.recording.name: e for e in self._session.entries}
-        by_name |= {e.recording.name.rpartition(".")[0]: e for e in self._session.entries}
-        by_name |= {e.letter: e for e in self._session.entries}
-        reference = self._session.entry(self._session.reference_id)
-        if reference is not None:
-            by_name[""] = reference
-        new: list[Marker] = []
-        strangers: set[str] = set()
-        for label in labels:
-            entry = by_name.get(label.recording)
-            if entry is None:
-                strangers.add(label.recording)
-                continue
-            index = entry.recording.index
-            start = _moment(entry, index.frame_shown_at(label.start_s))
-            end = None
-            if label.end_s > label.start_s:
-                end = _moment(entry, index.frame_shown_at(label.end_s))
-            new.append(Marker(id=_new_id(), name=label.name, start=start, end=end))
-        if new:
-            self._files.edit(
-                self.tr("import {n} markers").format(n=len(new)),
-                lambda p: edits.add_markers(p, new),
-            )
-        said = [self.tr("{n} markers from {file}.").format(n=len(new), file=path.name)]
-        if strangers:
-            said.append(
-                self.tr(
-                    "Left out: markers of {names}, which are not open here. Open them, or change "
-                    "the name in the file to that of the recording."
-                ).format(names=", ".join(sorted(s or "?" for s in strangers)[:5]))
-            )
-        severity = Severity.WARNING if strangers else Severity.INFO
-        choices = (Choice(self.tr("Undo"), self._project.stack.undo),) if new else ()
-        self._reporter.report(Message(" ".join(said), severity, choices=choices, topic="labels"))
 
     # Help --------------------------------------------------------------------------------------
 
@@ -305,7 +269,7 @@ class MarkersPresenter(QObject):
         frame = self._player.frame_due(entry.id) if entry is not None else None
         if entry is None or frame is None:
             return entry, None
-        return entry, _moment(entry, frame)
+        return entry, moment_of(entry, frame)
 
     def _range(self, entry: Entry) -> tuple[float, float] | None:
         """In and out, seconds of a recording."""
@@ -368,7 +332,8 @@ class MarkersPresenter(QObject):
         self._reporter.report(Message(text, Severity.INFO, topic="markers"))
 
 
-def _moment(entry: Entry, frame: int) -> Moment:
+def moment_of(entry: Entry, frame: int) -> Moment:
+    """Return a frame of a recording as a moment of the project."""
     index = entry.recording.index
     return Moment(recording=entry.id, pts=int(index.pts[frame]), time_s=index.time_of(frame))
 
@@ -379,5 +344,6 @@ def _changed(project: Project, markers: Sequence[Marker]) -> Project:
     return project
 
 
-def _new_id() -> str:
+def new_marker_id() -> str:
+    """Make an id no marker has."""
     return uuid.uuid4().hex[:12]

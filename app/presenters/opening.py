@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import OrderedDict
 from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
@@ -33,6 +34,8 @@ VIDEO_SUFFIXES = frozenset(
     | {".wmv", ".flv", ".3gp", ".ogv", ".mxf", ".gif", ".y4m"}
 )
 MOST_RECORDINGS = 9
+MOST_OPENED = 5 * MOST_RECORDINGS
+"""Recordings that undo brings back at once; older ones are opened again."""
 
 
 @dataclass(eq=False)
@@ -86,7 +89,7 @@ class OpeningPresenter(QObject):
         self._openings: list[_Opening] = []
         self._openings_made = 0
         self._batches = 0
-        self._opened: dict[str, Recording] = {}
+        self._opened: OrderedDict[str, Recording] = OrderedDict()
         self._looked_for: set[str] = set()
 
     @property
@@ -94,9 +97,18 @@ class OpeningPresenter(QObject):
         """Whether something is being opened."""
         return bool(self._openings or self._looked_for)
 
+    def remember(self, recording: Recording) -> None:
+        """Keep a recording for ``opened`` that was opened exactly now, not provisionally."""
+        if recording.id in self._opened:
+            self._opened[recording.id] = recording
+
     def opened(self, recording_id: str) -> Recording | None:
         """Return a recording that was opened before; undo asks for it."""
         return self._opened.get(recording_id)
+
+    def forget(self) -> None:
+        """Open every file anew from here on: another project begins, and files may have changed."""
+        self._opened.clear()
 
     def add_paths(self, paths: Iterable[Path]) -> None:
         """Open files; folders give the recordings in them, pictures are offered as a search."""
@@ -145,7 +157,7 @@ class OpeningPresenter(QObject):
                     Severity.WARNING,
                 )
             recording = replace(recording, id=media.id)
-            self._opened[media.id] = recording
+            self._keep(recording)
             if self._project.project.media(media.id) is not None:
                 self.found.emit(recording)
             self.changed.emit()
@@ -160,7 +172,7 @@ class OpeningPresenter(QObject):
             self.changed.emit()
 
         self._jobs.submit(
-            lambda job: self._engine.get().open(path, monitor=job.monitor),
+            lambda job: self._engine.get().open(path, monitor=job.monitor, provisional=True),
             key=f"find:{media.id}",
             title=self.tr("Opening {name}").format(name=_name(path)),
             done=done,
@@ -196,11 +208,15 @@ class OpeningPresenter(QObject):
             found = _Found(left_out=[_name(p) for p in new[room:]])
             for one in new[:room]:
                 try:
-                    found.recordings.append(self._engine.get().open(one, monitor=job.monitor))
+                    found.recordings.append(self._open_one(job, one))
                 except MediaError as error:
                     found.problems.append(error)
             return found
-        return _Found([self._engine.get().open(path, monitor=job.monitor)])
+        return _Found([self._open_one(job, path)])
+
+    def _open_one(self, job: Job[_Found], path: Path) -> Recording:
+        # Long ones are seen at once; loading opens them once more, exactly, before it embeds.
+        return self._engine.get().open(path, monitor=job.monitor, provisional=True)
 
     def _on_opened(self, opening: _Opening, found: _Found) -> None:
         for problem in found.problems:
@@ -243,7 +259,7 @@ class OpeningPresenter(QObject):
 
     def _add(self, recordings: Sequence[Recording], batch: int) -> None:
         for recording in recordings:
-            self._opened[recording.id] = recording
+            self._keep(recording)
         media = [
             Media(
                 id=r.id,
@@ -260,6 +276,12 @@ class OpeningPresenter(QObject):
             merge=f"add:{batch}",  # what was dropped together is undone together
         )
         for recording in recordings:
+            if recording.info.vfr:
+                text = self.tr(
+                    "{name}: frame times are irregular (variable frame rate). Nothing to do, times "
+                    "are exact."
+                )
+                self._say(text.format(name=recording.name), Severity.INFO)
             for problem in recording.info.problems:
                 self._say(f"{recording.name}: {problem}", Severity.INFO)
 
@@ -295,6 +317,12 @@ class OpeningPresenter(QObject):
             )
             return False
         return True
+
+    def _keep(self, recording: Recording) -> None:
+        self._opened[recording.id] = recording
+        self._opened.move_to_end(recording.id)
+        while len(self._opened) > MOST_OPENED:
+            self._opened.popitem(last=False)
 
     def _say(self, text: str, severity: Severity) -> None:
         self._reporter.report(Message(text, severity, topic=text))

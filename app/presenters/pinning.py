@@ -8,7 +8,7 @@ from PySide6.QtCore import QObject
 
 from app.models.pinning import Patch, Pin, Range, Wall
 from carl_core.project import edits
-from carl_core.project.project import Anchor, Mask, Moment, Span
+from carl_core.project.project import Anchor, Mask, Moment, Project, Span
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from app.presenters.project_files import ProjectFiles
 
 _DRAG = "drag-pin"
+
+EDGE_SHARE = 0.02
+"""Share of a recording's length within which a rectangle reaches its beginning or end."""
 
 
 class PinsView(Protocol):
@@ -137,6 +140,18 @@ class PinningPresenter(QObject):
             mask = self._masks[number]
             self._files.edit(self.tr("remove a mask"), lambda p: edits.remove_mask(p, mask))
 
+    def clear_patches(self) -> None:
+        """Take all masks and corridors of the pair out."""
+        masks = self._masks
+
+        def clear(project: Project) -> Project:
+            for mask in masks:
+                project = edits.remove_mask(project, mask)
+            return project
+
+        if masks:
+            self._files.edit(self.tr("remove all masks"), clear)
+
     def add_patch(self, reference_s: Range, other_s: Range, is_corridor: bool) -> None:
         """Say that nothing matches in a rectangle, or that the path passes through it."""
         reference = self._session.entry(self._session.reference_id)
@@ -146,13 +161,54 @@ class PinningPresenter(QObject):
         spans = []
         for entry, (start_s, end_s) in ((reference, reference_s), (other, other_s)):
             length_s = entry.recording.index.duration_s
-            start_s, end_s = max(0.0, start_s), min(length_s, end_s)
+            start_s, end_s = _snapped(start_s, length_s), _snapped(end_s, length_s)
             if end_s - start_s < 1e-3:
                 return
             spans.append(Span(recording=entry.id, start_s=start_s, end_s=end_s))
         mask = Mask(first=spans[0], second=spans[1], kind="together" if is_corridor else "apart")
         text = self.tr("add a corridor") if is_corridor else self.tr("add a mask")
         self._files.edit(text, lambda p: edits.add_mask(p, mask))
+
+    def drop_stretch(self, range_s: Range) -> None:
+        """Say that a stretch of the reference has no counterpart in the other recording."""
+        other = self._session.entry(self._other())
+        if other is not None:
+            self.add_patch(range_s, (0.0, other.recording.index.duration_s), False)
+
+    def begin_at(self, reference_s: float, other_s: float) -> None:
+        """Say that nothing before these two moments has a counterpart."""
+        self._drop_ends(reference_s, other_s, is_before=True)
+
+    def end_at(self, reference_s: float, other_s: float) -> None:
+        """Say that nothing behind these two moments has a counterpart."""
+        self._drop_ends(reference_s, other_s, is_before=False)
+
+    def _drop_ends(self, reference_s: float, other_s: float, *, is_before: bool) -> None:
+        reference = self._session.entry(self._session.reference_id)
+        other = self._session.entry(self._other())
+        if reference is None or other is None:
+            return
+        sides = ((reference, reference_s), (other, other_s))
+        wholes = [
+            Span(recording=e.id, start_s=0.0, end_s=e.recording.index.duration_s) for e, _ in sides
+        ]
+        ends = []
+        for (entry, time_s), whole in zip(sides, wholes, strict=True):
+            start_s, end_s = (0.0, time_s) if is_before else (time_s, whole.end_s)
+            ends.append(Span(recording=entry.id, start_s=start_s, end_s=end_s))
+        masks = [
+            Mask(first=one, second=two, kind="apart")
+            for one, two in ((ends[0], wholes[1]), (wholes[0], ends[1]))
+            if one.end_s - one.start_s > 1e-3 and two.end_s - two.start_s > 1e-3
+        ]
+
+        def drop(project: Project) -> Project:
+            for mask in masks:
+                project = edits.add_mask(project, mask)
+            return project
+
+        text = self.tr("begin here") if is_before else self.tr("end here")
+        self._files.edit(text, drop)
 
     # Help --------------------------------------------------------------------------------------
 
@@ -185,6 +241,14 @@ class PinningPresenter(QObject):
             lows.append(low)
             highs.append(max(low, high))
         return (lows[0], lows[1]), (highs[0], highs[1])
+
+
+def _snapped(time_s: float, length_s: float) -> float:
+    """Return a time inside the recording; near its ends the end is meant."""
+    reach_s = length_s * EDGE_SHARE
+    if time_s <= reach_s:
+        return 0.0
+    return length_s if time_s >= length_s - reach_s else time_s
 
 
 def _moment(entry: Entry, time_s: float) -> Moment:

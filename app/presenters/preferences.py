@@ -13,6 +13,7 @@ from app.models.preferences import (
     DEVICES,
     LEAST_CACHE_GB,
     MOST_CACHE_GB,
+    PICTURES,
     STEP_RULES,
     THEMES,
     TIME_BASES,
@@ -20,8 +21,9 @@ from app.models.preferences import (
     EncoderFacts,
     Preferences,
 )
-from carl_core.embeddings.store import EmbeddingStore
+from carl_core.embeddings.store import EmbeddingStore, cache_folder
 from carl_core.errors import CarlError
+from carl_core.video.proxy import ProxyStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -76,8 +78,16 @@ def read_preferences(settings: Settings) -> Preferences:
         step_rule=one_of(keys.STEP_RULE, STEP_RULES),
         time_base=one_of(keys.TIME_BASE, TIME_BASES),
         is_looping=settings.get(keys.LOOP),
+        pictures=one_of(keys.PICTURES, PICTURES),
         theme=one_of(keys.THEME, THEMES),
+        makes_copies=settings.get(keys.COPIES),
+        keeps_nothing=settings.get(keys.KEEP_NOTHING),
     )
+
+
+def proxy_folder() -> Path:
+    """Folder of the small copies."""
+    return cache_folder() / "proxies"
 
 
 def engine_from(settings: Settings, model: Path | None = None) -> Callable[[], Engine]:
@@ -155,8 +165,13 @@ class PreferencesPresenter(QObject):
         )
 
     def clear_cache(self) -> None:
-        """Forget all embeddings that nobody is writing."""
-        self._look_at_cache(lambda store: store.clear())
+        """Forget all embeddings that nobody is writing, and all small copies."""
+
+        def clear(store: EmbeddingStore) -> None:
+            store.clear()
+            ProxyStore(proxy_folder()).clear()
+
+        self._look_at_cache(clear)
 
     # -------------------------------------------------------------------------------------------
 
@@ -167,7 +182,10 @@ class PreferencesPresenter(QObject):
         self._settings.set(keys.STEP_RULE, wanted.step_rule)
         self._settings.set(keys.TIME_BASE, wanted.time_base)
         self._settings.set(keys.LOOP, wanted.is_looping)
+        self._settings.set(keys.COPIES, wanted.makes_copies)
+        self._settings.set(keys.PICTURES, wanted.pictures)
         self._settings.set(keys.THEME, wanted.theme)
+        self._settings.set(keys.KEEP_NOTHING, wanted.keeps_nothing)
         self._settings.sync()
 
     def _use(self, path: str, wanted: Preferences) -> None:
@@ -220,7 +238,8 @@ class PreferencesPresenter(QObject):
             store = EmbeddingStore()
             first(store)
             usage = store.usage()
-            return CacheFacts(str(store.root), usage.entries, usage.size_bytes)
+            size_bytes = usage.size_bytes + ProxyStore(proxy_folder()).size_bytes()
+            return CacheFacts(str(store.root), usage.entries, size_bytes)
 
         def done(facts: CacheFacts) -> None:
             if self._view is not None:

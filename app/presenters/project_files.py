@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from PySide6.QtCore import QObject, QTimer, Signal
+from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.presenters.timers import single_shot
 from app.presenters.unsaved import UnsavedWork
 from carl_core.errors import CarlError, ProjectError
 from carl_core.project import edits, files, relink
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
 
     from app.jobs import Job, JobRunner
     from app.models.project import ProjectModel
-    from app.models.recent import RecentProjects
     from carl_core.project.project import Media
+    from carl_core.project.recent import RecentProjects
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,10 @@ class _Read:
 class _Written:
     content: bytes | None
     is_over_others: bool
+
+
+PICTURE_MS = 500
+"""A project is pictured for the list of recent ones this long after it was opened or saved."""
 
 
 class ProjectView(Protocol):
@@ -64,11 +69,13 @@ class ProjectFiles(QObject):
     Signals
     -------
     named(str, bool) : name of the project ("" = none yet), and whether it is saved
+    beginning() : another project is about to begin
     opened() : another project has begun
     recent_listed(tuple[RecentProject]) : the projects opened last, newest first
     """
 
     named = Signal(str, bool)
+    beginning = Signal()
     opened = Signal()
     recent_listed = Signal(object)
 
@@ -95,6 +102,7 @@ class ProjectFiles(QObject):
         self._unsaved = UnsavedWork(
             project, jobs, reporter, state / "unsaved", lambda: self._is_shared, self
         )
+        self._picture_timer = single_shot(self, PICTURE_MS, self._picture)
         project.changed.connect(self._on_changed)
         project.saved_changed.connect(self._on_saved_changed)
 
@@ -155,6 +163,11 @@ class ProjectFiles(QObject):
             lambda job: self._recent.listed(), key="recent", done=self.recent_listed.emit
         )
 
+    def reread_recent(self) -> None:
+        """Somebody else has changed the list of recent projects."""
+        self._recent.reread()
+        self.list_recent()
+
     def forget_recent(self, path: Path) -> None:
         """Take a project off the list of recent ones; the file stays."""
         self._recent.forget(path)
@@ -166,10 +179,15 @@ class ProjectFiles(QObject):
 
     def look_for_missing(self, folder: Path) -> None:
         """Look below a folder for recordings that are not where the project says."""
+        project = self._model.project
+
+        def work(job: Job[dict[str, relink.Found]]) -> dict[str, relink.Found]:
+            wanted = relink.missing(project)
+            found = relink.find_in(folder, wanted, monitor=job.monitor)
+            return found | relink.moved_along(wanted, found)
+
         self._jobs.submit(
-            lambda job: relink.find_in(
-                folder, relink.missing(self._model.project), monitor=job.monitor
-            ),
+            work,
             key="relink",
             title=self.tr("Looking for recordings in {name}").format(name=folder.name),
             done=lambda found: self._on_found(folder, found),
@@ -178,12 +196,14 @@ class ProjectFiles(QObject):
 
     def close(self) -> None:
         """Forget what was kept of unsaved work: the window closes properly."""
+        self._picture_timer.stop()
         self._unsaved.close()
         self._let_go()
 
     # Reading and writing -----------------------------------------------------------------------
 
     def _begin(self, project: Project, path: Path | None, *, is_saved: bool = True) -> None:
+        self.beginning.emit()
         self._unsaved.forget()
         self._missing_told = ()
         if self._lock is not None and self._lock.project != path:
@@ -254,11 +274,12 @@ class ProjectFiles(QObject):
 
     def _note_recent(self, path: Path) -> None:
         self._recent.add(path)
-        QTimer.singleShot(500, self, lambda: self._picture(path))  # when pictures are there
+        self._picture_timer.start()
         self.list_recent()
 
-    def _picture(self, path: Path) -> None:
-        if self._model.path == path and self._view.picture(self._recent.picture_of(path)):
+    def _picture(self) -> None:
+        path = self._model.path
+        if path is not None and self._view.picture(self._recent.picture_of(path)):
             self.list_recent()
 
     # Two windows -------------------------------------------------------------------------------

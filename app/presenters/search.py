@@ -104,6 +104,7 @@ class SearchPresenter(QObject):
         self._view = view
         self._matches: tuple[Match, ...] = ()
         self._items: tuple[_Item, ...] = ()
+        self._is_convincing = False
         session.recordings_changed.connect(self._on_recordings_changed)
 
     # What is looked for ------------------------------------------------------------------------
@@ -191,6 +192,16 @@ class SearchPresenter(QObject):
             return
         one = frames[0]
         self.link_wanted.emit(one.recording.id, one.time_s, match.recording_id, match.time_s)
+
+    def show_hits(self, positions: tuple[int, ...]) -> None:
+        """Mark these matches on the lanes, if they convince: the others are hidden in the list."""
+        times: dict[str, tuple[float, ...]] = {}
+        for position in positions:
+            if not self._is_convincing or position >= len(self._matches):
+                break
+            match = self._matches[position]
+            times[match.recording_id] = (*times.get(match.recording_id, ()), match.time_s)
+        self.found.emit(times)
 
     def open_match(self, position: int) -> None:
         """Jump to a match, all recordings in step."""
@@ -293,15 +304,13 @@ class SearchPresenter(QObject):
         self._matches = tuple(match for group in groups for match in group.matches)
         self._view.set_busy("")
         self._view.set_matches(groups, convincing=result.convincing, reason=result.reason)
-        times: dict[str, tuple[float, ...]] = {}
-        if result.convincing:
-            for match in self._matches:
-                times[match.recording_id] = (*times.get(match.recording_id, ()), match.time_s)
-        self.found.emit(times)
+        self._is_convincing = result.convincing
+        self.show_hits(tuple(range(len(self._matches))))
         self.curves_found.emit(self._curves(result))
 
     def _group(self, entry: Entry, result: SearchResult) -> MatchGroup:
         hits = [hit for hit in result.hits if hit.recording == entry.id]
+        usual = _usual(result)
         matches = []
         for number, hit in enumerate(hits):
             is_last = number + 1 == len(hits)
@@ -315,6 +324,7 @@ class SearchPresenter(QObject):
                     hit.time_s,
                     hit.score,
                     None if is_last else hit.score - hits[number + 1].score,
+                    min(max((hit.score - usual) / max(1.0 - usual, 1e-6), 0.0), 1.0),
                 )
             )
         is_good, reason = result.verdicts.get(entry.id, (result.convincing and bool(hits), ""))
@@ -330,8 +340,8 @@ class SearchPresenter(QObject):
         curves: dict[str, Float64] = {}
         if not result.curves:
             return curves
-        everything = np.concatenate(list(result.curves.values()))
-        usual, best = float(np.median(everything)), float(everything.max())
+        usual = _usual(result)
+        best = max(float(curve.max()) for curve in result.curves.values() if len(curve))
         reach = max(best - usual, 1e-6)
         for recording_id, curve in result.curves.items():
             entry = self._session.entry(recording_id)
@@ -366,6 +376,12 @@ class SearchPresenter(QObject):
 
     def _say(self, text: str) -> None:
         self._reporter.report(Message(text, Severity.INFO, topic="search"))
+
+
+def _usual(result: SearchResult) -> float:
+    """Return the similarity that most of what was searched has; 0 where that is not known."""
+    curves = [curve for curve in result.curves.values() if len(curve)]
+    return float(np.median(np.concatenate(curves))) if curves else 0.0
 
 
 def _at(entry: Entry, time_s: float) -> str:

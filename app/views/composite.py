@@ -237,7 +237,8 @@ class Composite(QWidget):
         rate = "" if state.is_reference else format_rate(self._rates.get(recording_id))
         kind = state.kind if self.width() > _LEAST_FOR_KIND else ""
         number = f"f{frame.index}" if self.width() > 620 else ""
-        parts = [kind, rate, format_time(frame.time_s), number]
+        preview = self.tr("preview") if frame.is_preview else ""
+        parts = [preview, kind, rate, format_time(frame.time_s), number]
         return "  ".join(part for part in parts if part)
 
     def _paint_note(self, painter: QPainter, missing: list[str]) -> None:

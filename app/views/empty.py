@@ -34,7 +34,7 @@ from app.resources.theme import THEME
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from app.models.recent import RecentProject
+    from carl_core.project.recent import RecentProject
 
 _PICTURE = QSize(144, 90)
 _PATH = Qt.ItemDataRole.UserRole

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import (
     QAbstractTableModel,
+    QCoreApplication,
     QItemSelectionModel,
     QModelIndex,
     QPersistentModelIndex,
@@ -37,7 +38,9 @@ from app.resources.text import format_time
 from app.resources.theme import THEME
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
+
+    from PySide6.QtGui import QAction
 
     from carl_core.project.phases import PhaseRow
 
@@ -99,6 +102,8 @@ class MarkerTable(QAbstractTableModel):
             return line.id
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._text(line, column, is_edited=role == Qt.ItemDataRole.EditRole)
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in (_START, _LENGTH):
+            return int(Qt.AlignmentFlag.AlignTrailing | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.DecorationRole and column == _NAME:
             return _swatch(line.colour, is_derived=line.is_derived)
         if role == Qt.ItemDataRole.FontRole and line.is_derived:
@@ -108,7 +113,8 @@ class MarkerTable(QAbstractTableModel):
         if role == Qt.ItemDataRole.ForegroundRole and line.is_derived:
             return QColor(THEME.colours.dim)
         if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
-            colour = dict(PALETTE).get(line.colour, line.colour)
+            names = dict(PALETTE)
+            colour = _colour_name(names[line.colour]) if line.colour in names else line.colour
             said = [f"{line.letter}: {line.name}", f"f{line.frame}", colour]
             if line.is_derived:
                 said.append(
@@ -146,6 +152,10 @@ class MarkerTable(QAbstractTableModel):
 class MarkersPanel(QWidget):
     """Markers in a list, phases in a table.
 
+    Attributes
+    ----------
+    commands : offered in the menu of a marker
+
     Signals
     -------
     go_wanted(str) : show this marker
@@ -171,6 +181,7 @@ class MarkersPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("markers-panel")
         self.setAccessibleName(self.tr("Markers and phases"))
+        self.commands: tuple[QAction, ...] = ()
         self.table = MarkerTable(self)
         self.table.renamed.connect(self.renamed)
         self.table.noted.connect(self.noted)
@@ -287,10 +298,12 @@ class MarkersPanel(QWidget):
         self.view.verticalHeader().hide()
         self.view.verticalHeader().setDefaultSectionSize(26)
         header = self.view.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        for at, width in ((_LETTER, 30), (_NAME, 150), (_START, 84), (_LENGTH, 74)):
-            header.resizeSection(at, width)
-        header.setStretchLastSection(True)
+        header.setMinimumSectionSize(28)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_NOTE, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(_NOTE, 70)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)
         self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(_ID_ROLE))))
@@ -325,6 +338,9 @@ class MarkersPanel(QWidget):
         self._phases.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._phases.setTabKeyNavigation(False)
         self._phases.verticalHeader().hide()
+        self._phases.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter
+        )
         self._phases.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         column.addWidget(self._phases, 1)
         row = QHBoxLayout()
@@ -349,26 +365,32 @@ class MarkersPanel(QWidget):
         ]
         QGuiApplication.clipboard().setText("\n".join("\t".join(row) for row in rows))
 
+    def ask_colour(self, ids: Sequence[str]) -> None:
+        """Offer colours for these markers."""
+        own = [line.id for line in self.table.lines if line.id in ids and not line.is_derived]
+        if not own:
+            return
+        menu = QMenu(self)
+        menu.setObjectName("marker-colours")
+        for colour, name in PALETTE:
+            action = menu.addAction(_swatch(colour), _colour_name(name))
+            action.triggered.connect(lambda _checked=False, c=colour: self.coloured.emit(own, c))
+        menu.aboutToHide.connect(menu.deleteLater)
+        at = self._proxy.mapFromSource(self.table.index(self._row_of(own[0]), _NAME))
+        menu.popup(self.view.viewport().mapToGlobal(self.view.visualRect(at).bottomLeft()))
+
+    def _row_of(self, marker_id: str) -> int:
+        return next((r for r, line in enumerate(self.table.lines) if line.id == marker_id), -1)
+
     def _on_menu(self, at: QPoint) -> None:
         chosen = self.chosen()
         if not chosen:
             return
-        by_id = {line.id: line for line in self.table.lines}
         menu = QMenu(self)
+        menu.setObjectName("marker-menu")
         menu.addAction(self.tr("Go there"), lambda: self.go_wanted.emit(chosen[0]))
-        derived = [i for i in chosen if by_id[i].is_derived]
-        if derived:
-            menu.addAction(self.tr("Accept"), lambda: self.accepted.emit(derived))
-        own = [i for i in chosen if not by_id[i].is_derived]
-        if own:
-            menu.addAction(self.tr("Rename"), lambda: self.edit_name(own[0]))
-            colours = menu.addMenu(self.tr("Colour"))
-            for colour, name in PALETTE:
-                action = colours.addAction(_swatch(colour), name)
-                action.triggered.connect(
-                    lambda _checked=False, c=colour: self.coloured.emit(own, c)
-                )
-            menu.addAction(self.tr("Remove"), lambda: self.removed.emit(own))
+        for command in self.commands:
+            menu.addAction(command)
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(self.view.viewport().mapToGlobal(at))
 
@@ -381,6 +403,10 @@ class MarkersPanel(QWidget):
     def sizeHint(self) -> QSize:
         """Return a size in which the list can be read."""
         return QSize(430, 420)
+
+
+def _colour_name(name: str) -> str:
+    return QCoreApplication.translate("MarkerColours", name)
 
 
 def _swatch(colour: str, *, is_derived: bool = False) -> QIcon:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from PySide6.QtCore import QRectF, Qt
@@ -64,3 +64,12 @@ def fitted(area: QRectF, aspect: float) -> QRectF:
     width = min(area.width(), area.height() * aspect)
     height = width / aspect
     return QRectF(area.center().x() - width / 2, area.center().y() - height / 2, width, height)
+
+
+def adopt_menu(plot: Any) -> None:
+    """Make a ``pyqtgraph.PlotWidget`` the owner of its menu.
+
+    pyqtgraph makes one even where menus are off, and nobody deletes it with the plot.
+    """
+    menu = plot.getPlotItem().ctrlMenu
+    menu.setParent(plot, menu.windowFlags())

@@ -196,13 +196,23 @@ class CachePage(Page):
         self.form.addRow(self.tr("Limit"), self.limit)
         self.clear = QPushButton(self.tr("Clear the cache…"))
         self.clear.setObjectName("settings-cache-clear")
-        self.clear.setToolTip(self.tr("Forget all embeddings; asks first."))
+        self.clear.setToolTip(self.tr("Forget all embeddings and small copies; asks first."))
         self.clear.setAutoDefault(False)
         self.clear.clicked.connect(self._ask)
         row = QHBoxLayout()
         row.addWidget(self.clear)
         row.addStretch(1)
         self.form.addRow("", row)
+        self.keep_nothing = QCheckBox(self.tr("Keep nothing, from the next start on"))
+        self.keep_nothing.setObjectName("settings-keep-nothing")
+        self.keep_nothing.setToolTip(
+            self.tr(
+                "No cache, no recent projects, no pictures, no log. What must lie on the disk "
+                "while the window is open goes when it is closed."
+            )
+        )
+        self.keep_nothing.toggled.connect(lambda is_on: self.edited.emit({"keeps_nothing": is_on}))
+        self.form.addRow("", self.keep_nothing)
         self.text().setText(
             self.tr(
                 "The cache holds what the encoder computed, so that a recording opens at once the "
@@ -214,6 +224,8 @@ class CachePage(Page):
         """Show the limit."""
         with QSignalBlocker(self.limit):
             self.limit.setValue(preferences.cache_gb)
+        with QSignalBlocker(self.keep_nothing):
+            self.keep_nothing.setChecked(preferences.keeps_nothing)
 
     def show_cache(self, facts: CacheFacts) -> None:
         """Say how full it is."""
@@ -224,7 +236,7 @@ class CachePage(Page):
             self.tr("{size}, recordings: {count}").format(size=size, count=facts.entries)
         )
         self._folder.setText(facts.folder)
-        self.clear.setEnabled(facts.entries > 0)
+        self.clear.setEnabled(facts.size_bytes > 0)
 
     def show_problem(self, text: str) -> None:
         """Say why it cannot be used."""
@@ -236,7 +248,7 @@ class CachePage(Page):
         box.setObjectName("ask-clear-cache")
         box.setIcon(QMessageBox.Icon.Warning)
         box.setWindowTitle(self.tr("Clear the cache"))
-        box.setText(self.tr("Forget all embeddings?"))
+        box.setText(self.tr("Forget all embeddings and small copies?"))
         box.setInformativeText(
             self.tr(
                 "Videos and projects stay. Each recording must be embedded again when it is opened "
@@ -279,6 +291,27 @@ class PlaybackPage(Page):
         self.loop.setToolTip(self.tr("Whether Loop is on when the window opens."))
         self.loop.toggled.connect(lambda is_on: self.edited.emit({"is_looping": is_on}))
         self.form.addRow("", self.loop)
+        self.copies = QCheckBox(self.tr("Small copies for dragging"))
+        self.copies.setObjectName("settings-copies")
+        self.copies.setToolTip(
+            self.tr(
+                "Copies of 480 lines are made in the background, about half a gigabyte an hour. "
+                "While you drag they show each frame at once, as a preview; the recording's own "
+                "frame follows. They lie in the cache."
+            )
+        )
+        self.copies.toggled.connect(lambda is_on: self.edited.emit({"makes_copies": is_on}))
+        self.form.addRow("", self.copies)
+        self.pictures = self.choice(
+            "pictures",
+            self.tr("Moving pictures"),
+            self.tr("What turns them into colours and scales them. Holds from the next start on."),
+            (
+                ("auto", self.tr("drawn by the graphics card, if there is one")),
+                ("card", self.tr("drawn with OpenGL, always")),
+                ("painted", self.tr("painted by the processor")),
+            ),
+        )
 
     def set_preferences(self, preferences: Preferences) -> None:
         """Show the choices."""
@@ -286,6 +319,9 @@ class PlaybackPage(Page):
         _choose(self.base, preferences.time_base)
         with QSignalBlocker(self.loop):
             self.loop.setChecked(preferences.is_looping)
+        with QSignalBlocker(self.copies):
+            self.copies.setChecked(preferences.makes_copies)
+        _choose(self.pictures, preferences.pictures)
 
 
 class LookPage(Page):

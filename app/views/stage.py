@@ -9,7 +9,6 @@ from PySide6.QtWidgets import (
     QFrame,
     QHBoxLayout,
     QLabel,
-    QSlider,
     QStackedWidget,
     QVBoxLayout,
     QWidget,
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import (
 from app.models.looking import Look, Mode, Zoom
 from app.views.composite import Composite
 from app.views.grid import TileGrid
+from app.views.sliders import KeyedSlider
 
 if TYPE_CHECKING:
     from app.models.viewstate import TileState
@@ -45,7 +45,7 @@ class MixBar(QFrame):
         layout.setSpacing(10)
         self._name = QLabel()
         self._name.setObjectName("mix-name")
-        self._slider = QSlider(Qt.Orientation.Horizontal)
+        self._slider = KeyedSlider(Qt.Orientation.Horizontal)
         self._slider.setObjectName("mix-slider")
         self._slider.setRange(0, STEPS)
         self._slider.setSingleStep(STEPS // 100)

@@ -23,6 +23,7 @@ from PySide6.QtWidgets import (
 
 from app.models.training import TrainingStage, TrainingState
 from app.resources.theme import THEME
+from app.views.painting import adopt_menu
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +40,7 @@ class Curve(pg.PlotWidget):  # type: ignore[misc]
         self.setMinimumHeight(110)
         self.setMouseEnabled(x=False, y=False)
         self.setMenuEnabled(False)
+        adopt_menu(self)
         self.hideButtons()
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setAccessibleName(title)

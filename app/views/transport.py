@@ -5,8 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QResizeEvent
-from PySide6.QtWidgets import QComboBox, QFrame, QHBoxLayout, QLabel, QToolButton, QWidget
+from PySide6.QtWidgets import (
+    QComboBox,
+    QFrame,
+    QHBoxLayout,
+    QLabel,
+    QSizePolicy,
+    QToolButton,
+    QWidget,
+)
 
 from app.actions import ActionId
 from app.models.viewstate import Transport
@@ -19,7 +26,7 @@ from app.views.volume import VolumeControl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QResizeEvent
 
 BUTTONS = (
     ActionId.START,
@@ -93,15 +100,16 @@ class TransportBar(QFrame):
         self._frame.setFont(digits_font(self.font()))
         self._frame.setAccessibleName(self.tr("Frame of the active recording"))
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00.000 / 0:00.000")
+        # Whatever is written here, it does not decide how wide the window must be.
+        for label in (self._duration, self._frame):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._time.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
 
         left = QWidget()
         left_layout = QHBoxLayout(left)
         left_layout.setContentsMargins(0, 0, 0, 0)
         left_layout.addWidget(self._time)
-        left_layout.addWidget(self._duration)
-        left_layout.addStretch(1)
-        left.setMinimumWidth(side)
+        left_layout.addWidget(self._duration, 1)
         layout.addWidget(left, 1)
 
         for which in BUTTONS:
@@ -136,8 +144,7 @@ class TransportBar(QFrame):
         self.volume = VolumeControl()
         self.volume.set_compact(True)
         right_layout.addWidget(self.volume)
-        right_layout.addStretch(1)
-        right_layout.addWidget(self._frame)
+        right_layout.addWidget(self._frame, 1)
         layout.addWidget(right, 1)
         self._show_rate(self._state.rate)
         self.set_transport(Transport())
@@ -188,6 +195,7 @@ class TransportBar(QFrame):
         """Use the room there is."""
         super().resizeEvent(event)
         self.volume.set_compact(self.width() < WIDE)
+        self._duration.setVisible(self.width() >= NARROWEST)
         self._frame.setText(self._frame_text(self._state))
 
     def _frame_text(self, transport: Transport) -> str:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QSignalBlocker, QSize, Qt, Signal
-from PySide6.QtGui import QActionGroup, QKeyEvent
+from PySide6.QtCore import QSignalBlocker, QSize, Qt, Signal
+from PySide6.QtGui import QActionGroup
 from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
@@ -20,41 +20,13 @@ from PySide6.QtWidgets import (
 from app.models.sound import REFERENCE, SoundState
 from app.resources import icons
 from app.resources.theme import THEME
+from app.views.sliders import KeyedSlider
 
 if TYPE_CHECKING:
     from PySide6.QtGui import QAction
 
 SLIDER_WIDTH = 84
 MENU_WIDTH = 260
-
-_SLIDER_KEYS = frozenset(
-    {
-        Qt.Key.Key_Left,
-        Qt.Key.Key_Right,
-        Qt.Key.Key_Up,
-        Qt.Key.Key_Down,
-        Qt.Key.Key_PageUp,
-        Qt.Key.Key_PageDown,
-        Qt.Key.Key_Home,
-        Qt.Key.Key_End,
-    }
-)
-
-
-class VolumeSlider(QSlider):
-    """A slider whose keys are its own while it has the focus."""
-
-    def event(self, event: QEvent) -> bool:
-        """Take the keys that move it before the window's shortcuts do."""
-        if (
-            event.type() == QEvent.Type.ShortcutOverride
-            and isinstance(event, QKeyEvent)
-            and event.modifiers() == Qt.KeyboardModifier.NoModifier
-            and event.key() in _SLIDER_KEYS
-        ):
-            event.accept()
-            return True
-        return super().event(event)
 
 
 class VolumeControl(QWidget):
@@ -149,7 +121,7 @@ class VolumeControl(QWidget):
         self._mute.setIcon(icons.icon(name, colours.text, colours.line))
 
     def _make_slider(self, name: str) -> QSlider:
-        slider = VolumeSlider(Qt.Orientation.Horizontal)
+        slider = KeyedSlider(Qt.Orientation.Horizontal)
         slider.setObjectName(name)
         slider.setAccessibleName(self.tr("Volume"))
         slider.setRange(0, 100)

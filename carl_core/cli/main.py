@@ -24,6 +24,7 @@ from carl_core.errors import (
     NothingInCommonError,
     ProjectError,
 )
+from carl_core.paths import KEEP_NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(levelname)s %(name)s: %(message)s",
         stream=sys.stderr,
     )
+    if options.keep_nothing:
+        os.environ[KEEP_NOTHING] = "1"  # child processes keep nothing, either
     try:
         code: int = options.run(options)
         sys.stdout.flush()
@@ -93,6 +96,11 @@ def _parser(chosen: str | None) -> argparse.ArgumentParser:
         prog="carl", description="See recordings of the same thing together, aligned in time."
     )
     parser.add_argument("--verbose", action="store_true", help="log every decision to stderr")
+    parser.add_argument(
+        "--keep-nothing",
+        action="store_true",
+        help=f"no cache; the same as {KEEP_NOTHING}=1",
+    )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     if chosen is not None:
         importlib.import_module(f"carl_core.cli.{COMMANDS[chosen][0]}").add_commands(commands)

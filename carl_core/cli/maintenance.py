@@ -22,7 +22,10 @@ from carl_core.cli.models import (
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError
+from carl_core.paths import is_there, state_folder
 from carl_core.pipeline import Engine
+from carl_core.project.traces import fingerprint_named, forget
+from carl_core.video.proxy import ProxyStore
 from carl_core.video.writer import usable_codecs
 
 if TYPE_CHECKING:
@@ -58,7 +61,17 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     fetch.set_defaults(run=run_download)
 
     cache = commands.add_parser("cache", help="the embeddings that are kept")
-    cache.add_argument("action", choices=("size", "prune", "clear"))
+    cache.add_argument(
+        "action",
+        choices=("size", "prune", "clear", "forget"),
+        help="forget: remove every trace of the recordings named",
+    )
+    cache.add_argument(
+        "files",
+        nargs="*",
+        metavar="FILE",
+        help="recording, or its fingerprint (32 hex digits) if it is gone",
+    )
     cache.set_defaults(run=run_cache)
 
     doctor = commands.add_parser("doctor", help="what works on this machine, and what does not")
@@ -105,15 +118,34 @@ def run_download(options: argparse.Namespace) -> int:
 
 
 def run_cache(options: argparse.Namespace) -> int:
-    """Show, prune or clear the cache."""
+    """Show, prune or clear the cache, or forget single recordings."""
+    if bool(options.files) != (options.action == "forget"):
+        raise CarlError(
+            "Name the recordings to forget: carl cache forget FILE…"
+            if options.action == "forget"
+            else f"carl cache {options.action} takes no files."
+        )
     store = EmbeddingStore()
+    for name in options.files:
+        _forget(name, store)
     if options.action == "prune":
         store.prune()
     elif options.action == "clear":
         store.clear()
+        ProxyStore(store.root.parent / "proxies").clear()
     usage = store.usage()
     result(f"{usage.size_bytes / 1e6:.1f} MB of {usage.limit_bytes / 1e6:.0f} MB in {store.root}")
     return 0
+
+
+def _forget(name: str, store: EmbeddingStore) -> None:
+    path = Path(name) if is_there(name) else None
+    found = forget(fingerprint_named(name), path, store=store, state=state_folder())
+    result(
+        f"{name}: forgot {found.entries} embeddings ({found.size_bytes / 1e6:.1f} MB), "
+        f"{found.indices} indices, {found.recent} recent projects with their pictures, "
+        f"{found.unsaved} files of unsaved work, {found.lines} lines of the log"
+    )
 
 
 def run_doctor(_: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 
 import numpy as np
 
@@ -40,14 +40,20 @@ class Embeddings:
     frames : int64 (T,), strictly ascending frame numbers of the recording
     times_s : float64 (T,), their times in seconds from the first presented frame
     vectors : float32 (T, D), rows have unit norm
+
+    Parameters
+    ----------
+    is_checked : whether the values are known to be ascending and finite: looking at all of them
+        would read what is memory mapped
     """
 
     key: EmbeddingKey
     frames: Int64
     times_s: Float64
     vectors: Float32
+    is_checked: InitVar[bool] = False
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, is_checked: bool) -> None:
         object.__setattr__(self, "frames", as_read_only(self.frames, np.int64))
         object.__setattr__(self, "times_s", as_read_only(self.times_s, np.float64))
         object.__setattr__(self, "vectors", as_read_only(self.vectors, np.float32))
@@ -57,6 +63,8 @@ class Embeddings:
             raise ValueError(f"times_s {self.times_s.shape} do not match {self.frames.shape}")
         if self.vectors.ndim != 2 or len(self.vectors) != len(self.frames):
             raise ValueError(f"vectors {self.vectors.shape} do not match {self.frames.shape}")
+        if is_checked:
+            return
         if np.any(np.diff(self.frames) <= 0) or np.any(np.diff(self.times_s) <= 0):
             raise ValueError("frames and times_s must be strictly ascending")
         if not np.isfinite(self.vectors).all():

@@ -13,16 +13,10 @@ from typing import TYPE_CHECKING
 
 import platformdirs
 
-from carl_core.embeddings.entry import (
-    META,
-    DamagedEntryError,
-    EntryWriter,
-    Meta,
-    read_entry,
-    read_features,
-    read_meta,
-)
+from carl_core.embeddings.entry import read_entry, read_features
 from carl_core.embeddings.locks import FileLock
+from carl_core.embeddings.meta import META, DamagedEntryError, Meta, read_meta
+from carl_core.embeddings.writer import EntryWriter
 from carl_core.errors import StoreError
 
 if TYPE_CHECKING:
@@ -119,7 +113,7 @@ class EmbeddingStore:
             meta = read_meta(self._folder(key))
         except (DamagedEntryError, OSError):
             return False
-        return meta.key == key and meta.vectors is not None
+        return meta.key == key and meta.finished is not None
 
     def load_features(self, key: EmbeddingKey) -> npt.NDArray[np.float16] | None:
         """Return the stored trunk features (N, C), memory mapped; None when they are not there."""
@@ -167,6 +161,18 @@ class EmbeddingStore:
     def remove(self, key: EmbeddingKey) -> None:
         """Forget the entry of ``key``, unless somebody is writing it."""
         self._remove(self._folder(key))
+
+    def forget(self, fingerprint: str) -> tuple[int, int]:
+        """Remove what is kept of one recording, of any encoder and sampling.
+
+        Entries being written stay. Returns how many were removed, and their bytes.
+        """
+        count = size_bytes = 0
+        for folder in self._folders():
+            size = _size(folder)
+            if folder.name.startswith(f"{fingerprint}-") and self._remove(folder):
+                count, size_bytes = count + 1, size_bytes + size
+        return count, size_bytes
 
     def usage(self) -> StoreUsage:
         """Count entries and bytes."""

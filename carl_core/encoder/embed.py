@@ -14,21 +14,23 @@ import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.entry import to_stored
+from carl_core.encoder.coarse import COARSE
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import StoreError
 from carl_core.progress import Monitor
 from carl_core.video.image import resize_image
 from carl_core.video.prefetch import prefetched
 from carl_core.video.reader import FrameReader
+from carl_core.video.watch import FileWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     import numpy.typing as npt
 
-    from carl_core.arrays import Float32, Int64, UInt8
-    from carl_core.embeddings.entry import EntryWriter
+    from carl_core.arrays import Float32, Int64, Rows, UInt8
     from carl_core.embeddings.store import EmbeddingStore
+    from carl_core.embeddings.writer import EntryWriter
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.display import Fit
     from carl_core.video.recording import Recording
@@ -54,6 +56,7 @@ def embed_recording(
     monitor: Monitor | None = None,
     batch: int = 32,
     waits: bool = False,
+    told: Callable[[str], None] | None = None,
 ) -> Embeddings:
     """Return one unit vector per sampled frame, from the store where it has them.
 
@@ -71,11 +74,12 @@ def embed_recording(
     batch : frames per trunk call, changes nothing but speed
     waits : where somebody else is embedding the same into the store, wait for what they leave
         there; False = go on beside them, without the store
+    told : called with a sentence for the user when the store fails, besides the log
 
     Raises
     ------
     MediaError
-        When a frame cannot be decoded.
+        When a frame cannot be decoded, or the file is not the one that was opened.
     ModelError
         When the encoder fails.
     Cancelled
@@ -90,6 +94,8 @@ def embed_recording(
     key = EmbeddingKey(recording.fingerprint, encoder.model_id, sampling)
     frames = sampled_frames(recording.index, sampling)
     times_s = recording.index.times_s[frames]
+    watch = FileWatch(recording)
+    watch.check()
     if store is not None:
         stored = store.load(key)
         if stored is not None and np.array_equal(stored.frames, frames):
@@ -98,12 +104,19 @@ def embed_recording(
     vectors: Float32 | None = None
     if store is not None:
         try:
-            vectors = _embed(recording, encoder, key, frames, store, monitor, batch, waits)
+            vectors = _embed(
+                recording, encoder, key, frames, store, monitor, batch, watch, told, waits
+            )
             store.prune()
+            if vectors is None:
+                stored = store.load(key)
+                if stored is not None:
+                    return stored
         except StoreError as exc:
-            log.warning("%s Starting again without the cache.", exc)
+            _tell(f"{exc} Starting again without the cache.", told)
     if vectors is None:
-        vectors = _embed(recording, encoder, key, frames, None, monitor, batch)
+        vectors = _embed(recording, encoder, key, frames, None, monitor, batch, watch, told)
+        assert vectors is not None
     return Embeddings(key, frames, times_s, vectors)
 
 
@@ -180,24 +193,56 @@ def _embed(
     store: EmbeddingStore | None,
     monitor: Monitor,
     batch: int,
+    watch: FileWatch,
+    told: Callable[[str], None] | None,
     waits: bool = False,
-) -> Float32:
-    """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
+) -> Float32 | None:
+    """Compute (T, D) vectors; None when they are in the store.
+
+    Raises ``StoreError`` only when features were lost with the store.
+    """
+    known = _first_look(recording, key, store)
     patience = monitor if waits else None
-    with _Features(recording, encoder, key, frames, store, patience) as collected:
+    with _Features(recording, encoder, key, frames, store, watch, told, patience) as collected:
         done = len(collected)
         monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
         try:
-            for pixels in _decoded(recording, encoder, frames[done:], batch, monitor):
+            is_new = np.array([frame not in known for frame in frames.tolist()[done:]], np.bool_)
+            new = np.append(np.flatnonzero(is_new), len(is_new)) + done
+            seen = 0
+            for pixels in _decoded(recording, encoder, frames[new[:-1]], batch, monitor):
                 monitor.check()
-                collected.append(encoder.features(pixels))
-                monitor.advance(len(pixels))
+                # What is known already comes in between, up to the next frame that is not.
+                seen += len(pixels)
+                part = frames[done : new[seen]].tolist()
+                fresh = iter(encoder.features(pixels))
+                collected.append(np.stack([known[f] if f in known else next(fresh) for f in part]))
+                done += len(part)
+                monitor.advance(len(part))
             monitor.check()
+            if done < len(frames):  # all of it is known
+                collected.append(np.stack([known[f] for f in frames.tolist()[done:]]))
         finally:
             collected.flush()
-        vectors = encoder.embed_features(collected.whole(), recording.index.times_s[frames])
-        collected.finish(vectors)
-    return vectors
+        times_s = recording.index.times_s[frames]
+        if collected.finish(lambda features: encoder.embed_blocks(features, times_s)):
+            return None
+        return encoder.embed_features(collected.whole(), times_s)
+
+
+def _first_look(
+    recording: Recording, key: EmbeddingKey, store: EmbeddingStore | None
+) -> dict[int, Float32]:
+    """Return the features of frames that a first look left in the store, by frame number."""
+    if store is None or key.sampling == COARSE:
+        return {}
+    features = store.load_features(EmbeddingKey(key.fingerprint, key.model_id, COARSE))
+    if features is None:
+        return {}
+    frames = sampled_frames(recording.index, COARSE)
+    if len(frames) != len(features):
+        return {}
+    return dict(zip(frames.tolist(), np.array(features, np.float32), strict=True))
 
 
 def _decoded(
@@ -231,6 +276,12 @@ def _decoded(
         ahead.close()
 
 
+def _tell(sentence: str, told: Callable[[str], None] | None) -> None:
+    log.warning("%s", sentence)
+    if told is not None:
+        told(sentence)
+
+
 class _Features:
     """Features of one recording, in the store while that works, in memory where it does not."""
 
@@ -241,6 +292,8 @@ class _Features:
         key: EmbeddingKey,
         frames: Int64,
         store: EmbeddingStore | None,
+        watch: FileWatch,
+        told: Callable[[str], None] | None,
         patience: Monitor | None,
     ) -> None:
         """Begin; with ``patience``, wait for whoever is writing the same until it is cancelled."""
@@ -248,6 +301,7 @@ class _Features:
         self._kept: list[npt.NDArray[np.float16]] = []  # before _waiting, when there is no writer
         self._waiting: list[npt.NDArray[np.float16]] = []
         self._channels = encoder.spec.channels
+        self._watch, self._told = watch, told
         self._last_flush_s = time.monotonic()
         if store is None:
             return
@@ -266,7 +320,7 @@ class _Features:
                 patience.check()
                 time.sleep(_LOOK_AGAIN_S)
         except StoreError as exc:
-            log.warning("%s Going on without the cache.", exc)
+            _tell(f"{exc} Going on without the cache.", told)
         else:
             if self._writer is None:
                 log.info("Somebody else is embedding %s: going on without cache.", recording.name)
@@ -293,6 +347,8 @@ class _Features:
         if not self._waiting:
             return
         chunk = np.concatenate(self._waiting)
+        self._waiting = []
+        self._watch.check()  # what was read so far is of the file that was opened
         if self._writer is not None:
             try:
                 self._writer.append(chunk)
@@ -300,25 +356,20 @@ class _Features:
                 self._give_up(exc)
         if self._writer is None:
             self._kept.append(chunk)
-        self._waiting = []
         self._last_flush_s = time.monotonic()
 
     def whole(self) -> npt.NDArray[np.float16]:
-        """All features, (N, C)."""
-        if self._writer is not None:
-            try:
-                return self._writer.features()
-            except StoreError as exc:
-                self._give_up(exc)
+        """All features (N, C), when there is no store that works."""
         return np.concatenate(self._kept) if self._kept else np.empty((0, self._channels), "<f2")
 
-    def finish(self, vectors: Float32) -> None:
-        """Store the vectors."""
+    def finish(self, embed: Callable[[Rows], Iterator[Float32]]) -> bool:
+        """Store the vectors that come of the features; return whether there is a store for them."""
         if self._writer is not None:
             try:
-                self._writer.finish(vectors)
+                self._writer.finish(embed(self._writer.features()))
             except StoreError as exc:
                 self._give_up(exc)
+        return self._writer is not None
 
     def close(self) -> None:
         """Give the entry free."""
@@ -329,6 +380,6 @@ class _Features:
     def _give_up(self, reason: StoreError) -> None:
         """Go on in memory with what the store has so far; ``StoreError`` if that is lost."""
         assert self._writer is not None
-        log.warning("%s Going on without the cache.", reason)
-        self._kept = [np.array(self._writer.features())]
+        _tell(f"{reason} Going on without the cache.", self._told)
+        self._kept = [self._writer.features()[:]]
         self.close()

@@ -8,18 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carl_core.encoder.modelfile import ModelFile, read_model_file
-from carl_core.encoder.providers import notes_on, open_session, wanted_providers
+from carl_core.encoder.sessions import HEAD, TRUNK, OutOfMemoryError, Sessions
 from carl_core.encoder.windows import blended, window_spans
-from carl_core.errors import ModelError
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
-    import onnxruntime
 
-    from carl_core.arrays import Bool, Float32, UInt8
+    from carl_core.arrays import Bool, Float32, Rows, UInt8
     from carl_core.encoder.spec import EncoderSpec
 
 log = logging.getLogger("carl.embed")
@@ -38,8 +37,6 @@ class Encoder:
     path : the file
     model_id : first 16 hex digits of its sha256
     spec : what it says about itself
-    provider : what the session reports to run on, e.g. "CPUExecutionProvider"
-    notes : sentences a user should see, e.g. that a GPU lies idle
     """
 
     def __init__(
@@ -48,17 +45,19 @@ class Encoder:
         self.path: Path = file.path
         self.model_id: str = file.model_id
         self.spec: EncoderSpec = file.spec
-        providers, notes = wanted_providers(device)
-        try:
-            self._trunk = open_session(file.trunk, providers, threads=threads)
-            self._head = open_session(file.head, providers, threads=threads)
-        except ModelError as exc:
-            raise ModelError(f"{file.path} cannot be used as an encoder. {exc}") from exc
-        self.provider: str = self._trunk.get_providers()[0]
-        self.notes: tuple[str, ...] = notes + notes_on(self._trunk, providers)
-        for note in self.notes:
-            log.warning("%s", note)
+        self._sessions = Sessions(file, device=device, threads=threads)
+        self._batch = _TRUNK_BATCH  # halved where memory is short
         log.debug("%s (%s) runs on %s", self.path, self.model_id, self.provider)
+
+    @property
+    def provider(self) -> str:
+        """What the sessions report to run on; the CPU after the GPU failed."""
+        return self._sessions.provider
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences a user should see; there may be more of them after work."""
+        return self._sessions.notes
 
     def features(self, frames: UInt8) -> Float32:
         """Run the trunk: uint8 (N, S, S, 3) RGB -> float32 (N, C).
@@ -74,12 +73,27 @@ class Encoder:
                 f"frames must be uint8 (N, {size}, {size}, 3), got {frames.dtype} {frames.shape}"
             )
         features = np.empty((len(frames), self.spec.channels), dtype=np.float32)
-        for start in range(0, len(frames), _TRUNK_BATCH):
-            part = np.ascontiguousarray(frames[start : start + _TRUNK_BATCH])
-            features[start : start + len(part)] = self._run(
-                self._trunk, {"frames": part[None]}, (1, len(part), self.spec.channels)
-            )[0]
+        start = 0
+        while start < len(frames):
+            part = np.ascontiguousarray(frames[start : start + self._batch])
+            try:
+                shape = (1, len(part), self.spec.channels)
+                found = self._sessions.run(TRUNK, {"frames": part[None]}, shape)[0]
+            except OutOfMemoryError as error:
+                self._take_less(len(part), error)
+                continue
+            features[start : start + len(part)] = found
+            start += len(part)
         return features
+
+    def _take_less(self, frames: int, error: OutOfMemoryError) -> None:
+        """Look at half as many frames from here on; at the CPU where one is too many already."""
+        if frames > 1:
+            self._batch = min(self._batch, frames // 2)
+            self._sessions.say_smaller(self._batch)
+        else:
+            self._sessions.fall_back(None, TRUNK, error)
+            self._batch = _TRUNK_BATCH
 
     def embed_window(
         self, features: npt.NDArray[Any], times_s: npt.ArrayLike, valid: Bool | None = None
@@ -99,11 +113,24 @@ class Encoder:
         vectors: Float32 = self._embed(features[None], times[None], valid[None])[0]
         return vectors
 
-    def embed_features(self, features: npt.NDArray[Any], times_s: npt.ArrayLike) -> Float32:
+    def embed_features(self, features: Rows, times_s: npt.ArrayLike) -> Float32:
         """Run the head over a whole recording: (N, C) and seconds (N,) -> (N, D) unit rows.
 
+        As ``embed_blocks``, in one piece. Raises the same.
+        """
+        rows = np.empty((len(features), self.spec.dim), dtype=np.float32)
+        done = 0
+        for block in self.embed_blocks(features, times_s):
+            rows[done : done + len(block)] = block
+            done += len(block)
+        return rows
+
+    def embed_blocks(self, features: Rows, times_s: npt.ArrayLike) -> Iterator[Float32]:
+        """Run the head over a whole recording; yield (n, D) unit rows, block by block in order.
+
         Overlapping windows on a fixed grid from the first sample are blended with a taper.
-        ``features`` may be float16 and memory mapped: it is read window by window.
+        ``features`` (N, C) may be float16 and in a file: it is read window by window. Memory does
+        not grow with N.
 
         Raises
         ------
@@ -114,7 +141,7 @@ class Encoder:
         spec = self.spec
         overlap = spec.overlap_frames if spec.window_frames else 0
         spans = window_spans(len(times), spec.window_frames, overlap)
-        rows = np.empty((len(times), spec.dim), dtype=np.float32)
+        ending = np.empty((0, spec.dim), dtype=np.float32)  # of a window, with the next to blend
         for batch in _equal_spans(spans):
             vectors = self._embed(
                 np.stack([features[start:end] for start, end in batch]),
@@ -122,12 +149,11 @@ class Encoder:
                 np.ones((len(batch), batch[0][1] - batch[0][0]), dtype=np.bool_),
             )
             for (start, end), window in zip(batch, vectors, strict=True):
-                shared = overlap if start else 0
-                rows[start : start + shared] = blended(
-                    rows[start : start + shared], window[:shared]
-                )
-                rows[start + shared : end] = window[shared:]
-        return rows
+                if start:
+                    window[:overlap] = blended(ending, window[:overlap])
+                own = len(window) - (overlap if end < len(times) else 0)
+                ending = window[own:]
+                yield window[:own]
 
     def encode(self, clip: UInt8, times_s: npt.ArrayLike) -> Float32:
         """Embed a clip: uint8 (T, S, S, 3) and seconds (T,) -> float32 (T, D) unit rows.
@@ -139,11 +165,13 @@ class Encoder:
         """
         return self.embed_features(self.features(clip), times_s)
 
-    def _checked(
-        self, features: npt.NDArray[Any], times_s: npt.ArrayLike
-    ) -> npt.NDArray[np.float64]:
+    def _checked(self, features: Rows, times_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
         times = np.asarray(times_s, dtype=np.float64)
-        if features.ndim != 2 or features.shape[1] != self.spec.channels or len(features) == 0:
+        if (
+            len(features.shape) != 2
+            or features.shape[1] != self.spec.channels
+            or len(features) == 0
+        ):
             raise ValueError(f"features must be (T, {self.spec.channels}), got {features.shape}")
         if times.shape != (len(features),):
             raise ValueError(f"times_s {times.shape} do not match features {features.shape}")
@@ -154,40 +182,24 @@ class Encoder:
     ) -> Float32:
         # Subtracted in double precision: late in a long recording float32 would round the steps.
         from_first = (times_s - times_s[:, :1]).astype(np.float32)
-        return self._run(
-            self._head,
-            {
-                "features": np.ascontiguousarray(features, dtype=np.float32),
-                "times_s": from_first,
-                "valid": np.ascontiguousarray(valid, dtype=np.bool_),
-            },
-            (*features.shape[:2], self.spec.dim),
-        )
-
-    def _run(
-        self,
-        session: onnxruntime.InferenceSession,
-        inputs: dict[str, npt.NDArray[Any]],
-        shape: tuple[int, ...],
-    ) -> Float32:
+        inputs: dict[str, npt.NDArray[Any]] = {
+            "features": np.ascontiguousarray(features, dtype=np.float32),
+            "times_s": from_first,
+            "valid": np.ascontiguousarray(valid, dtype=np.bool_),
+        }
+        shape = (*features.shape[:2], self.spec.dim)
         try:
-            output: Float32 = session.run(None, inputs)[0]
-        except Exception as exc:  # ONNX Runtime's exceptions share no base class but Exception
-            raise ModelError(
-                f"The encoder {self.path} failed while running on {self.provider}: "
-                f"{str(exc).splitlines()[0][:300] if str(exc) else type(exc).__name__}. "
-                "Try it with the device set to cpu, or use another encoder."
-            ) from exc
-        if output.shape != shape:
-            raise ModelError(
-                f"The encoder {self.path} gave an array of {output.shape}, not of {shape}. "
-                "Use another encoder."
-            )
-        if not np.isfinite(output).all():
-            raise ModelError(
-                f"The encoder {self.path} gave values that are not numbers. Use another encoder."
-            )
-        return output
+            return self._sessions.run(HEAD, inputs, shape)
+        except OutOfMemoryError as error:
+            if len(features) == 1:
+                self._sessions.fall_back(None, HEAD, error)
+                return self._sessions.run(HEAD, inputs, shape)
+        half = len(features) // 2  # windows do not know of each other
+        parts = (
+            self._embed(features[part], times_s[part], valid[part])
+            for part in (slice(None, half), slice(half, None))
+        )
+        return np.concatenate(list(parts))
 
 
 def load_encoder(

@@ -12,12 +12,16 @@ from PIL import Image, ImageDraw, ImageFont
 from carl_core.arrays import read_only
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from carl_core.arrays import UInt8
 
 BACKGROUND = (18, 19, 23)
 TEXT = (232, 234, 240)
 QUIET_TEXT = (150, 155, 168)
 ACCENT = (255, 176, 64)
+
+_LEAST_FONT = 9  # pixels; smaller letters cannot be read
 
 # Fonts that cover more scripts than the one inside Pillow, by the names font folders use.
 _WIDE_FONTS = ("NotoSans-Regular.ttf", "DejaVuSans.ttf", "Arial.ttf", "arial.ttf", "Helvetica.ttc")
@@ -41,7 +45,9 @@ def drawable(text: str) -> str:
     """
     if _has_wide_font():
         return text
-    plain = unicodedata.normalize("NFKD", text.replace("×", "x").replace("…", "..."))
+    for sign, instead in (("×", "x"), ("…", "..."), ("←", "<-")):
+        text = text.replace(sign, instead)
+    plain = unicodedata.normalize("NFKD", text)
     plain = "".join(sign for sign in plain if not unicodedata.combining(sign))
     return plain.encode("ascii", "replace").decode("ascii")
 
@@ -68,9 +74,23 @@ def clock_text(time_s: float) -> str:
 
 
 def caption_bar(
-    width: int, height: int, left: str, right: str, *, colour: tuple[int, int, int] = TEXT
+    width: int,
+    height: int,
+    left: str,
+    right: str,
+    *,
+    lines: int = 1,
+    colour: tuple[int, int, int] = TEXT,
 ) -> UInt8:
-    """Draw one line of text, ``left`` cut with an ellipsis so that ``right`` always fits.
+    """Draw ``left`` and ``right`` in one line, or below one another.
+
+    What is too long on the left loses its middle, for names often differ at the end; on the right
+    nothing is left out, its letters become smaller.
+
+    Parameters
+    ----------
+    width, height : pixels of the whole bar
+    lines : 1 or 2
 
     Returns
     -------
@@ -79,28 +99,72 @@ def caption_bar(
     left, right = drawable(left), drawable(right)
     image = Image.new("RGB", (width, height), BACKGROUND)
     draw = ImageDraw.Draw(image)
-    face = font(max(10, int(height * 0.52)))
-    ellipsis = drawable("…")
-    pad = max(4, height // 4)
-    right_width = draw.textlength(right, font=face)
-    room = width - right_width - 3 * pad
-    while left and draw.textlength(left, font=face) > room:
-        kept = left.removesuffix(ellipsis)[:-1].rstrip()
-        left = kept + ellipsis if kept else ""
-    middle = height / 2
-    draw.text((pad, middle), left, font=face, fill=colour, anchor="lm")
-    draw.text((width - pad, middle), right, font=face, fill=QUIET_TEXT, anchor="rm")
+    row = height / lines
+    size, pad = caption_font_size(row), _padding(row)
+    face = quiet_face = font(size)
+    room = width - 2 * pad
+    while size > _LEAST_FONT and draw.textlength(right, font=quiet_face) > room:
+        size -= 1
+        quiet_face = font(size)
+    if lines == 1:
+        room = int(room - draw.textlength(right, font=quiet_face) - pad)
+    left = shortened(left, lambda text: draw.textlength(text, font=face) <= room)
+    draw.text((pad, row / 2), left, font=face, fill=colour, anchor="lm")
+    at = (width - pad, row / 2) if lines == 1 else (pad, 1.5 * row)
+    draw.text(at, right, font=quiet_face, fill=QUIET_TEXT, anchor="rm" if lines == 1 else "lm")
     return read_only(np.asarray(image, dtype=np.uint8))
 
 
+def fits_in_one_line(width: int, height: int, left: str, right: str) -> bool:
+    """Whether ``caption_bar`` of this size holds both texts whole in one line."""
+    face = font(caption_font_size(height))
+    draw = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    texts = draw.textlength(drawable(left), font=face) + draw.textlength(drawable(right), font=face)
+    return bool(texts + 3 * _padding(height) <= width)
+
+
+def caption_font_size(row: float) -> int:
+    """Pixels of the letters in a line ``row`` pixels high."""
+    return max(_LEAST_FONT + 1, int(row * 0.58))
+
+
+def shortened(text: str, fits: Callable[[str], bool]) -> str:
+    """Return ``text``, or as much of its beginning and end as fits; "" where nothing does."""
+    ellipsis = drawable("…")
+    if fits(text):
+        return text
+    for kept in range(len(text) - 1, 1, -1):
+        head = -(-kept // 2)
+        short = text[:head].rstrip() + ellipsis + text[len(text) - (kept - head) :].lstrip()
+        if fits(short):
+            return short
+    return ""
+
+
+def _padding(row: float) -> int:
+    return max(4, int(row) // 4)
+
+
 def stamp(pixels: UInt8, text: str, *, size: int = 18, is_low: bool = False) -> UInt8:
-    """Return a copy of ``pixels`` (H, W, 3) with ``text`` on a dark plate in the middle, or low."""
+    """Return a copy of ``pixels`` (H, W, 3) with ``text`` on a dark plate in the middle, or low.
+
+    Letters become smaller where the picture is narrow, then the middle of the text is left out.
+    """
     text = drawable(text)
     image = Image.fromarray(pixels)
     draw = ImageDraw.Draw(image)
+    edge = max(3, size // 2)
+    room = image.width - 2 * edge - 2
+    while size > _LEAST_FONT and draw.textlength(text, font=font(size)) > room:
+        size -= 1
     face = font(size)
-    centre = (image.width / 2, image.height - size * 1.2 if is_low else image.height / 2)
+    text = shortened(text, lambda part: draw.textlength(part, font=face) <= room)
+    if not text:
+        return np.asarray(image, dtype=np.uint8)
+    above = edge + size * 0.7 if is_low else image.height / 2
+    centre = (image.width / 2, image.height - above if is_low else above)
     left, top, right, bottom = draw.textbbox(centre, text, font=face, anchor="mm")
-    draw.rectangle((left - 10, top - 8, right + 10, bottom + 8), fill=BACKGROUND)
+    plate = (left - edge, top - edge * 0.8, right + edge, bottom + edge * 0.8)
+    draw.rectangle(plate, fill=BACKGROUND)
     draw.text(centre, text, font=face, fill=TEXT, anchor="mm")
     return np.asarray(image, dtype=np.uint8)

@@ -1,11 +1,17 @@
 """ELAN's annotation files (``.eaf``): one tier per recording, times in whole milliseconds.
 
 Format: the schema EAFv3.0 of the Max Planck Institute for Psycholinguistics. A moment, which ELAN
-does not know, is written as an annotation of one millisecond and read back as a moment.
+does not know, is written as an annotation of one millisecond and read back as a moment. What was
+carried over from another recording stands on a tier of its own, "B.mp4 (from A.mp4)".
+
+Times are rounded up: a frame is shown from its time on, so a time before it would name the frame
+before.
 """
 
 from __future__ import annotations
 
+import math
+import re
 import xml.etree.ElementTree as ET
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -18,8 +24,10 @@ if TYPE_CHECKING:
 _MOMENT_MS = 1
 _TYPE = "default-lt"
 
-Row = tuple[str, str, float, float]
-"""Recording, name, start and end in seconds; equal for a moment."""
+_DERIVED = re.compile(r"(?P<recording>.+) \(from (?P<derived>.+)\)")
+
+Row = tuple[str, str, float, float, str]
+"""Recording, name, start and end in seconds, equal for a moment; carried over from, "" = not."""
 
 
 def to_eaf(rows: Sequence[Row], media: Sequence[str] = ()) -> str:
@@ -40,8 +48,8 @@ def to_eaf(rows: Sequence[Row], media: Sequence[str] = ()) -> str:
     order = ET.SubElement(root, "TIME_ORDER")
     tiers: dict[str, ET.Element] = {}
     slots = 0
-    for number, (recording, name, start_s, end_s) in enumerate(rows, 1):
-        start_ms, end_ms = round(start_s * 1000), round(end_s * 1000)
+    for number, (recording, name, start_s, end_s, derived) in enumerate(rows, 1):
+        start_ms, end_ms = _milliseconds(start_s), _milliseconds(end_s)
         if start_s == end_s:
             end_ms = start_ms + _MOMENT_MS
         end_ms = max(end_ms, start_ms + _MOMENT_MS)
@@ -50,10 +58,11 @@ def to_eaf(rows: Sequence[Row], media: Sequence[str] = ()) -> str:
             ET.SubElement(
                 order, "TIME_SLOT", {"TIME_SLOT_ID": f"ts{slots}", "TIME_VALUE": str(value)}
             )
-        tier = tiers.get(recording)
+        where = f"{recording or 'default'} (from {derived})" if derived else recording or "default"
+        tier = tiers.get(where)
         if tier is None:
-            tier = tiers[recording] = ET.Element(
-                "TIER", {"LINGUISTIC_TYPE_REF": _TYPE, "TIER_ID": recording or "default"}
+            tier = tiers[where] = ET.Element(
+                "TIER", {"LINGUISTIC_TYPE_REF": _TYPE, "TIER_ID": where}
             )
         holder = ET.SubElement(tier, "ANNOTATION")
         annotation = ET.SubElement(
@@ -100,7 +109,9 @@ def from_eaf(text: str, where: str) -> list[Row]:
     }
     rows: list[Row] = []
     for tier in root.iter("TIER"):
-        recording = tier.get("TIER_ID", "")
+        recording, derived = tier.get("TIER_ID", ""), ""
+        if found := _DERIVED.fullmatch(recording):
+            recording, derived = found["recording"], found["derived"]
         for annotation in tier.iter("ALIGNABLE_ANNOTATION"):
             value = annotation.findtext("ANNOTATION_VALUE") or ""
             times = [slots.get(annotation.get(f"TIME_SLOT_REF{side}", "")) for side in (1, 2)]
@@ -113,8 +124,12 @@ def from_eaf(text: str, where: str) -> list[Row]:
                 ) from error
             if end_ms - start_ms <= _MOMENT_MS:
                 end_ms = start_ms
-            rows.append((recording, value, start_ms / 1000, end_ms / 1000))
+            rows.append((recording, value, start_ms / 1000, end_ms / 1000, derived))
     return rows
+
+
+def _milliseconds(time_s: float) -> int:
+    return math.ceil(round(time_s * 1000, 3))  # first what binary numbers lack to a whole one
 
 
 def _sayable(text: str) -> str:

@@ -6,15 +6,17 @@ import csv
 import io
 import json
 import math
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, ProjectError
-from carl_core.export.elan import from_eaf, to_eaf
+from carl_core.export.elan import Row, from_eaf, to_eaf
 from carl_core.paths import read_bounded
+from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,11 +25,13 @@ if TYPE_CHECKING:
     from carl_core.alignment.timemap import TimeMap
 
 LABEL_SUFFIXES = (".csv", ".json", ".eaf")
+_COLOUR = re.compile("#[0-9a-fA-F]{6}")
 # Read, what is this large takes up to a gigabyte.
 _MOST_BYTES = 16 * 2**20
 # Of what is wrong with an entry, which may quote all of it.
 _MOST_SHOWN = 200
 _COLUMNS = ("recording", "name", "start_s", "end_s")
+_MORE = ("colour", "note", "derived")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,24 +43,33 @@ class Label:
     recording : file name of the recording it belongs to
     name : what the user calls it
     start_s, end_s : seconds from the recording's first frame, start_s <= end_s
+    colour : "#rrggbb", "" = none
+    note : further words
+    derived : file name of the recording it was carried over from, "" = it was marked here
     """
 
     recording: str
     name: str
     start_s: float
     end_s: float
+    colour: str = ""
+    note: str = ""
+    derived: str = ""
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.start_s) and math.isfinite(self.end_s)):
             raise ValueError(f"label {self.name!r}: times must be finite")
         if self.end_s < self.start_s:
             raise ValueError(f"label {self.name!r}: ends at {self.end_s} before {self.start_s}")
+        if self.colour and not _COLOUR.fullmatch(self.colour):
+            raise ValueError(f"label {self.name!r}: colour {self.colour!r} is not like #1a2b3c")
 
 
 def read_labels(path: Path) -> tuple[Label, ...]:
     """Read labels: ``.csv`` (recording,name,start_s,end_s), ``.json`` (a list of such), ``.eaf``.
 
-    An empty ``end_s`` means a marker; in ELAN files a tier's name is its recording.
+    An empty ``end_s`` means a marker; colour, note and derived may be left out. In ELAN files a
+    tier's name is its recording, and there are no colours and notes.
 
     Raises
     ------
@@ -71,7 +84,8 @@ def read_labels(path: Path) -> tuple[Label, ...]:
             f"The labels {path} cannot be read: {why}. Give a CSV, JSON or EAF file in UTF-8."
         ) from error
     if path.suffix.lower() == ".eaf":
-        rows = [dict(zip(_COLUMNS, row, strict=True)) for row in from_eaf(text, f"The file {path}")]
+        columns = (*_COLUMNS, "derived")
+        rows = [dict(zip(columns, row, strict=True)) for row in from_eaf(text, f"The file {path}")]
     elif path.suffix.lower() == ".json":
         try:
             rows = json.loads(text)
@@ -104,6 +118,7 @@ def _label(row: dict[str, Any], where: str) -> Label:
             name=str(row["name"]),
             start_s=float(start),
             end_s=float(start if end in ("", None) else end),
+            **{field: str(row.get(field) or "") for field in _MORE},
         )
     except KeyError as error:
         raise ProjectError(f"{where}: {error.args[0]} is missing.") from error
@@ -114,7 +129,7 @@ def _label(row: dict[str, Any], where: str) -> Label:
 def write_labels(path: Path, labels: Sequence[Label]) -> Path:
     """Write ``.csv``, ``.json`` (6 decimals) or ``.eaf`` (milliseconds). Raises ``ExportError``."""
     try:
-        write_atomic(path, _text(path.suffix.lower(), labels))
+        write_atomic(path, display_text(_text(path.suffix.lower(), labels)))
     except OSError as error:
         raise ExportError(
             f"The labels {path} cannot be written: {error.strerror or error}. "
@@ -134,27 +149,29 @@ def _text(suffix: str, labels: Sequence[Label]) -> str:
                 "name": label.name,
                 "start_s": round(label.start_s, 6),
                 "end_s": round(label.end_s, 6),
+                **{field: said for field in _MORE if (said := getattr(label, field))},
             }
             for label in labels
         ]
         return json.dumps(rows, ensure_ascii=False, indent=1)
     out = io.StringIO(newline="")
     writer = csv.writer(out)
-    writer.writerow(_COLUMNS)
+    writer.writerow((*_COLUMNS, *_MORE))
     for label in labels:
         times = (f"{label.start_s:.6f}", f"{label.end_s:.6f}")
-        writer.writerow((label.recording, label.name, *times))
+        more = (label.colour, label.note, label.derived)
+        writer.writerow((label.recording, label.name, *times, *more))
     return out.getvalue()
 
 
-def _row(label: Label) -> tuple[str, str, float, float]:
-    return label.recording, label.name, label.start_s, label.end_s
+def _row(label: Label) -> Row:
+    return label.recording, label.name, label.start_s, label.end_s, label.derived
 
 
 def transfer(labels: Sequence[Label], time_map: TimeMap, *, recording: str) -> tuple[Label, ...]:
     """Carry labels along ``time_map`` to ``recording``; those without counterpart are left out.
 
-    A phase that sticks out of the mapped range is cut to it.
+    A phase that sticks out of the mapped range is cut to it. ``derived`` says where each is from.
     """
     start_s, end_s = time_map.domain
     carried = []
@@ -165,5 +182,13 @@ def transfer(labels: Sequence[Label], time_map: TimeMap, *, recording: str) -> t
         ends = np.asarray(time_map(np.asarray([first, last])), dtype=np.float64)
         if np.all(np.isfinite(ends)):
             ahead = float(max(ends[1], ends[0]))
-            carried.append(Label(recording, label.name, float(ends[0]), ahead))
+            carried.append(
+                replace(
+                    label,
+                    recording=recording,
+                    start_s=float(ends[0]),
+                    end_s=ahead,
+                    derived=label.derived or label.recording,
+                )
+            )
     return tuple(carried)

@@ -10,15 +10,28 @@ from carl_core.video.image import write_png
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
-    from carl_core.export.video import RenderOptions
+    from carl_core.export.options import RenderOptions
     from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
 
 
-def write_still(path: Path, schedule: Schedule, time_s: float, options: RenderOptions) -> Path:
+def write_still(
+    path: Path,
+    schedule: Schedule,
+    time_s: float,
+    options: RenderOptions,
+    *,
+    frames: Mapping[str, int | None] | None = None,
+) -> Path:
     """Write what the video of these options shows at master time ``time_s``, as PNG.
+
+    Parameters
+    ----------
+    frames : number of the frame to show of each recording, by id, None = no counterpart; left out,
+        those of ``schedule``
 
     Raises
     ------
@@ -31,7 +44,9 @@ def write_still(path: Path, schedule: Schedule, time_s: float, options: RenderOp
     if len(recordings) < 2 and options.layout not in ("side", "grid"):
         raise ExportError(f"The view “{options.layout}” needs two recordings. Add another one.")
     page = Page(recordings, options)
-    frames = schedule.frames_at(time_s)
+    if frames is None:
+        found = schedule.frames_along([time_s], options.nudges)
+        frames = {k: int(v[0]) if v[0] >= 0 else None for k, v in found.items()}
     cells = []
     for number, recording in enumerate(recordings):
         shown: Frame | Absent = Absent(None)

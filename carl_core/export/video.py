@@ -18,6 +18,7 @@ import numpy as np
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError
+from carl_core.export.options import RenderOptions
 from carl_core.export.page import Absent, Cell, Page
 from carl_core.progress import Monitor
 from carl_core.video.audio import read_audio
@@ -33,47 +34,9 @@ if TYPE_CHECKING:
     from carl_core.video.reader import Frame
     from carl_core.video.recording import Recording
 
-LAYOUTS = ("side", "grid", "overlay", "difference", "wipe")
 MAX_RECORDINGS = 9
 AUDIO_RATE = 48_000
 _MAX_RATE = 60
-
-
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
-    """How the video looks.
-
-    Attributes
-    ----------
-    layout : "side" (one row), "grid" (as square as it can be), "overlay" (the second over the
-        first; more than two at equal weight), "difference" (of the first two), "wipe" (first left,
-        second right of the edge)
-    opacity, gain, wipe : of overlay, difference and wipe, see ``carl_core.export.compose``
-    range_s : part of master time to write, seconds; None = all
-    captions : write names, times and momentary rates
-    marks : (recording id, name, start, end) to write below a picture while they last, seconds of
-        that recording; a moment (start = end) stays for half a second
-    height : pixels of one picture; made smaller where the whole would be wider than 1920
-    rate : output frames per second, None = the highest nominal rate of the recordings, <= 60
-    audio : keep the reference's sound
-    """
-
-    layout: str = "side"
-    height: int = 540
-    rate: Fraction | None = None
-    audio: bool = True
-    opacity: float = 0.5
-    gain: float = 4.0
-    wipe: float = 0.5
-    range_s: tuple[float, float] | None = None
-    captions: bool = True
-    marks: tuple[tuple[str, str, float, float], ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.range_s is not None and not 0 <= self.range_s[0] < self.range_s[1]:
-            raise ValueError(f"range_s must be ascending and not negative, got {self.range_s}")
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +78,7 @@ def render_video(
     Raises
     ------
     ExportError
-        When the file cannot be written or there are not 2 to 4 recordings.
+        When the file cannot be written or there are not 2 to 9 recordings.
     MediaError
         When a recording cannot be decoded.
     Cancelled
@@ -139,7 +102,7 @@ def render_video(
         )
     count = max(1, int((end_s - start_s) * rate))
     times_s: Float64 = start_s + np.arange(count, dtype=np.float64) * float(1 / rate)
-    shown = schedule.frames_along(times_s)
+    shown = schedule.frames_along(times_s, options.nudges)
     page = Page(recordings, options)
     sound = _Sound(recordings[0], rate, count, start_s) if options.audio else None
     if sound is not None and not sound.is_there:

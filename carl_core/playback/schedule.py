@@ -144,11 +144,21 @@ class Schedule:
         own_s = float(self._own_along(self._by_id[recording_id], master, reference_s)[0])
         return own_s if np.isfinite(own_s) else None
 
-    def frames_along(self, times_s: npt.ArrayLike) -> dict[str, Int64]:
-        """Vectorised ``frames_at``: int64 (T,) per recording, -1 = no counterpart."""
+    def frames_along(
+        self, times_s: npt.ArrayLike, nudges: Mapping[str, int] | None = None
+    ) -> dict[str, Int64]:
+        """Vectorised ``frames_at``: int64 (T,) per recording, -1 = no counterpart.
+
+        Parameters
+        ----------
+        nudges : frames by which a recording is shown ahead of its place, by id
+        """
         result: dict[str, Int64] = {}
         for recording_id, own in self.times_along(times_s).items():
-            shown = self._by_id[recording_id].index.frames_shown_at(np.nan_to_num(own))
+            index = self._by_id[recording_id].index
+            shown = index.frames_shown_at(np.nan_to_num(own))
+            if nudge := (nudges or {}).get(recording_id, 0):
+                shown = np.clip(shown + nudge, 0, len(index) - 1)
             result[recording_id] = np.where(np.isfinite(own), shown, -1).astype(np.int64)
         return result
 

@@ -182,7 +182,7 @@ class View(_Value, frozen=True):
 
     mode: ViewMode = "grid"
     opacity: float = 0.5
-    gain: float = 4.0
+    gain: float = 2.0
     wipe: float = 0.5
 
 

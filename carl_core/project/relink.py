@@ -72,15 +72,38 @@ def find_in(
     return found
 
 
+def moved_along(wanted: Sequence[Media], found: Mapping[str, Found]) -> dict[str, Found]:
+    """Look where recordings lie if they were moved like those that were found.
+
+    ``/old/a/1.mp4`` found as ``/new/a/1.mp4`` says that ``/old`` is ``/new`` now; the longest
+    common ending of both paths decides what moved. Only what is not in ``found`` is looked for.
+    """
+    was = {media.id: media.path for media in wanted}
+    more: dict[str, Found] = {}
+    for recording, one in found.items():
+        before, after = Path(was[recording]).parts, Path(one.media.path).parts
+        same = 0
+        while same < min(len(before), len(after)) and before[-1 - same] == after[-1 - same]:
+            same += 1
+        if not 0 < same < len(before):
+            continue
+        old, new = before[: len(before) - same], after[: len(after) - same]
+        open_ones = [m for m in wanted if m.id not in found and m.id not in more]
+        if old and new:
+            more |= with_prefix(open_ones, os.path.join(*old, ""), os.path.join(*new, ""))  # noqa: PTH118
+    return more
+
+
 def with_prefix(wanted: Sequence[Media], old: str, new: str) -> dict[str, Found]:
-    """Replace the beginning of paths; only files that exist are returned, not checked further."""
+    """Replace the beginning of paths; only files that exist are returned."""
     found = {}
     for media in wanted:
         if not media.path.startswith(old):
             continue
         path = Path(new + media.path[len(old) :])
         if is_there(path):
-            found[media.id] = Found(replace(media, path=str(path)), is_certain=False)
+            is_certain = bool(media.fingerprint) and _is_same(path, path.stat().st_size, media)
+            found[media.id] = Found(replace(media, path=str(path)), is_certain)
     return found
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from av.codec.hwaccel import HWAccel
     from av.container import InputContainer
     from av.stream import Stream
     from av.video.stream import VideoStream
@@ -96,8 +97,12 @@ def check_file(path: Path) -> os.stat_result:
     return status
 
 
-def open_container(path: Path) -> OpenFile:
+def open_container(path: Path, *, hwaccel: HWAccel | None = None) -> OpenFile:
     """Open ``path`` for reading, also when it is no valid text in any encoding.
+
+    Parameters
+    ----------
+    hwaccel : what is to decode its video, see `carl_core.video.hardware`; None for software
 
     Raises
     ------
@@ -109,11 +114,11 @@ def open_container(path: Path) -> OpenFile:
     options = safe_options()
     try:
         url = f"file:{path.absolute()}"
-        if is_text(url):
-            container = av.open(url, "r", metadata_errors="replace", options=options)
-        else:
+        if not is_text(url):
             handle = path.open("rb")
-            container = av.open(handle, "r", metadata_errors="replace", options=options)
+        container = av.open(
+            handle or url, "r", metadata_errors="replace", options=options, hwaccel=hwaccel
+        )
     except av.FFmpegError as exc:
         if handle is not None:
             handle.close()

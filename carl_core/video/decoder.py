@@ -10,6 +10,7 @@ import numpy as np
 from av.stream import Discard
 
 from carl_core.video.container import OpenFile, open_container, recording_stream
+from carl_core.video.hardware import open_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +30,27 @@ class FrameDecoder:
 
     Frames that are not in the index (what an edit list cuts, what cannot be decoded from the
     place a seek landed on) are passed over.
+
+    Parameters
+    ----------
+    threads : 0 for one a core
+    device : type of the device that decodes, see `carl_core.video.hardware`; None for software
     """
 
-    def __init__(self, path: Path, index: FrameIndex, *, is_counted: bool, threads: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        index: FrameIndex,
+        *,
+        is_counted: bool,
+        threads: int,
+        device: str | None = None,
+    ) -> None:
         self._path = path
         self._index = index
         self._is_counted = is_counted
         self._threads = threads
+        self._device = device
         self._file: OpenFile | None = None
         self._stream: VideoStream
         self._packets: Iterator[Packet[VideoStream]]
@@ -47,7 +62,11 @@ class FrameDecoder:
     def restart(self) -> None:
         """Open the file afresh; the next frame is the first."""
         self.close()
-        self._file = open_container(self._path)
+        self._file = (
+            open_container(self._path)
+            if self._device is None
+            else open_on(self._path, self._device)
+        )
         container = self._file.container
         self._stream = recording_stream(container, self._path)
         for other in container.streams:

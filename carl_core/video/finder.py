@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.errors import UnreadableMediaError
+from carl_core.errors import MediaError, UnreadableMediaError
 from carl_core.video.decoder import FrameDecoder
+from carl_core.video.hardware import device_for, give_up
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -49,7 +50,8 @@ class FrameFinder:
         self._back_off_s = 0.0
         self._missing: set[int] = set()
         self._threads = recording.threads or threads
-        self._decoder = self._new_decoder(self._threads)
+        self._device = device_for(recording)
+        self._decoder = self._first_decoder()
 
     def key_before(self, index: int) -> int:
         """Return the last key frame that is not after ``index``."""
@@ -81,6 +83,12 @@ class FrameFinder:
                 yield number, frame
                 if number == index:
                     return
+            if self._device is not None:
+                self._forget_device()
+                self._decoder.close()
+                self._decoder = self._new_decoder(self._threads)
+                yield from self.steps_to(index)
+                return
             found = self._found_from_further_back(index, key)
             if found is not None:
                 yield index, found
@@ -105,7 +113,24 @@ class FrameFinder:
             self._index,
             is_counted=self._recording.is_counted,
             threads=threads,
+            device=self._device,
         )
+
+    def _first_decoder(self) -> FrameDecoder:
+        try:
+            return self._new_decoder(self._threads)
+        except MediaError:
+            if self._device is None:
+                raise
+            self._forget_device()  # a card has room for a number of decoders only
+            return self._new_decoder(self._threads)
+
+    def _forget_device(self) -> None:
+        _log.warning(
+            "%s: %s failed; decoding in software from now on", self._recording.name, self._device
+        )
+        give_up(self._recording)
+        self._device = None
 
     def _must_seek(self, index: int, key: int) -> bool:
         return self._decoder.position >= index or self._is_seek_worthwhile(key)

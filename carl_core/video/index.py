@@ -18,10 +18,11 @@ from av.video.frame import PictureType
 
 from carl_core.errors import NoVideoStreamError, UnreadableMediaError
 from carl_core.timebase import FrameIndex
-from carl_core.video.claims import missing_bytes
 from carl_core.video.container import opened, recording_stream
 from carl_core.video.info import display_text
+from carl_core.video.listing import read_listing
 from carl_core.video.packets import PacketTable, read_packets
+from carl_core.video.problems import counted, cut_off_problems, decoding_problems, missing_problems
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,19 +32,20 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+    from carl_core.arrays import Int64
     from carl_core.progress import Monitor
 
 _log = logging.getLogger("carl.video")
 
 # Pixels decoded to check the beginning: 0.2 to 0.5 s on two cores; smaller files are checked whole.
 _HEAD_PIXELS = 80_000_000
+# Before the whole file is read anyway, less will do.
+_LISTED_HEAD_PIXELS = 20_000_000
 _HEAD_PACKETS = 16
 # Timestamps that fall by more than this start a new count (a camera's clock was set back);
 # those that fall by less were written in the wrong order.
 _RESTART_S = 2.0
 _FALLBACK_RATE = Fraction(25)
-# A file whose header promises this much more than it holds was cut off.
-_MISSING_S = 1.0
 _INTRA_TYPES = frozenset({PictureType.I, PictureType.SI, PictureType.BI})
 
 
@@ -115,15 +117,14 @@ def index_stream(path: Path, monitor: Monitor | None) -> StreamIndex:
         stream = recording_stream(container, path)
         table = read_packets(container, stream, monitor, stage=f"indexing {name}")
         facts = _StreamFacts.of(container, stream)
-        problems = _cut_off_problems(table, container, stream) or _missing_problems(path)
+        problems = cut_off_problems(table, container, stream) or missing_problems(path)
     if len(table) == 0:
         raise NoVideoStreamError(
             f"{display_text(path)} has a video stream without a single picture. "
             "Record or copy the file again.",
             path=path,
         )
-    before_key = table.is_key.index(True) if True in table.is_key else 0
-    head = min(len(table), before_key + max(_HEAD_PACKETS, _HEAD_PIXELS // facts.pixels))
+    head = _head_of(table, facts, _HEAD_PIXELS)
     seen = _decode(path, head, None)
     problems += _drop_undecodable_beginning(table, head, seen)
     doubt = _disagreement(table, head, seen)
@@ -141,7 +142,14 @@ def index_stream(path: Path, monitor: Monitor | None) -> StreamIndex:
             path=path,
         )
     index, is_counted = _index_from_frames(table, seen, facts)
-    problems += _decoding_problems(table, seen, index, is_counted)
+    problems += decoding_problems(
+        table,
+        seen.pts,
+        index,
+        errors=seen.errors,
+        damaged=seen.damaged,
+        is_counted=is_counted,
+    )
     return StreamIndex(
         index,
         seen.first,
@@ -150,6 +158,39 @@ def index_stream(path: Path, monitor: Monitor | None) -> StreamIndex:
         1 if is_counted or seen.errors or seen.damaged else 0,
         tuple(problems),
     )
+
+
+def index_listed(path: Path) -> StreamIndex | None:
+    """Index a file from its own table of frames, in a moment; None where that cannot be trusted.
+
+    The beginning is decoded as `index_stream` does. What only reading the whole file can show,
+    damage in the middle above all, stays unseen.
+
+    Raises
+    ------
+    UnreadableMediaError, NoVideoStreamError
+        When there is no video stream to decode.
+    """
+    with opened(path) as container:
+        stream = recording_stream(container, path)
+        table = read_listing(path, container, stream)
+        facts = _StreamFacts.of(container, stream)
+    if table is None or table.doubts:
+        return None
+    head = _head_of(table, facts, _LISTED_HEAD_PIXELS)
+    if head >= len(table):
+        return None  # a short file: reading all of it takes no longer
+    seen = _decode(path, head, None)
+    if _disagreement(table, head, seen) is not None or seen.first is None:
+        return None
+    index = _index_from_packets(table, facts)
+    return StreamIndex(index, seen.first, seen.interlaced > 0, False, 0, ())
+
+
+def _head_of(table: PacketTable, facts: _StreamFacts, pixels: int) -> int:
+    """Return how many packets are decoded to check the beginning."""
+    before_key = table.is_key.index(True) if True in table.is_key else 0
+    return min(len(table), before_key + max(_HEAD_PACKETS, pixels // facts.pixels))
 
 
 def _decode_whole(path: Path, packets: int, expected: int, monitor: Monitor | None) -> _Decoded:
@@ -224,7 +265,7 @@ def _drop_undecodable_beginning(table: PacketTable, head: int, seen: _Decoded) -
         table.is_discarded[number] = True
     return [
         "The file begins in the middle: what was stored before its first decodable frame "
-        f"({_count(len(lost), 'picture')}) is left out."
+        f"({counted(len(lost), 'picture')}) is left out."
     ]
 
 
@@ -252,19 +293,16 @@ def _disagreement(table: PacketTable, head: int, seen: _Decoded) -> str | None:
 
 
 def _index_from_packets(table: PacketTable, facts: _StreamFacts) -> FrameIndex:
-    entries = sorted(
-        (pts, is_key, duration)
-        for pts, is_key, duration, gone in zip(
-            table.pts, table.is_key, table.duration, table.is_discarded, strict=True
-        )
-        if pts is not None and not gone
-    )
-    pts = [entry[0] for entry in entries]
-    end = pts[-1] + _last_duration(entries[-1][2], _usual_step(pts, facts), facts)
+    """Index packets that all have timestamps."""
+    shown = ~np.array(table.is_discarded, dtype=np.bool_)
+    pts = np.array(table.pts, dtype=np.int64)[shown]
+    order = np.argsort(pts, kind="stable")
+    pts = pts[order]
+    last = int(np.array(table.duration, dtype=np.int64)[shown][order[-1]])
     return FrameIndex(
-        pts=np.array(pts, dtype=np.int64),
-        end_pts=end,
-        is_key=np.array([entry[1] for entry in entries], dtype=np.bool_),
+        pts=pts,
+        end_pts=int(pts[-1]) + _last_duration(last, _usual_step(pts, facts), facts),
+        is_key=np.array(table.is_key, dtype=np.bool_)[shown][order],
         time_base=facts.time_base,
     )
 
@@ -318,7 +356,7 @@ def _ascending(pts: list[int | None], step: int, restart: int) -> list[int]:
     return filled
 
 
-def _usual_step(ticks: list[int], facts: _StreamFacts) -> int:
+def _usual_step(ticks: Int64 | list[int], facts: _StreamFacts) -> int:
     """Ticks a frame usually lasts."""
     if len(ticks) > 1:
         return max(1, int(np.median(np.diff(ticks))))
@@ -329,85 +367,3 @@ def _last_duration(stored: int, usual: int, facts: _StreamFacts) -> int:
     """Ticks the last frame is shown: as stored, unless that is a guess of the demuxer."""
     is_believed = facts.has_written_durations or 2 * stored >= usual
     return stored if stored > 0 and is_believed else usual
-
-
-def _cut_off_problems(
-    table: PacketTable, container: InputContainer, stream: VideoStream
-) -> list[str]:
-    """Say so when the file holds less than its own tables promise."""
-    if table.failure is not None:
-        return [
-            f"The file can be read only up to its picture number {len(table)} ({table.failure}); "
-            "what comes after is missing."
-        ]
-    # Only MP4 and MOV list every picture; the lists of others are for seeking.
-    if "mov" in container.format.name:
-        listed = len(stream.index_entries)
-        if listed > len(table):
-            return [
-                f"The file lists {listed} pictures but holds only {len(table)}: it was cut off, "
-                "and what comes after is missing."
-            ]
-        return []
-    announced = container.duration
-    if announced is None or table.last_end_s is None or "mpeg" in container.format.name:
-        return []
-    start_s = (container.start_time or 0) / av.time_base
-    missing_s = announced / av.time_base - (table.last_end_s - start_s)
-    if missing_s > _MISSING_S:
-        return [
-            f"The file announces {announced / av.time_base:.1f} s but ends {missing_s:.1f} s "
-            "earlier: it was cut off, and what comes after is missing."
-        ]
-    return []
-
-
-def _missing_problems(path: Path) -> list[str]:
-    try:
-        missing = missing_bytes(path, path.stat().st_size)
-    except OSError:  # reading it will say why
-        return []
-    if not missing:
-        return []
-    return [
-        f"The file announces {missing:,} more bytes than it has: it was cut off, and what comes "
-        "after is missing."
-    ]
-
-
-def _decoding_problems(
-    table: PacketTable, seen: _Decoded, index: FrameIndex, is_counted: bool
-) -> list[str]:
-    problems = []
-    known = {pts for pts in seen.pts if pts is not None}
-    lost = [pts for pts in table.presented_pts if pts not in known]
-    missing = len(lost) if not is_counted else len(table) - len(seen.pts)
-    if missing > 0 and (seen.errors or "damaged packets" in table.doubts):
-        where = ""
-        if lost and not is_counted:
-            time_s = max(0.0, float((lost[0] - int(index.pts[0])) * index.time_base))
-            where = f", the first at {time_s:.2f} s"
-        problems.append(
-            f"{missing} of {_count(len(table), 'picture')} cannot be decoded because the file is "
-            f"damaged{where}; the recording is shown without."
-        )
-    elif missing > 0 and not is_counted:
-        problems.append(
-            f"{missing} of {_count(len(table), 'stored picture')} give no frame when decoded; "
-            "the recording is shown without."
-        )
-    if seen.damaged:
-        problems.append(
-            f"{_count(seen.damaged, 'frame')} could be decoded only in part and may look wrong."
-        )
-    if is_counted:
-        stored = "no timestamps" if not known else "timestamps that are not in order"
-        problems.append(
-            f"The file stores {stored}; frames are found by counting from the beginning, "
-            "so that jumps are slow. Convert it to MP4 to speed it up."
-        )
-    return problems
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -55,6 +55,24 @@ class PacketTable:
         pairs = zip(self.pts, self.is_discarded, strict=True)
         return sorted(pts for pts, gone in pairs if pts is not None and not gone)
 
+    def note_doubts(self) -> None:
+        """Add to ``doubts`` what the timestamps themselves give reason for."""
+        known = [pts for pts in self.pts if pts is not None]
+        if len(known) < len(self.pts):
+            self.doubts.add("no timestamps")
+        if len(set(known)) < len(known):
+            self.doubts.add("doubled timestamps")
+        # An edit list that cuts the beginning or the end shows as discarded packets there; the
+        # decoded head proves it right or wrong. A cut in the middle is rarer and not foreseeable.
+        presented = self.presented_pts
+        gone = [
+            pts
+            for pts, cut in zip(self.pts, self.is_discarded, strict=True)
+            if cut and pts is not None
+        ]
+        if gone and (not presented or any(presented[0] < pts < presented[-1] for pts in gone)):
+            self.doubts.add("edits")
+
 
 def read_packets(
     container: InputContainer, stream: VideoStream, monitor: Monitor | None, *, stage: str
@@ -92,7 +110,7 @@ def read_packets(
         _note_end(table, packet)
         if packet.stream_index == stream.index and packet.size > 0:
             _add(table, packet, look)
-    _note_doubts(table)
+    table.note_doubts()
     return table
 
 
@@ -113,24 +131,6 @@ def _note_end(table: PacketTable, packet: Packet[Stream]) -> None:
         end_s = float((tick + (packet.duration or 0)) * packet.time_base)
         if table.last_end_s is None or end_s > table.last_end_s:
             table.last_end_s = end_s
-
-
-def _note_doubts(table: PacketTable) -> None:
-    known = [pts for pts in table.pts if pts is not None]
-    if len(known) < len(table.pts):
-        table.doubts.add("no timestamps")
-    if len(set(known)) < len(known):
-        table.doubts.add("doubled timestamps")
-    # An edit list that cuts the beginning or the end shows as discarded packets there; the
-    # decoded head proves it right or wrong. A cut in the middle is rarer and not foreseeable.
-    presented = table.presented_pts
-    gone = [
-        pts
-        for pts, cut in zip(table.pts, table.is_discarded, strict=True)
-        if cut and pts is not None
-    ]
-    if gone and (not presented or any(presented[0] < pts < presented[-1] for pts in gone)):
-        table.doubts.add("edits")
 
 
 def _packet_check(stream: VideoStream) -> Callable[[memoryview], bool] | None:

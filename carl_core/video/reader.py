@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Self
 
 import av
 import numpy as np
 
-from carl_core.errors import UnreadableMediaError
+from carl_core.errors import MediaError, UnreadableMediaError
 from carl_core.video.behind import FramesBehind
 from carl_core.video.cache import FrameCache, size_of
 from carl_core.video.display import DisplayTransform, Fit, Geometry
 from carl_core.video.finder import FrameFinder
-from carl_core.video.frame import Frame
+from carl_core.video.frame import Frame, MovingFrame
+from carl_core.video.planes import Making, planes_of
 from carl_core.video.prefetch import prefetched
 
 if TYPE_CHECKING:
@@ -24,7 +26,9 @@ if TYPE_CHECKING:
 
     from carl_core.video.recording import Recording
 
-__all__ = ["Frame", "FrameReader"]
+_log = logging.getLogger("carl.video")
+
+__all__ = ["Frame", "FrameReader", "MovingFrame"]
 
 _CACHE_BYTES = 128 * 1024 * 1024
 # Decoded frames waiting for being shown in a size, where decoding has a thread of its own.
@@ -49,6 +53,7 @@ class FrameReader:
     threads : for decoding; 0 for one a core
     deinterlace : whether interlaced frames are shown without their combs
     cache_bytes : limit of frames kept for stepping back
+    proxy : a copy of the recording in which jumps are quick, for previews; see `ProxyStore`
 
     Raises
     ------
@@ -65,13 +70,16 @@ class FrameReader:
         threads: int = 0,
         deinterlace: bool = True,
         cache_bytes: int = _CACHE_BYTES,
+        proxy: Recording | None = None,
     ) -> None:
         info = recording.info
         self._recording = recording
         self._index = recording.index
-        size = size or (info.width, info.height)
+        self._size = size = size or (info.width, info.height)
+        self._making = Making.EXACT
+        self._geometry = Geometry(info.rotation, info.mirrored, info.sar)
         self._show = DisplayTransform(
-            Geometry(info.rotation, info.mirrored, info.sar),
+            self._geometry,
             size,
             fit=fit,
             deinterlace=deinterlace,
@@ -83,6 +91,8 @@ class FrameReader:
         self._last_asked = -1
         self._is_stepping_back = False
         self._behind: FramesBehind | None = None
+        self._proxy = proxy
+        self._proxy_reader: FrameReader | None = None
 
     def frame_at(self, index: int) -> Frame:
         """Return frame number ``index``.
@@ -106,8 +116,9 @@ class FrameReader:
     def approach(self, index: int) -> Iterator[Frame | None]:
         """Yield a preview of frame ``index`` where it is far, None at every step, and it at last.
 
-        A preview is a frame on the way, the key frame before where the decoder begins there. Who
-        wants another frame meanwhile just leaves the loop.
+        A preview is that frame of a proxy where there is one; else a frame on the way, the key
+        frame before where the decoder begins there. Who wants another frame meanwhile just leaves
+        the loop.
 
         Raises
         ------
@@ -123,13 +134,18 @@ class FrameReader:
             return
         key = self._finder.key_before(index)
         is_preview_due = self._finder.distance_to(index) > _WORTH_A_PREVIEW
+        if is_preview_due and self._proxy is not None:
+            preview = self._preview_by_proxy(index)
+            if preview is not None:
+                is_preview_due = False
+                yield preview
         for number, decoded in self._finder.steps_to(index):
             kept = self._keep(number, decoded)
             if number == index:
                 yield self._as_shown(index, kept)
             elif is_preview_due and number >= key:
                 is_preview_due = False
-                yield replace(self._as_shown(number, kept), is_preview=True)
+                yield replace(self._as_it_stays(number, kept), is_preview=True)
             else:
                 yield None
 
@@ -158,13 +174,14 @@ class FrameReader:
             yield last
 
     @property
-    def is_quick(self) -> bool:
-        """Whether pictures are made the quick way, for motion: see `DisplayTransform`."""
-        return self._show.is_quick
+    def making(self) -> Making:
+        """How pictures are made from now on; exactly at first."""
+        return self._making
 
-    @is_quick.setter
-    def is_quick(self, is_quick: bool) -> None:
-        self._show.is_quick = is_quick
+    @making.setter
+    def making(self, making: Making) -> None:
+        self._making = making
+        self._show.is_quick = making is not Making.EXACT
 
     def work_ahead(self) -> bool:
         """Decode a little of what stepping back will ask for next; False when there is nothing.
@@ -200,6 +217,9 @@ class FrameReader:
         if self._behind is not None:
             self._behind.close()
             self._behind = None
+        if self._proxy_reader is not None:
+            self._proxy_reader.close()
+            self._proxy_reader = None
 
     def __enter__(self) -> Self:
         return self
@@ -233,6 +253,20 @@ class FrameReader:
             assert found is not None
             yield index, found
 
+    def _preview_by_proxy(self, index: int) -> Frame | None:
+        try:
+            if self._proxy_reader is None:
+                assert self._proxy is not None
+                # Small pictures need no second core.
+                self._proxy_reader = FrameReader(self._proxy, size=self._size, threads=1)
+            small = self._proxy_reader.frame_at(index)
+        except MediaError as exc:
+            _log.info("%s: no previews from its small copy: %s", self._recording.name, exc)
+            self._proxy = None
+            return None
+        pts, time_s = int(self._index.pts[index]), self._index.time_of(index)
+        return Frame(index, pts, time_s, small.pixels, is_preview=True)
+
     def _keep(self, number: int, decoded: VideoFrame) -> VideoFrame | Frame:
         """Keep a frame for stepping back, in the form that takes less room; return it."""
         kept: VideoFrame | Frame = decoded
@@ -245,11 +279,11 @@ class FrameReader:
 
     def _as_it_stays(self, index: int, found: VideoFrame | Frame) -> Frame:
         """Make a picture that is kept: never the quick way, for it may be looked at later."""
-        was_quick, self.is_quick = self.is_quick, False
+        making, self.making = self.making, Making.EXACT
         try:
             return self._as_shown(index, found)
         finally:
-            self.is_quick = was_quick
+            self.making = making
 
     def _as_shown(self, index: int, found: VideoFrame | Frame) -> Frame:
         if isinstance(found, Frame):
@@ -257,6 +291,11 @@ class FrameReader:
         stored = index
         if not self._recording.is_counted and found.pts is not None:
             stored = int(np.searchsorted(self._index.pts, found.pts))
+        pts, time_s = int(self._index.pts[stored]), self._index.time_of(index)
+        if self._making is Making.PLANES:
+            planes = planes_of(found, self._geometry)
+            if planes is not None:
+                return MovingFrame(index, pts, time_s, planes, found)
         try:
             pixels = self._show(found)
         except av.FFmpegError as exc:
@@ -266,4 +305,4 @@ class FrameReader:
                 path=self._recording.path,
                 frame=index,
             ) from exc
-        return Frame(index, int(self._index.pts[stored]), self._index.time_of(index), pixels)
+        return Frame(index, pts, time_s, pixels)

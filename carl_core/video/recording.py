@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xxhash
 
+from carl_core.errors import UnreadableMediaError
+from carl_core.paths import answered
 from carl_core.video.claims import check_frames
 from carl_core.video.container import (
     cannot_be_read,
@@ -18,17 +21,25 @@ from carl_core.video.container import (
     recording_stream,
 )
 from carl_core.video.display import colour_of, geometry_of
-from carl_core.video.index import StreamIndex, index_stream
+from carl_core.video.index import StreamIndex, index_listed, index_stream
 from carl_core.video.info import VideoInfo, display_text
 from carl_core.video.timecode import written_timecode
 
 if TYPE_CHECKING:
+    import os
+
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
     from carl_core.progress import Monitor
     from carl_core.timebase import FrameIndex
 
+SETTLE_S = 0.25
+"""How long a file that was changed a moment ago is watched; recorders write more often."""
+_JUST_NOW_S = 2.0
+_GROWING = (
+    "The file is still being written: what came until now is used. Open it again when it is done."
+)
 _BLOCKS = 64
 _BLOCK_BYTES = 64 * 1024
 
@@ -46,6 +57,9 @@ class Recording:
     index : presentation timestamp of every frame a full decode presents
     is_counted : whether the file stores no timestamps, so that frames are found by counting
     threads : that decoding may use: 0 for one a core, 1 where damage makes threads lose frames
+    is_exact : whether the whole file was looked at. If not, ``index`` is the file's own table of
+        frames: right for a sound file, and good for looking at it; nothing that is kept may be
+        made from it
     """
 
     id: str
@@ -55,6 +69,7 @@ class Recording:
     index: FrameIndex = field(compare=False)
     is_counted: bool = field(default=False, compare=False)
     threads: int = field(default=0, compare=False)
+    is_exact: bool = field(default=True, compare=False)
 
     @property
     def name(self) -> str:
@@ -62,12 +77,20 @@ class Recording:
         return display_text(self.path.name)
 
 
-def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recording:
+def open_recording(
+    path: str | Path, *, monitor: Monitor | None = None, provisional: bool = False
+) -> Recording:
     """Open a video file and index its frames.
 
     Sound files are indexed by demuxing alone (the time it takes to read the file once). Where
     that cannot be trusted (missing or doubled timestamps, edit lists, damage), and for small
     files, the whole file is decoded once to find out exactly which frames there are.
+
+    Parameters
+    ----------
+    provisional : be content with the table of frames that a long MP4 or MOV carries, which takes
+        a moment however long it is; ``is_exact`` says whether that was so. Open the file once more
+        for the exact recording.
 
     Raises
     ------
@@ -79,12 +102,24 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
         When ``monitor`` was cancelled.
     """
     path = Path(path)
-    status = check_file(path)
-    fingerprint = _checked(path, status.st_size)
-    found = index_stream(path, monitor)
-    with opened(path) as container:
-        stream = recording_stream(container, path)
-        info = _describe(container, stream, found)
+    status = _first_look(path)
+    try:
+        fingerprint = _checked(path, status.st_size)
+        listed = index_listed(path) if provisional else None
+        found = listed or index_stream(path, monitor)
+        with opened(path) as container:
+            stream = recording_stream(container, path)
+            info = _describe(container, stream, found)
+    except UnreadableMediaError as exc:
+        if not _is_growing(path, status):
+            raise
+        raise UnreadableMediaError(
+            f"{display_text(path)} is still being written, and cannot be read before that is done. "
+            "Open it again then.",
+            path=path,
+        ) from exc
+    if _is_growing(path, status):
+        info = replace(info, problems=(*info.problems, _GROWING))
     return Recording(
         id=fingerprint[:16],
         path=path,
@@ -93,7 +128,41 @@ def open_recording(path: str | Path, *, monitor: Monitor | None = None) -> Recor
         index=found.index,
         is_counted=found.is_counted,
         threads=found.threads,
+        is_exact=listed is None,
     )
+
+
+def _first_look(path: Path) -> os.stat_result:
+    """Check that there is a file and that its drive answers."""
+
+    def look() -> os.stat_result:
+        status = check_file(path)
+        with path.open("rb") as file:
+            file.read(1)
+        return status
+
+    try:
+        return answered(look)
+    except TimeoutError as exc:
+        raise UnreadableMediaError(
+            f"{display_text(path)} cannot be read: its drive does not answer. Check the network or "
+            "the cable, or copy the file to this computer, then open it again.",
+            path=path,
+        ) from exc
+    except OSError as exc:
+        raise cannot_be_read(path, exc) from exc
+
+
+def _is_growing(path: Path, before: os.stat_result) -> bool:
+    """Whether somebody still writes the file: it grew, or was changed just now and grows soon."""
+    try:
+        now = path.stat()
+        if now.st_size == before.st_size and abs(time.time() - now.st_mtime) < _JUST_NOW_S:
+            time.sleep(SETTLE_S)
+            now = path.stat()
+    except OSError:  # gone: what reads it will say so
+        return False
+    return now.st_size != before.st_size
 
 
 def _checked(path: Path, size: int) -> str:

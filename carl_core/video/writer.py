@@ -34,6 +34,9 @@ _log = logging.getLogger("carl.export")
 # The first that can be opened is used. The av wheels bring libx264; other builds may not.
 CODECS = ("libx264", "libopenh264", "h264_videotoolbox", "h264_mf", "mpeg4")
 _OPTIONS: dict[str, dict[str, str]] = {"libx264": {"preset": "veryfast", "crf": "20"}}
+_DRAFT_OPTIONS: dict[str, dict[str, str]] = {
+    "libx264": {"preset": "ultrafast", "crf": "26", "threads": "1"}
+}
 # Bits a pixel for encoders that want a rate: about the size x264 gives at the setting above.
 _BITS_A_PIXEL = 0.12
 _FORMATS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska"}
@@ -60,6 +63,9 @@ class VideoWriter:
     rate : frames per second
     audio_rate : samples per second of the sound to come, None for a silent file
     codecs : names of encoders, best first
+    time_base : seconds per tick, where frames come with their own times; None for even ones
+    group : frames from one key frame to the next, for a draft that is made and sought quickly;
+        None to leave that to the encoder
 
     Attributes
     ----------
@@ -79,6 +85,8 @@ class VideoWriter:
         rate: Fraction | int,
         audio_rate: int | None = None,
         codecs: Sequence[str] = CODECS,
+        time_base: Fraction | None = None,
+        group: int | None = None,
     ) -> None:
         if min(size) < 2 or size[0] % 2 or size[1] % 2:
             raise ValueError(f"width and height must be even and positive, got {size}")
@@ -87,6 +95,8 @@ class VideoWriter:
         self._path = Path(path)
         self._size = size
         self._rate = Fraction(rate).limit_denominator(1001)
+        self._time_base = time_base or 1 / self._rate
+        self._group = group
         self._written = 0
         self._sounded = 0
         self._is_open = False
@@ -111,8 +121,8 @@ class VideoWriter:
             self.discard()
             raise self._failure(exc) from exc
 
-    def write(self, pixels: UInt8) -> None:
-        """Append one frame, uint8 (H, W, 3) RGB."""
+    def write(self, pixels: UInt8, *, tick: int | None = None) -> None:
+        """Append one frame, uint8 (H, W, 3) RGB; ``tick`` is its time where it has its own."""
         if pixels.shape != (self._size[1], self._size[0], 3) or pixels.dtype != np.uint8:
             raise ValueError(
                 f"expected uint8 {(self._size[1], self._size[0], 3)}, "
@@ -128,8 +138,8 @@ class VideoWriter:
             interpolation=Interpolation.BILINEAR,
             threads=1,
         )
-        frame.pts = self._written
-        frame.time_base = 1 / self._rate
+        frame.pts = self._written if tick is None else tick
+        frame.time_base = self._time_base
         self._written += 1
         self._mux(self._video, frame)
 
@@ -224,11 +234,16 @@ class VideoWriter:
         return av.open(self._handle, "w", format=container_format)
 
     def _add_video(self) -> VideoStream:
+        options = _OPTIONS if self._group is None else _DRAFT_OPTIONS
         stream = self._container.add_stream(
-            self.codec_name, rate=self._rate, options=_OPTIONS.get(self.codec_name, {})
+            self.codec_name, rate=self._rate, options=options.get(self.codec_name, {})
         )
         assert isinstance(stream, VideoStream)
         _set_up(stream, self.codec_name, self._size, self._rate)
+        stream.codec_context.time_base = self._time_base
+        if self._group is not None:
+            stream.codec_context.gop_size = self._group
+            stream.codec_context.max_b_frames = 0
         return stream
 
     def _add_audio(self, rate: int) -> AudioStream:

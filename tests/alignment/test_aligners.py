@@ -177,6 +177,19 @@ def test_a_mask_moves_the_map() -> None:
     assert not at.any()
 
 
+def test_a_mask_over_all_of_the_other_leaves_the_stretch_without_counterpart() -> None:
+    times, vectors = grid(20), shown(scene(6), grid(20))
+    whole = (0.0, 21.0)
+    outside = (times < 7.5) | (times > 10.5)
+    for mask in (Mask(8, 10, *whole), Mask(*whole, 8, 10)):
+        found = aligned(times, vectors, times, vectors, masks=[mask])
+        assert found.method == "gaps"
+        known = np.isfinite(found.other_s)
+        masked = times[known] if mask.reference_start_s else found.other_s[known]
+        assert not ((masked >= 8) & (masked <= 10)).any()
+        assert found.other_s[outside] == pytest.approx(times[outside], abs=0.11)
+
+
 def test_unrelated_recordings_are_seldom_called_aligned() -> None:
     # By construction about one in twenty passes.
     verdicts = []

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import gc
-import threading
-import time
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QCoreApplication, QEvent
-from PySide6.QtWidgets import QApplication
 
 import carl_core.pipeline  # noqa: F401  (slow to import: not inside a test that waits)
 from app.bootstrap.program import Program
 from app.resources.theme import THEME
 from app.settings import Settings
+from tests.app import leaks
 from tests.app.fakes import FakeEngine
 from tests.helpers.videos import make_video
 
@@ -22,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from PySide6.QtWidgets import QApplication
     from pytestqt.qtbot import QtBot
 
 
@@ -44,21 +42,12 @@ def themed(qapp: QApplication) -> None:
 
 @pytest.fixture(autouse=True)
 def no_leaks(qapp: QApplication) -> Iterator[None]:
-    """Fail a test that leaves a window or one of our threads behind."""
-    windows = {id(w) for w in QApplication.topLevelWidgets()}
+    """Fail a test that leaves a window, a thread, a ticking timer or an animation behind."""
+    before = leaks.what_lives()
     gc.disable()  # as the program does: a worker must not collect Qt objects
     yield
-    gc.collect()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete.value)
-    left = [w for w in QApplication.topLevelWidgets() if id(w) not in windows and w.isVisible()]
-    assert not left, f"windows left open: {left}"
-    until = time.monotonic() + 5
-    while time.monotonic() < until:
-        threads = [t.name for t in threading.enumerate() if t.name.startswith("carl-")]
-        if not threads:
-            break
-        time.sleep(0.01)
-    assert not threads, f"threads left running: {threads}"
+    left = leaks.what_is_left(before)
+    assert not left, "left behind: " + "; ".join(left)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 from PySide6.QtWidgets import QCheckBox, QComboBox, QRadioButton
 
 from app.actions import ActionId
@@ -14,7 +15,9 @@ from app.bootstrap.exporting import ExportFeature
 from app.models.exporting import ExportChoice, ExportOffer, Kind
 from app.views.export_dialog import ExportDialog
 from carl_core.video.image import read_image
+from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
+from tests.helpers.videos import read_number
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +51,64 @@ def test_the_video_shows_what_the_window_shows(
         for recording_id, name in names.items():
             assert aligned.player.frame_due(recording_id) == int(row[f"{name} frame"])
     assert "is written" in "\n".join(m.text for m in aligned.window.banner.messages)
+
+
+@pytest.mark.parametrize("view", [ActionId.VIEW_GRID, ActionId.VIEW_WIPE, ActionId.VIEW_OVERLAY])
+def test_every_frame_of_the_file_is_the_frame_the_window_shows(
+    aligned: Program, qtbot: QtBot, tmp_path: Path, view: ActionId
+) -> None:
+    """Read from the pixels of the decoded file, and by timestamp; a nudge is in it."""
+    first, second = aligned.session.entries
+    aligned.player.nudge(second.id, 3)
+    aligned.actions[view].trigger()
+    path = tmp_path / "out.mp4"
+    aligned.project.set_view(replace(aligned.project.project.view, opacity=1.0, wipe=0.0))
+    choice = ExportChoice(height=120, has_frames=True, has_names=False)
+    write(aligned, qtbot, choice, path)
+    rows = list(csv.DictReader((tmp_path / "out.frames.csv").read_text().splitlines()))
+    page = open_recording(path)
+    assert len(page.index) == len(rows) == 50
+    is_grid = view is ActionId.VIEW_GRID
+    left = 160 if is_grid else (page.info.width - 160) // 2
+    with FrameReader(page) as reader:
+        for frame, row in zip(reader.frames_at(range(len(rows))), rows, strict=True):
+            aligned.player.seek(float(row["master_s"]))
+            due = {e.recording.name: aligned.player.frame_due(e.id) for e in (first, second)}
+            for entry in (first, second):
+                name, shown = entry.recording.name, due[entry.recording.name]
+                assert row[f"{name} frame"] == ("" if shown is None else str(shown))
+                if shown is not None:
+                    assert row[f"{name} pts"] == str(int(entry.recording.index.pts[shown]))
+            if due["second.mp4"] is None:
+                continue
+            if is_grid:
+                assert read_number(frame.pixels[:, :160]) == due["first.mp4"]
+            number = read_number(frame.pixels[:, left : left + 160])
+            assert number == due["second.mp4"]
+
+
+def test_a_still_shows_what_stands_alone_too(
+    aligned: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    second = aligned.session.entries[1]
+    aligned.player.seek(0.8)
+    aligned.session.set_active(second.id)
+    aligned.actions[ActionId.SYNC].trigger()  # off: the active one steps alone
+    for _ in range(5):
+        aligned.actions[ActionId.FRAME_FORWARD].trigger()
+    path = tmp_path / "still.png"
+    write(aligned, qtbot, ExportChoice(kind=Kind.STILL, height=120, has_names=False), path)
+    picture = read_image(path)
+    assert read_number(picture[:, :160]) == aligned.player.frame_due(aligned.session.entries[0].id)
+    assert read_number(picture[:, 160:]) == aligned.player.frame_due(second.id)
+
+
+def test_markers_carried_over_are_exported_with_an_arrow(aligned: Program) -> None:
+    aligned.player.seek(0.4)
+    aligned.actions[ActionId.MARK].trigger()
+    made = exporting(aligned)._made(ExportChoice())
+    assert made is not None
+    assert [name for _, name, _, _ in made[1].marks] == ["Marker 1", "← Marker 1"]
 
 
 def test_in_and_out_cut_the_video(aligned: Program, qtbot: QtBot, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from PySide6.QtCore import QTimer
 from app.faults.hooks import Hooks, log_to_file
 from app.faults.log import RecentRecords
 from app.faults.messages import Message, Reporter, Severity, describe
+from app.faults.private import without_paths
 from app.faults.watchdog import LoopWatchdog
 from carl_core.errors import ModelError
 
@@ -110,3 +111,26 @@ def test_watchdog_is_quiet_when_the_loop_runs(qtbot: QtBot) -> None:
     watchdog.stop()
     assert not watchdog.stalls
     assert len(watchdog.delays_s) > 5
+
+
+@pytest.mark.parametrize(
+    ("line", "shown"),
+    [
+        ("cannot read /home/anna/My Videos/swing 1.mp4: damaged", "cannot read (file): damaged"),
+        ("C:\\Users\\Anna\\clip.MOV is gone", "(file) is gone"),
+        ("cache in ~/.cache/carl is full", "cache in (file) is full"),
+        ("“swing 1.mp4” is open as anna.mp4", "(file) is open as (file)"),
+        (
+            "seek from 310 to key 300 at 12.5/s, 3/4 done",
+            "seek from 310 to key 300 at 12.5/s, 3/4 done",
+        ),
+        ("2026-11-28 12:00:01,5 INFO carl.play late", "2026-11-28 12:00:01,5 INFO carl.play late"),
+    ],
+)
+def test_reports_hold_no_paths(line: str, shown: str) -> None:
+    assert without_paths(line) == shown
+
+
+def test_what_is_open_keeps_its_letter() -> None:
+    names = [("/a b/c.mp4", "(recording A)"), ("c.mp4", "(recording A)")]
+    assert without_paths("c.mp4 in /a b/c.mp4", names) == "(recording A) in (recording A)"

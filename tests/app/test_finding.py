@@ -13,9 +13,10 @@ from app.models.engine import engine_maker
 from app.models.searching import Role
 from carl_core.project import edits
 from carl_core.retrieval.retriever import SearchResult
+from carl_core.video.image import write_png
 from tests.app.conftest import wait_settled
 from tests.helpers.encoders import make_tiny_encoder
-from tests.helpers.videos import make_video
+from tests.helpers.videos import draw_frame, make_video
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,11 +58,42 @@ def test_a_card_has_the_frames_before_and_after(found: Program) -> None:
 def test_the_threshold_hides_what_scores_less(found: Program) -> None:
     panel = found.window.search
     scores = [m.score for m in panel.model.matches]
+    assert len(scores) > 1
     row = panel.model.row_of
+    times = [m.time_s for m in panel.model.matches]
+    second = found.session.entries[1].id
+
+    def hits() -> tuple[float, ...]:
+        return next(x.hits for x in found.window.timeline.lanes if x.recording_id == second)
+
     panel.threshold.setValue(100)
-    assert all(panel.list.isRowHidden(row(n)) for n, score in enumerate(scores) if score < 1)
+    hidden = [panel.list.isRowHidden(row(n)) for n in range(len(scores))]
+    assert hidden == [score < max(scores) for score in scores]
+    assert hits() == tuple(
+        t for t, score in zip(times, scores, strict=True) if score == max(scores)
+    )
     panel.threshold.setValue(0)
     assert not any(panel.list.isRowHidden(row(n)) for n in range(len(scores)))
+    assert hits() == tuple(times)
+
+
+def test_a_score_is_drawn_between_what_is_usual_and_the_same_picture(found: Program) -> None:
+    matches = found.window.search.model.matches
+    shares = [m.share for m in matches]
+    assert shares == sorted(shares, reverse=True)
+    assert all(0.0 <= share <= 1.0 for share in shares)
+    assert shares[0] > 0.5  # the very frame is in the other recording
+
+
+def test_a_picture_dropped_on_the_window_is_looked_for(
+    found: Program, qtbot: QtBot, tmp_path: Path
+) -> None:
+    write_png(tmp_path / "query.png", draw_frame(7))
+    found.window.files_dropped.emit([tmp_path / "query.png"])
+    panel = found.window.search
+    qtbot.waitUntil(lambda: panel.query.texts == ("query.png",), timeout=20_000)
+    qtbot.waitUntil(lambda: not found.jobs.is_active("search"), timeout=20_000)
+    assert panel.isVisible()
 
 
 def test_a_match_is_pinned_to_the_frame_looked_for(found: Program, qtbot: QtBot) -> None:

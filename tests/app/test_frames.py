@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from app.frames import FrameService
 from app.views.painting import image_over
 from carl_core.errors import UnreadableMediaError
+from carl_core.video.planes import Making
 from carl_core.video.reader import Frame
 from carl_core.video.recording import open_recording
 from tests.helpers.recordings import fake_recording
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from carl_core.video.recording import Recording
 
 SIZE = (160, 120)
+FAR = 5000
+"""Frames from here on are far from their key frames."""
 
 
 class FakeReader:
@@ -34,16 +38,35 @@ class FakeReader:
         self.asked: list[int] = []
         self.gate: threading.Event | None = None
         self.is_closed = False
-        self.is_quick = False
+        self.making = Making.EXACT
         self.made_quickly: list[bool] = []
+        self.has_arrived = threading.Event()
+        self.worked_ahead = 0
+
+    def approach(self, index: int) -> Iterator[Frame | None]:
+        if index >= FAR:
+            self.asked.append(index)
+            yield replace(self.made(index // 100 * 100), is_preview=True)
+            while not self.has_arrived.wait(0.005):
+                yield None
+            yield self.made(index)
+        else:
+            yield self.frame_at(index)
+
+    def work_ahead(self) -> bool:
+        self.worked_ahead += 1
+        return self.worked_ahead % 10 != 0
 
     def frame_at(self, index: int) -> Frame:
         self.asked.append(index)
-        self.made_quickly.append(self.is_quick)
+        self.made_quickly.append(self.making is Making.QUICK)
         if self.gate is not None:
             assert self.gate.wait(10)
         if index == 13:
             raise UnreadableMediaError("frame 13 is broken")
+        return self.made(index)
+
+    def made(self, index: int) -> Frame:
         width, height = self.size
         pixels = np.full((height, width, 3), index % 256, dtype=np.uint8)
         pixels.flags.writeable = False
@@ -99,6 +122,63 @@ def test_newest_wish_wins(qtbot: QtBot, service: FrameService, readers: list[Fak
     readers[0].gate.set()
     qtbot.waitUntil(lambda: shown[-1] == 299)
     assert not set(readers[0].asked) & set(range(200, 299)), "frames nobody waits for were decoded"
+
+
+def test_a_far_frame_is_previewed_until_it_is_there(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 9000),))
+    shown: list[tuple[int, bool]] = []
+    service.frame_ready.connect(lambda _id, f: shown.append((f.index, f.is_preview)))
+    service.want("a", (5150,), SIZE)
+    qtbot.waitUntil(lambda: shown == [(5100, True)])
+    readers[0].has_arrived.set()
+    qtbot.waitUntil(lambda: shown == [(5100, True), (5150, False)])
+    service.want("a", (5100,), SIZE)
+    qtbot.waitUntil(lambda: shown[-1] == (5100, False))
+
+
+def test_a_preview_becomes_exact_when_its_own_frame_is_asked_for(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 9000),))
+    shown: list[tuple[int, bool]] = []
+    service.frame_ready.connect(lambda _id, f: shown.append((f.index, f.is_preview)))
+    service.want("a", (5150,), SIZE)
+    qtbot.waitUntil(lambda: shown == [(5100, True)])
+    service.want("a", (5100,), SIZE)
+    readers[0].has_arrived.set()
+    qtbot.waitUntil(lambda: shown[-1] == (5100, False))
+
+
+def test_the_way_to_a_frame_is_left_for_one_elsewhere_but_not_for_a_neighbour(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 9000),))
+    shown: list[tuple[int, bool]] = []
+    service.frame_ready.connect(lambda _id, f: shown.append((f.index, f.is_preview)))
+    service.want("a", (5150,), SIZE)
+    qtbot.waitUntil(lambda: shown == [(5100, True)])
+    service.want("a", (7050,), SIZE)
+    qtbot.waitUntil(lambda: shown == [(5100, True), (7000, True)])
+    for step in range(1, 20):
+        service.want("a", (7050 - step,), SIZE)
+    qtbot.wait(30)
+    assert readers[0].asked == [5150, 7050], "a way was left for a step"
+    readers[0].has_arrived.set()
+    qtbot.waitUntil(lambda: shown[-1] == (7031, False))
+
+
+def test_idle_moments_are_given_to_the_reader_and_end(
+    qtbot: QtBot, service: FrameService, readers: list[FakeReader]
+) -> None:
+    service.set_recordings((fake_recording("a", 100),))
+    service.want("a", (5,), SIZE)
+    qtbot.waitUntil(lambda: bool(readers) and readers[0].worked_ahead == 10)
+    qtbot.wait(30)
+    assert readers[0].worked_ahead == 10
+    service.want("a", (4,), SIZE)
+    qtbot.waitUntil(lambda: readers[0].worked_ahead == 20)
 
 
 def test_frames_ahead_are_decoded_and_then_shown_at_once(

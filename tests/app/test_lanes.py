@@ -114,6 +114,29 @@ def test_pictures_are_wanted_only_for_what_is_in_view(timeline: Timeline, qtbot:
     assert 4 < len(wish.centres_s) < 40
 
 
+def test_each_frame_shows_its_own_picture_at_the_deepest_zoom(timeline: Timeline) -> None:
+    one = lane("a", 300)
+    timeline.set_lanes((one,))
+    for frame in range(95, 111):
+        pixels = np.full((36, 48, 3), frame, dtype=np.uint8)
+        timeline.add_thumbnail("a", Thumbnail(float(one.frame_times_s[frame]), pixels))
+    timeline.show_stretch(100 / 30, 106 / 30)
+    scene = timeline._scene
+    height = scene.picture_rect(0).height()
+    seen = 0
+    for slot in scene.pictures.slots(one, scene.axis, 0, height):
+        frame = round(slot.start_s * 30)
+        if not 95 <= frame < 111:
+            continue
+        found = scene.pictures.nearest("a", slot, height, 1.0)
+        assert found is not None
+        picture, is_inside = found
+        assert is_inside, f"frame {frame} shows a neighbour"
+        assert picture.toImage().pixelColor(2, 2).red() == pytest.approx(frame, abs=1)
+        seen += 1
+    assert seen >= 5
+
+
 def test_wished_frames_take_a_key_frame_where_there_is_one() -> None:
     is_key = np.zeros(100, dtype=bool)
     is_key[[0, 50]] = True

@@ -128,6 +128,55 @@ def test_alt_drag_makes_a_mask_and_control_a_corridor(shown: Program, qtbot: QtB
     assert len(shown.project.project.masks) == 2
 
 
+def test_a_mask_that_nearly_reaches_the_edge_reaches_it(shown: Program, qtbot: QtBot) -> None:
+    height_s = shown.session.others[0].recording.index.duration_s
+    shown.mapping.pinning.add_patch((0.4, 0.8), (0.02, height_s - 0.02), False)
+    (mask,) = shown.project.project.masks
+    assert (mask.second.start_s, mask.second.end_s) == (0.0, height_s)
+    wait_settled(qtbot, shown, 2)
+
+
+def test_what_lies_before_or_between_is_said_to_have_no_counterpart(
+    shown: Program, qtbot: QtBot
+) -> None:
+    lengths = [e.recording.index.duration_s for e in shown.session.entries]
+    shown.mapping.pinning.begin_at(0.5, 0.7)
+    spans = [
+        (m.first.start_s, m.first.end_s, m.second.start_s, m.second.end_s)
+        for m in shown.project.project.masks
+    ]
+    assert spans == [(0.0, 0.5, 0.0, lengths[1]), (0.0, lengths[0], 0.0, 0.7)]
+    shown.actions[ActionId.UNDO].trigger()
+    assert not shown.project.project.masks
+    shown.actions[ActionId.NO_COUNTERPART].trigger()
+    assert "in and out" in shown.window.banner.messages[0].text
+    shown.player.seek(0.4)
+    shown.actions[ActionId.IN].trigger()
+    shown.player.seek(0.8)
+    shown.actions[ActionId.OUT].trigger()
+    shown.actions[ActionId.NO_COUNTERPART].trigger()
+    (mask,) = shown.project.project.masks
+    assert (mask.first.start_s, mask.first.end_s) == pytest.approx((0.4, 0.84), abs=0.001)
+    assert (mask.second.start_s, mask.second.end_s) == (0.0, lengths[1])
+    shown.actions[ActionId.CLEAR_MASKS].trigger()
+    assert not shown.project.project.masks
+    wait_settled(qtbot, shown, 2)
+
+
+def test_delete_takes_out_what_is_at_the_keyboards_cursor(shown: Program, qtbot: QtBot) -> None:
+    shown.player.seek(0.8)
+    qtbot.waitUntil(lambda: shown.window.heatmap._playhead[0] is not None)
+    plot = shown.window.heatmap.plot
+    plot.setFocus()
+    qtbot.keyClick(plot, Qt.Key.Key_Up)
+    qtbot.keyClick(plot, Qt.Key.Key_Return)
+    assert len(pairs(shown)) == 1
+    assert layer(shown).selected is None  # nothing was chosen with the mouse
+    qtbot.keyClick(plot, Qt.Key.Key_Delete)
+    assert not pairs(shown)
+    wait_settled(qtbot, shown, 2)
+
+
 def test_the_keyboard_has_a_cursor_that_pins(shown: Program, qtbot: QtBot) -> None:
     shown.player.seek(0.8)
     plot = shown.window.heatmap.plot

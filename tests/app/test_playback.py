@@ -13,6 +13,8 @@ from tests.app.test_session import make_alignment
 from tests.helpers.recordings import fake_recording
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pytestqt.qtbot import QtBot
 
 PIXELS = np.zeros((2, 2, 3), dtype=np.uint8)
@@ -67,8 +69,10 @@ class Bench:
 
 
 @pytest.fixture
-def bench(qtbot: QtBot) -> Bench:
-    return Bench()
+def bench(qtbot: QtBot) -> Iterator[Bench]:
+    bench = Bench()
+    yield bench
+    bench.player.pause()
 
 
 def test_a_seek_asks_for_the_frames_shown_then(bench: Bench) -> None:

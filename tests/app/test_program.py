@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import threading
 import time
@@ -224,7 +225,7 @@ def test_nothing_convincing_is_said(
     program.actions[ActionId.FIND_FRAME].trigger()
     label = program.window.search.findChild(QLabel, "search-verdict")
     assert isinstance(label, QLabel)
-    qtbot.waitUntil(lambda: "Nothing convincing" in label.text(), timeout=60_000)
+    qtbot.waitUntil(lambda: "No good match" in label.text(), timeout=60_000)
     assert not any(lane.hits for lane in program.window.timeline.lanes)
 
 
@@ -525,3 +526,27 @@ def test_escape_leaves_the_full_screen(aligned: Program, qtbot: QtBot) -> None:
     qtbot.keyClick(aligned.window, Qt.Key.Key_Escape)
     assert not aligned.window.isFullScreen()
     assert not aligned.actions[ActionId.FULL_SCREEN].isChecked()
+
+
+def test_diagnostics_tell_versions_and_no_names(aligned: Program) -> None:
+    path = aligned.session.entries[0].recording.path
+    for text in (f"cannot read {path}", f"“{path.name}” is slow", f"state in {path.parent}"):
+        aligned.recent.emit(logging.LogRecord("carl", 30, "", 0, text, (), None))
+    said = aligned.help.diagnostics()
+    assert "numpy 2" in said
+    assert "is slow" in said
+    assert path.name not in said
+    assert str(path.parent) not in said
+    aligned.actions[ActionId.DIAGNOSTICS].trigger()
+    assert QGuiApplication.clipboard().text() == said
+
+
+def test_irregular_frame_times_are_told_once(
+    make_program: Callable[..., Program], qtbot: QtBot, tmp_path: Path
+) -> None:
+    steps = [1, 1, 3, 1, 2] * 6
+    pts = np.cumsum([0, *steps])
+    path = make_video(tmp_path / "phone.mp4", frames=len(pts), pts=pts.tolist())
+    program = make_program()
+    drop(program, path)
+    wait_message(qtbot, program, "variable frame rate")

@@ -100,7 +100,7 @@ def test_from_dropped_files_to_a_crash_and_back(
     qtbot.waitUntil(lambda: not program.jobs.is_active("export"), timeout=60_000)
     assert len(open_recording(tmp_path / "both.mp4").index) > 60
     marks = tmp_path / "marks.eaf"
-    program.marking.markers.write(marks)
+    program.marking.marker_files.write(marks)
     qtbot.waitUntil(lambda: marks.exists() and not program.jobs.is_active("labels"))
     assert {label.recording for label in read_labels(marks)} == {"first.mp4", "second.mp4"}
 

@@ -52,7 +52,7 @@ def expected(program: Program) -> tuple[UInt8, UInt8]:
     ("which", "mix"),
     [
         (ActionId.VIEW_OVERLAY, lambda a, b: compose.blend(a, b, 0.5)),
-        (ActionId.VIEW_DIFFERENCE, lambda a, b: compose.difference(a, b, 4.0)),
+        (ActionId.VIEW_DIFFERENCE, lambda a, b: compose.difference(a, b, 2.0)),
         (ActionId.VIEW_WIPE, lambda a, b: compose.wipe(a, b, 0.5)),
     ],
 )
@@ -91,6 +91,18 @@ def test_the_slider_sets_what_the_view_has_and_the_project_keeps_it(
     view = aligned.project.project.view
     assert (view.mode, view.opacity, view.gain) == ("difference", 0.25, 16.0)
     assert aligned.project.stack.count() == steps  # looking is no step of undo
+
+
+def test_the_slider_of_a_view_keeps_its_keys(aligned: Program, qtbot: QtBot) -> None:
+    aligned.actions[ActionId.VIEW_WIPE].trigger()
+    slider = aligned.window.stage.findChild(QSlider, "mix-slider")
+    assert slider is not None
+    slider.setFocus()
+    before = aligned.player.clock.time_s
+    for _ in range(3):
+        qtbot.keyClick(slider, Qt.Key.Key_Right)
+    assert aligned.window.stage.look.wipe == pytest.approx(0.53)
+    assert aligned.player.clock.time_s == before  # the arrows stepped no frame
 
 
 def test_the_edge_of_a_wipe_is_dragged(aligned: Program, qtbot: QtBot) -> None:

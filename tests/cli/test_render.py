@@ -46,7 +46,8 @@ def test_labels_are_carried_over(carl: Carl, aligned: Path, tmp_path: Path) -> N
     done = carl("transfer", aligned, labels, "-o", tmp_path / "out")
     assert done.code == 0, done.err
     (written,) = (tmp_path / "out").iterdir()
-    _, name, start_s, end_s = written.read_text().splitlines()[1].split(",")
+    _, name, start_s, end_s, *more = written.read_text().splitlines()[1].split(",")
+    assert more == ["", "", "whole.mp4"]
     assert name == "turn"
     assert float(start_s) == pytest.approx(2.0, abs=0.1)
     assert float(end_s) == pytest.approx(3.0, abs=0.1)

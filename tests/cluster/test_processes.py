@@ -13,7 +13,7 @@ import pytest
 
 from carl_core.cluster import processes
 from carl_core.cluster.processes import with_processes
-from carl_core.embeddings.entry import read_meta
+from carl_core.embeddings.meta import listed_chunks
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.errors import Cancelled
 from carl_core.progress import Monitor, Progress
@@ -83,5 +83,5 @@ def test_cancelling_stops_the_processes_and_keeps_what_they_have(
     assert not multiprocessing.active_children()
     total = embedded(account).total()
     assert 0 < total < FRAMES * len(tasks)
-    kept = [read_meta(meta.parent).frames for meta in EmbeddingStore().root.glob("*/meta.json")]
-    assert sum(kept) == total
+    folders = [meta.parent for meta in EmbeddingStore().root.glob("*/meta.json")]
+    assert sum(chunk.frames for folder in folders for chunk in listed_chunks(folder)) == total

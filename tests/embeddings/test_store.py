@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from carl_core.embeddings.entry import EntryWriter
+    from carl_core.embeddings.writer import EntryWriter
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 KEY = EmbeddingKey("f" * 32, "0123456789abcdef", "10/1")
@@ -55,7 +56,7 @@ def fill(store: EmbeddingStore, key: EmbeddingKey = KEY, chunk: int = 20) -> Pat
     with open_writer(store, key) as writer:
         for start in range(writer.done, N, chunk):
             writer.append(features_of(start, min(start + chunk, N)))
-        writer.finish(vectors())
+        writer.finish([vectors()])
         return writer.folder
 
 
@@ -86,8 +87,9 @@ def test_the_files_are_the_raw_ones_of_the_design(store: EmbeddingStore) -> None
     np.testing.assert_array_equal(np.fromfile(folder / "times.f64", "<f8"), TIMES_S)
     np.testing.assert_array_equal(np.fromfile(folder / "pts.i64", "<i8"), PTS)
     meta = json.loads((folder / "meta.json").read_text())
-    assert (meta["whole_chunks"], len(meta["chunks"])) == (3, 3)
-    assert all(chunk["checksum"] for chunk in meta["chunks"])
+    assert meta["frames"] == N
+    lines = (folder / "chunks.txt").read_text().splitlines()
+    assert [line.split()[0] for line in lines] == ["20", "20", "10"]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX permissions")
@@ -120,10 +122,10 @@ def test_an_interrupted_entry_is_taken_up_after_its_whole_chunks(store: Embeddin
     assert store.load(KEY) is None
     with open_writer(store) as writer:
         assert writer.done == 20
-        np.testing.assert_array_equal(writer.features(), features_of(0, 20))
+        np.testing.assert_array_equal(writer.features()[:], features_of(0, 20))
         writer.append(features_of(20, N))
-        np.testing.assert_array_equal(writer.features(), features_of(0, N))
-        writer.finish(vectors())
+        np.testing.assert_array_equal(writer.features()[:], features_of(0, N))
+        writer.finish([vectors()])
     assert store.load(KEY) is not None
 
 
@@ -161,7 +163,16 @@ def damage_remove(folder: Path, name: str) -> None:
 
 @pytest.mark.parametrize("damage", [damage_flip, damage_cut, damage_remove])
 @pytest.mark.parametrize(
-    "name", ["features.f16", "vectors.f32", "times.f64", "pts.i64", "frames.i64", "meta.json"]
+    "name",
+    [
+        "features.f16",
+        "vectors.f32",
+        "times.f64",
+        "pts.i64",
+        "frames.i64",
+        "chunks.txt",
+        "meta.json",
+    ],
 )
 def test_damage_is_noticed_logged_and_mended(
     store: EmbeddingStore,
@@ -295,3 +306,80 @@ def test_a_cache_that_vanishes_while_writing_is_said(store: EmbeddingStore) -> N
 def test_features_are_clipped_to_what_float16_holds() -> None:
     rounded = to_stored(np.array([[1e9, -1e9, 0.1]], dtype=np.float32))
     assert np.isfinite(rounded).all()
+
+
+LONG = 20_000
+CHUNK = 50
+
+
+def long_rows(start: int, end: int) -> npt.NDArray[np.float16]:
+    """Features that say which frame they belong to."""
+    rows = np.zeros((end - start, C), np.float16)
+    numbers = np.arange(start, end)
+    rows[:, 0], rows[:, 1] = numbers // 1000, numbers % 1000
+    return rows
+
+
+def open_long(store: EmbeddingStore) -> EntryWriter:
+    frames = np.arange(LONG)
+    writer = store.open_writer(
+        KEY, frames=frames, pts=frames * 512, times_s=frames / 30, channels=C, dim=D
+    )
+    assert writer is not None
+    return writer
+
+
+def write_on(store: EmbeddingStore) -> None:
+    """Take the entry up and append to it; tell what is stored, flushed line by line."""
+    with open_long(store) as writer:
+        print(writer.done, flush=True)
+        for start in range(writer.done, LONG, CHUNK):
+            writer.append(long_rows(start, start + CHUNK))
+            print(writer.done, flush=True)
+        writer.finish([np.full((LONG, D), 0.5, np.float32)])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX processes")
+def test_killed_fifty_times_at_random_it_loses_at_most_a_chunk_each_time(
+    store: EmbeddingStore,
+) -> None:
+    rng = np.random.default_rng(7)
+    told = 0
+    kills = 0
+    while kills < 50:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:  # the store alone: no thread of a library is needed in here
+            os.dup2(writing, 1)
+            os.close(reading)
+            sys.stdout = os.fdopen(1, "w")
+            write_on(store)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading) as lines:
+            begun_with = int(lines.readline())
+            # Everything it told of before it was killed is there, and at most the chunk it was at.
+            assert told <= begun_with <= told + CHUNK
+            told = begun_with
+            time.sleep(rng.uniform(0, 0.004))
+            os.kill(child, signal.SIGKILL)
+            for line in lines:
+                told = int(line)
+        _, status = os.waitpid(child, 0)
+        if os.WIFSIGNALED(status):
+            kills += 1
+        elif told == LONG:  # it was faster than the kill: begin another
+            store.clear()
+            told = 0
+    write_and_check(store)
+
+
+def write_and_check(store: EmbeddingStore) -> None:
+    with open_long(store) as writer:
+        for start in range(writer.done, LONG, CHUNK):
+            writer.append(long_rows(start, start + CHUNK))
+        np.testing.assert_array_equal(writer.features()[:], long_rows(0, LONG))
+        writer.finish([np.full((LONG, D), 0.5, np.float32)])
+    embeddings = store.load(KEY)
+    assert embeddings is not None
+    np.testing.assert_array_equal(embeddings.frames, np.arange(LONG))

@@ -200,7 +200,7 @@ def test_a_store_that_fails_half_way_is_done_without(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from carl_core.embeddings.entry import EntryWriter
+    from carl_core.embeddings.writer import EntryWriter
 
     whole = EntryWriter.append
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 LABELS = (
     Label("a.mp4", "top", 1.5, 1.5),
     Label("a.mp4", 'down, "slow" – тест', 1.5, 2.25),
+    Label("b.mp4", "top", 1.75, 1.75, colour="#0072b2", note="see, the wrist", derived="a.mp4"),
 )
 
 
@@ -25,14 +26,14 @@ def test_what_is_written_is_read_back(tmp_path: Path, name: str) -> None:
 
 def test_labels_follow_the_map_and_those_without_counterpart_stay_away() -> None:
     time_map = TimeMap(np.array([1.0, 2.0, 3.0]), np.array([10.0, 12.0, 14.0]))
-    labels = [*LABELS, Label("a.mp4", "before", 0.1, 0.5), Label("a.mp4", "cut", 2.5, 9.0)]
+    labels = [*LABELS[:2], Label("a.mp4", "before", 0.1, 0.5), Label("a.mp4", "cut", 2.5, 9.0)]
     carried = transfer(labels, time_map, recording="b.mp4")
     assert [(x.name, x.start_s, x.end_s) for x in carried] == [
         ("top", 11.0, 11.0),
         (LABELS[1].name, 11.0, 12.5),
         ("cut", 13.0, 14.0),
     ]
-    assert {x.recording for x in carried} == {"b.mp4"}
+    assert {(x.recording, x.derived) for x in carried} == {("b.mp4", "a.mp4")}
 
 
 @pytest.mark.parametrize(
@@ -42,6 +43,7 @@ def test_labels_follow_the_map_and_those_without_counterpart_stay_away() -> None
         ("a.csv", "recording,name,start_s,end_s\nx,y,one,2\n", "entry 1"),
         ("a.csv", "recording,name,start_s,end_s\nx,y,3,2\n", "ends at"),
         ("a.csv", "recording,name,start_s,end_s\nx,y,nan,2\n", "finite"),
+        ("a.csv", "recording,name,start_s,end_s,colour\nx,y,1,2,red\n", "like #1a2b3c"),
         ("a.json", "{}", "list of objects"),
         ("a.json", "[", "not valid JSON"),
         ("a.json", '[{"name": "x"}]', "start_s is missing"),

@@ -10,8 +10,10 @@ import pytest
 from carl_core.alignment.timemap import TimeMap
 from carl_core.errors import ExportError
 from carl_core.export import compose
+from carl_core.export.options import RenderOptions
+from carl_core.export.page import Page
 from carl_core.export.still import write_still
-from carl_core.export.video import RenderOptions, render_video, write_frames
+from carl_core.export.video import render_video, write_frames
 from carl_core.playback.schedule import Schedule
 from carl_core.progress import Monitor
 from carl_core.video.audio import read_audio
@@ -107,7 +109,7 @@ def test_two_in_one_picture_are_mixed_as_the_window_mixes_them(tmp_path: Path, l
         for number in (0, 7, 19):
             shown = [int(done.shown[r.id][number]) for r in (reference, other)]
             wanted = mix(first.frame_at(shown[0]).pixels, second.frame_at(shown[1]).pixels)
-            found = reader.frame_at(number).pixels[:, :160]
+            found = reader.frame_at(number).pixels[:, 80:240]
             apart = np.abs(found.astype(int) - wanted)
             assert apart.mean() < 6  # what the codec costs
             wrong = second.frame_at(shown[1] + 9).pixels
@@ -162,3 +164,78 @@ def test_nine_recordings_and_marks(tmp_path: Path) -> None:
     assert rows / 3 <= changed.min() <= changed.max() < rows * 2 / 3
     with pytest.raises(ExportError, match="lies behind the end"):
         render_video(tmp_path / "x.mp4", schedule, replace(plain, range_s=(5.0, 6.0)))
+
+
+def test_another_shape_keeps_its_proportions_in_an_overlay(tmp_path: Path) -> None:
+    wide = open_recording(make_video(tmp_path / "a.mp4", frames=20, size=(320, 160)))
+    tall = open_recording(make_video(tmp_path / "b.mp4", frames=20, size=(120, 240)))
+    look = RenderOptions(layout="overlay", height=160, captions=False, opacity=1.0)
+    path = write_still(tmp_path / "o.png", Schedule(wide, [tall], {}), 0.4, look)
+    picture = read_image(path)
+    assert picture.shape == (160, 320, 3)
+    assert read_number(picture[:, 120:200]) == 10  # as tall as the other, no wider than it is
+    assert picture[:, :118].max() < 8
+    assert picture[:, 202:].max() < 8
+
+
+@pytest.mark.parametrize("layout", ["overlay", "difference", "wipe"])
+def test_who_has_no_counterpart_is_left_out_of_one_picture(tmp_path: Path, layout: str) -> None:
+    first = open_recording(make_video(tmp_path / "a.mp4", frames=50, size=(480, 240)))
+    short = open_recording(make_video(tmp_path / "b.mp4", frames=20, size=(480, 240)))
+    look = RenderOptions(layout=layout, height=240, captions=False)
+    path = write_still(tmp_path / "o.png", Schedule(first, [short], {}), 1.8, look)
+    with FrameReader(first, size=(480, 240)) as reader:
+        wanted = reader.frame_at(45).pixels * 0.35
+    apart = np.abs(read_image(path).astype(float) - wanted)
+    assert apart[:90].max() <= 1  # the first alone, dimmed; below is what is said
+    assert apart[100:140].max() > 50
+
+
+def test_markers_are_written_on_one_picture_of_two(tmp_path: Path) -> None:
+    first = open_recording(make_video(tmp_path / "a.mp4", frames=30, size=(240, 120)))
+    second = open_recording(make_video(tmp_path / "b.mp4", frames=31, size=(240, 120)))
+    schedule = Schedule(first, [second], {})
+    plain = RenderOptions(layout="wipe", height=120)
+    marked = replace(plain, marks=((second.id, "top", 0.0, 1.0),))
+    pictures = [
+        read_image(write_still(tmp_path / f"{n}.png", schedule, 0.4, options))
+        for n, options in enumerate((plain, marked))
+    ]
+    changed = np.flatnonzero((pictures[0] != pictures[1]).any(axis=(1, 2)))
+    assert changed.min() > pictures[0].shape[0] - 60
+
+
+@pytest.mark.parametrize("layout", ["grid", "overlay"])
+def test_a_nudged_recording_is_exported_as_it_stands(tmp_path: Path, layout: str) -> None:
+    first = open_recording(make_video(tmp_path / "a.mp4", frames=30, size=(240, 120)))
+    second = open_recording(make_video(tmp_path / "b.mkv", frames=30, size=(240, 120)))
+    look = RenderOptions(
+        layout=layout, height=120, captions=False, opacity=1.0, nudges={second.id: 7}
+    )
+    done = render_video(tmp_path / "out.mp4", Schedule(first, [second], {}), look)
+    page = open_recording(done.path)
+    place = slice(-240, None) if layout == "grid" else slice(40, 280)
+    with FrameReader(page) as reader:
+        found = [read_number(f.pixels[:, place]) for f in reader.frames_at(range(30))]
+    assert found == [min(n + 7, 29) for n in range(30)]
+    assert found == done.shown[second.id].tolist()
+
+
+def test_upright_recordings_have_two_lines_of_words_and_wide_ones_one(tmp_path: Path) -> None:
+    def bar(size: tuple[int, int], height: int) -> int:
+        name = "20260612_183045_left_camera.mp4"
+        first = open_recording(make_video(tmp_path / name, frames=5, size=size))
+        second = open_recording(make_video(tmp_path / "b.mp4", frames=5, size=size))
+        return Page((first, second), RenderOptions(layout="grid", height=height)).size[1] - height
+
+    assert bar((216, 384), 360) == 36
+    assert bar((384, 216), 540) == 32
+
+
+def test_pages_are_as_large_as_asked_up_to_a_limit(tmp_path: Path) -> None:
+    source = open_recording(make_video(tmp_path / "a.mp4", frames=5, size=(320, 180)))
+    opened = [replace(source, id=f"r{n}") for n in range(4)]
+    plain = RenderOptions(layout="side", height=1080, captions=False)
+    assert Page(opened[:2], plain).size == (3840, 1080)
+    assert Page(opened, plain).size == (3840, 540)
+    assert Page(opened, replace(plain, layout="grid")).size == (3840, 2160)

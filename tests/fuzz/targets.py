@@ -136,9 +136,9 @@ def use_settings(path: Path) -> None:
     from app import settings as keys
     from app.actions.effective import overrides_from_text
     from app.faults.hooks import on_qt_message
-    from app.models.recent import RecentProjects
     from app.presenters.preferences import engine_from, read_preferences
     from app.settings import Key, Settings
+    from carl_core.project.recent import RecentProjects
 
     qInstallMessageHandler(on_qt_message)
     if path.suffix == ".json":

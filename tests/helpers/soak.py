@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import threading
 import time
@@ -22,6 +23,9 @@ from shiboken6 import Shiboken
 
 from app.actions import ActionId
 from app.bootstrap.program import Program
+from app.faults.hooks import Hooks
+from app.faults.log import RecentRecords
+from app.faults.messages import Reporter
 from app.settings import Settings
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.pipeline import Engine
@@ -93,7 +97,12 @@ class Soak:
         ]
         model = make_tiny_encoder(folder / "tiny.onnx")
         store = EmbeddingStore(folder / "cache", limit_bytes=STORE_BYTES)
+        reporter, recent = Reporter(), RecentRecords()
+        self._hooks = Hooks(reporter, recent)
+        self._hooks.install()  # what nobody caught becomes a message, and so an error here
         self.program = Program(
+            reporter=reporter,
+            recent=recent,
             make_engine=lambda: Engine(model, device="cpu", store=store),
             settings=Settings(folder / "window.ini"),
             state=folder / "state",
@@ -110,15 +119,30 @@ class Soak:
     def close(self) -> None:
         """Close the window; every thread must be gone after it."""
         self.program.close()
+        self._hooks.remove()
         logging.getLogger("carl").removeHandler(self._troubles)
         self.errors += self._troubles.texts
         self.program.window.deleteLater()
         self.program.deleteLater()
         _let_go()
 
-    def run(self, rounds: int, *, on_sample: Callable[[Sample], None] | None = None) -> None:
-        """Go so many rounds; what goes wrong in one is noted and the next begins."""
+    def run(
+        self,
+        rounds: int,
+        *,
+        limit_s: float = math.inf,
+        on_sample: Callable[[Sample], None] | None = None,
+    ) -> None:
+        """Go so many rounds; what goes wrong in one is noted and the next begins.
+
+        Parameters
+        ----------
+        limit_s : after which no further round begins
+        """
+        until = time.monotonic() + limit_s
         for _ in range(rounds):
+            if time.monotonic() > until:
+                break
             number = len(self.samples)
             try:
                 self.round(number)

@@ -23,7 +23,7 @@ from carl_core.project.project import (
     Span,
     View,
 )
-from carl_core.project.relink import find_in, media_of, missing, with_prefix
+from carl_core.project.relink import find_in, media_of, missing, moved_along, with_prefix
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -308,3 +308,25 @@ def test_missing_recordings_are_found_by_content_then_by_name(tmp_path: Path) ->
     assert missing(edits.relink(project, media_of(found))) == wanted[2:]
     by_prefix = with_prefix(wanted, "/gone/", f"{deep}/")
     assert list(by_prefix) == ["b"]
+
+
+def test_what_was_moved_together_is_found_together(tmp_path: Path) -> None:
+    for name in ("one/a.mp4", "two/b.mp4", "two/c.mp4"):
+        path = tmp_path / "disk" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(name)
+    sizes = {n: fingerprint_of(tmp_path / "disk" / n, 9) for n in ("one/a.mp4", "two/b.mp4")}
+    wanted = (
+        Media(id="a", path="/gone/one/a.mp4", size=9, fingerprint=sizes["one/a.mp4"]),
+        Media(id="b", path="/gone/two/b.mp4", size=9, fingerprint=sizes["two/b.mp4"]),
+        Media(id="c", path="/gone/two/c.mp4", size=9, fingerprint="of another"),
+        Media(id="d", path="/gone2/two/c.mp4"),
+    )
+    found = find_in(tmp_path / "disk" / "one", wanted)
+    assert list(found) == ["a"]
+    more = moved_along(wanted, found)
+    assert {key: (f.media.path, f.is_certain) for key, f in more.items()} == {
+        "b": (str(tmp_path / "disk/two/b.mp4"), True),
+        "c": (str(tmp_path / "disk/two/c.mp4"), False),
+    }
+    assert moved_along(wanted, {}) == {}

@@ -20,6 +20,7 @@ import xxhash
 
 from carl_core.atomic import replacing
 from carl_core.embeddings.store import cache_folder
+from carl_core.paths import keeps_nothing
 from carl_core.timebase import FrameIndex
 from carl_core.video.info import VideoInfo
 from carl_core.video.recording import Recording, open_recording
@@ -53,7 +54,9 @@ def open_known(path: Path) -> Recording:
 
 
 def _kept_path(path: Path) -> Path | None:
-    """Where the index of a file as it is now is kept; None where there is no such file."""
+    """Where the index of a file as it is now is kept; None where there is none, or none is kept."""
+    if keeps_nothing():
+        return None
     try:
         status = path.stat()
         whole = os.fsencode(path.resolve())

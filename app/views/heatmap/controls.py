@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QHBoxLayout, QLabel, QSlider, QToolButton, QWidget
+from PySide6.QtWidgets import QHBoxLayout, QLabel, QToolButton, QWidget
+
+from app.views.sliders import KeyedSlider
 
 FIRST_CONTRAST = 5
 
@@ -23,7 +25,7 @@ class MapControls(QWidget):
         super().__init__(parent)
         label = QLabel(self.tr("Contrast"))
         label.setProperty("role", "dim")
-        self.contrast = QSlider(Qt.Orientation.Horizontal)
+        self.contrast = KeyedSlider(Qt.Orientation.Horizontal)
         self.contrast.setObjectName("heatmap-contrast")
         self.contrast.setAccessibleName(self.tr("Contrast of the map"))
         self.contrast.setToolTip(self.tr("How much of the map becomes darkest and brightest"))

@@ -22,7 +22,6 @@ _HAND = (
     ActionId.NUDGE_FORWARD,
     ActionId.NUDGE_FORWARD_TEN,
     ActionId.PIN,
-    ActionId.UNPIN,
 )
 
 

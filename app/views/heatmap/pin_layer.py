@@ -32,7 +32,8 @@ class PinLayer(QObject):
     Shift+click pins; a pin is dragged; Delete removes what is selected; Alt+drag makes a mask,
     Ctrl+Alt+drag a corridor. A press on the path takes hold of the playhead, a double click there
     chooses the stretch between two pins. The middle button moves the map. With the plot focused the
-    arrow keys move a cursor by a frame (with Shift by ten), Return pins there, Escape puts it away.
+    arrow keys move a cursor by a frame (with Shift by ten), Return pins there, Delete takes out the
+    pin or rectangle there, Escape puts it away.
 
     Signals
     -------
@@ -200,7 +201,7 @@ class PinLayer(QObject):
             point = self._point(at)
             self.pin_wanted.emit(point.x(), point.y())
             return True
-        self._select(self._patch_at(at))
+        self._select(self._patch_near(at))
         on_path_s = self._plot.nearest_on_path(at)
         if on_path_s is None:
             return False
@@ -274,7 +275,8 @@ class PinLayer(QObject):
             return not modifiers & ~allowed
         if key in (Qt.Key.Key_Return, Qt.Key.Key_Enter, Qt.Key.Key_Escape):
             return self._cursor is not None
-        return key == Qt.Key.Key_Delete and self._selected is not None
+        is_any = self._selected is not None or self._at_cursor() is not None
+        return key == Qt.Key.Key_Delete and is_any
 
     def _on_key(self, event: QKeyEvent) -> bool:
         key = Qt.Key(event.key())
@@ -284,8 +286,8 @@ class PinLayer(QObject):
             )
         elif key == Qt.Key.Key_Escape:
             self._put_cursor(None)
-        elif key == Qt.Key.Key_Delete and self._selected is not None:
-            kind, number = self._selected
+        elif key == Qt.Key.Key_Delete and (chosen := self._selected or self._at_cursor()):
+            kind, number = chosen
             self._selected = None
             (self.pin_removed if kind == "pin" else self.patch_removed).emit(number)
         elif self._cursor is not None:
@@ -321,13 +323,29 @@ class PinLayer(QObject):
                 nearest = (away, number)
         return nearest[1] if nearest is not None else None
 
-    def _patch_at(self, at: QPointF) -> tuple[str, int] | None:
-        point = self._point(at)
+    def patch_at(self, reference_s: float, other_s: float) -> int | None:
+        """Return the number of the rectangle that these seconds lie in."""
         for number, patch in enumerate(self._patches):
             (left, right), (bottom, top) = patch.reference_s, patch.other_s
-            if left <= point.x() <= right and bottom <= point.y() <= top:
-                return "patch", number
+            if left <= reference_s <= right and bottom <= other_s <= top:
+                return number
         return None
+
+    def _patch_near(self, at: QPointF) -> tuple[str, int] | None:
+        point = self._point(at)
+        number = self.patch_at(point.x(), point.y())
+        return None if number is None else ("patch", number)
+
+    def _at_cursor(self) -> tuple[str, int] | None:
+        """Return the pin, or else the rectangle, at the keyboard's cursor."""
+        if self._cursor is None:
+            return None
+        scene = self._box.mapViewToScene(QPointF(*self._cursor))
+        number = self._pin_near(QPointF(self._plot.mapFromScene(scene)))
+        if number is not None:
+            return "pin", number
+        number = self.patch_at(*self._cursor)
+        return None if number is None else ("patch", number)
 
 
 def _pen(colour: str, width: float = 1.5, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:

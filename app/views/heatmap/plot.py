@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont
 
 from app.resources.theme import PLAYHEAD, THEME
 from app.views.heatmap.colours import viridis_table
+from app.views.painting import adopt_menu
 
 if TYPE_CHECKING:
     from app.models.viewstate import HeatmapPicture
@@ -32,6 +33,7 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         super().__init__(background=THEME.colours.surface)
         self.setObjectName("heatmap-plot")
         self.setMenuEnabled(False)
+        adopt_menu(self)
         self.hideButtons()
         self.box: Any = self.getPlotItem().getViewBox()
         self.box.setMouseEnabled(True, True)

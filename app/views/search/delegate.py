@@ -83,7 +83,7 @@ class MatchDelegate(QStyledItemDelegate):
         left = place.right() + 12
         room = card.right() - left - 10
         vertical = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-        line = QRectF(left, card.top() + 14, room, 20)
+        line = QRectF(left, card.top() + 8, room, 20)
         base = painter.font()
         time_s = match.time_s if middle is None else middle.time_s
         painter.setFont(digits_font(base, scale=1.1, is_bold=True))
@@ -94,7 +94,7 @@ class MatchDelegate(QStyledItemDelegate):
         painter.drawText(
             line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, f"f{match.frame}"
         )
-        self._paint_score(painter, QRectF(left, card.bottom() - 28, room, 16), match)
+        self._paint_score(painter, QRectF(left, line.bottom() + 3, room, 34), match)
         painter.restore()
 
     def _middle(self, row: int, match: Match) -> Thumbnail | None:
@@ -132,21 +132,23 @@ class MatchDelegate(QStyledItemDelegate):
         painter.restore()
 
     def _paint_score(self, painter: QPainter, place: QRectF, match: Match) -> None:
+        """Write score and margin over a bar as wide as the score is above what is usual."""
         colours = THEME.colours
-        text = f"{match.score:.2f}"
+        words = QRectF(place.left(), place.top(), place.width(), 16)
+        painter.setPen(QColor(colours.text))
+        vertical = Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(words, vertical | Qt.AlignmentFlag.AlignLeft, f"{match.score:.3f}")
         if match.margin is not None:
-            text += f"  (+{match.margin:.2f})"
-        width = QFontMetricsF(painter.font()).horizontalAdvance(text)
-        track = QRectF(place.left(), place.center().y() - 3, place.width() - width - 10, 6)
+            painter.setPen(QColor(colours.dim))
+            margin = f"+{match.margin:.3f}"
+            painter.drawText(words, vertical | Qt.AlignmentFlag.AlignRight, margin)
+        track = QRectF(place.left(), words.bottom() + 6, place.width(), 6)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(colours.line))
         painter.drawRoundedRect(track, 3, 3)
-        share = min(max(match.score, 0.0), 1.0)
-        track.setWidth(max(6.0, track.width() * share))
+        track.setWidth(max(6.0, track.width() * match.share))
         painter.setBrush(recording_colour(match.position))
         painter.drawRoundedRect(track, 3, 3)
-        painter.setPen(QColor(colours.text))
-        painter.drawText(place, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, text)
 
     def sizeHint(
         self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex

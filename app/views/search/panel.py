@@ -5,7 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QEvent, QModelIndex, QObject, QPoint, QSize, Qt, Signal
+from PySide6.QtCore import (
+    QEvent,
+    QModelIndex,
+    QObject,
+    QPoint,
+    QSignalBlocker,
+    QSize,
+    Qt,
+    Signal,
+)
 from PySide6.QtGui import (
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -22,7 +31,6 @@ from PySide6.QtWidgets import (
     QMenu,
     QProgressBar,
     QPushButton,
-    QSlider,
     QVBoxLayout,
     QWidget,
 )
@@ -33,6 +41,7 @@ from app.resources.theme import THEME
 from app.views.painting import FRAME_MIME
 from app.views.search.delegate import PICTURES_LEFT, PICTURES_WIDTH, MatchDelegate
 from app.views.search.query_box import QueryBox
+from app.views.sliders import KeyedSlider
 
 if TYPE_CHECKING:
     from app.models.searching import MatchGroup, QueryChip
@@ -54,6 +63,10 @@ class SearchPanel(QWidget):
     file_wanted() : "image file" was pressed
     chip_removed(int) : this part of the query is not wanted any more
     link_wanted(int) : pin this moment to the frame that was looked for
+
+    Attributes
+    ----------
+    shown : moments that score high enough, in the order of the list
     """
 
     match_chosen = Signal(int)
@@ -69,6 +82,7 @@ class SearchPanel(QWidget):
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
+        self.shown: tuple[int, ...] = ()
         self.setObjectName("search-panel")
         self.setAccessibleName(self.tr("Search"))
         self.setAcceptDrops(True)
@@ -91,6 +105,11 @@ class SearchPanel(QWidget):
         self.verdict.setObjectName("search-verdict")
         self.verdict.setWordWrap(True)
         layout.addWidget(self.verdict)
+        self._reason = QLabel()
+        self._reason.setObjectName("search-reason")
+        self._reason.setProperty("role", "dim")
+        self._reason.setWordWrap(True)
+        layout.addWidget(self._reason)
         layout.addWidget(self._make_list(), 1)
         self._below = self._make_below()
         layout.addWidget(self._below)
@@ -136,10 +155,11 @@ class SearchPanel(QWidget):
         row.setContentsMargins(0, 0, 0, 0)
         self._least = QLabel()
         self._least.setProperty("role", "dim")
-        self.threshold = QSlider(Qt.Orientation.Horizontal)
+        self.threshold = KeyedSlider(Qt.Orientation.Horizontal)
         self.threshold.setObjectName("search-threshold")
         self.threshold.setRange(0, 100)
         self.threshold.setAccessibleName(self.tr("Least score shown"))
+        self.threshold.setMinimumWidth(60)
         self.threshold.setToolTip(self.tr("Hide moments with a lower score"))
         self.threshold.valueChanged.connect(self._on_threshold)
         self.pin = QPushButton(self.tr("Pin"))
@@ -175,15 +195,17 @@ class SearchPanel(QWidget):
         count = len(self.model.matches)
         self.list.setVisible(bool(groups))
         self._below.setVisible(count > 0)
-        self._on_threshold(self.threshold.value())
+        with QSignalBlocker(self.threshold):
+            self.threshold.setValue(0)  # of other scores it would mean something else
+        self._on_threshold(0)
         self._hint.setVisible(False)
         if not count:
-            self._say("warning", reason or self.tr("Nothing found."))
+            self._say("warning", self.tr("! Nothing found"), reason)
         elif convincing:
             found = self.tr("1 moment") if count == 1 else self.tr("{n} moments").format(n=count)
-            self._say("", f"{found}. {reason}" if reason else found)
+            self._say("heading", found, reason)
         else:
-            self._say("warning", self.tr("! Nothing convincing. {reason}").format(reason=reason))
+            self._say("warning", self.tr("! No good match"), reason)
         if count:
             self.list.setCurrentIndex(self.model.index(self.model.row_of(0)))
             self.list.scrollToTop()
@@ -202,7 +224,9 @@ class SearchPanel(QWidget):
         self._hint.show()
         self._say("", "")
 
-    def _say(self, role: str, text: str) -> None:
+    def _say(self, role: str, text: str, reason: str = "") -> None:
+        self._reason.setText(reason)
+        self._reason.setVisible(bool(reason))
         self.verdict.setText(text)
         self.verdict.setVisible(bool(text))
         self.verdict.setProperty("role", role)
@@ -226,15 +250,26 @@ class SearchPanel(QWidget):
         return self.model.position_of(self.list.currentIndex().row())
 
     def _on_threshold(self, value: int) -> None:
-        """Hide what scores less; say how many stay."""
-        shown = 0
-        for position, match in enumerate(self.model.matches):
-            is_hidden = match.score * 100 < value
+        """Hide what scores less; say how many stay. The slider runs from the lowest to the highest.
+
+        The best stays in any case: "nothing" is for the verdict to say.
+        """
+        matches = self.model.matches
+        scores = [match.score for match in matches]
+        low, high = min(scores, default=0.0), max(scores, default=1.0)
+        least = low + (high - low) * value / 100 - 1e-9
+        shown = []
+        for position, match in enumerate(matches):
+            is_hidden = match.score < least
             self.list.setRowHidden(self.model.row_of(position), is_hidden)
-            shown += not is_hidden
+            if not is_hidden:
+                shown.append(position)
         self._least.setText(
-            self.tr("from {score}: {n}").format(score=f"{value / 100:.2f}", n=shown)
+            self.tr("Score from {score}: {n} of {count}").format(
+                score=f"{least + 1e-9:.3f}", n=len(shown), count=len(matches)
+            )
         )
+        self.shown = tuple(shown)
 
     def _on_link(self) -> None:
         position = self._chosen()
@@ -321,7 +356,8 @@ class SearchPanel(QWidget):
             return
         local = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
         if local:
-            self.file_dropped.emit(Path(local[0]), role)
+            for number, path in enumerate(local):  # several pictures are averaged
+                self.file_dropped.emit(Path(path), Role.ALSO if number else role)
         elif data.hasImage():
             image = data.imageData()
             if isinstance(image, QImage):

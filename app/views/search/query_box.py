@@ -77,6 +77,7 @@ class QueryBox(QFrame):
             ),
         ):
             button = QPushButton(text)
+            button.setProperty("role", "tight")
             button.setObjectName(f"search-{name}")
             button.setToolTip(tip)
             button.clicked.connect(signal)

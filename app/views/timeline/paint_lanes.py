@@ -253,7 +253,9 @@ def _paint_curve(
 
 def _paint_threads(scene: Scene, painter: QPainter, position: int) -> None:
     above, below = scene.lanes[position - 1], scene.lanes[position]
-    top = scene.lane_rect(position - 1).bottom() + 1
+    has_strip = above.confidence is not None
+    over = scene.lane_rect(position - 1) if has_strip else scene.picture_rect(position - 1)
+    top = over.bottom() + 1
     bottom = scene.lane_rect(position).top() - 1
     colour = QColor(THEME.colours.dim)
     colour.setAlpha(120)

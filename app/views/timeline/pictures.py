@@ -77,14 +77,21 @@ class Pictures:
     def nearest(
         self, recording_id: str, slot: Slot, height: float, ratio: float
     ) -> tuple[QPixmap, bool] | None:
-        """Return the scaled picture next to the middle of a slot, and whether it lies in it."""
+        """Return the scaled picture next to the middle of a slot, and whether it lies in it.
+
+        One inside goes before one outside that is as near: a frame's place is as long as the
+        frame, and its own picture stands at its very beginning.
+        """
         kept = self._of.get(recording_id)
         if not kept:
             return None
         centre_s = (slot.start_s + slot.end_s) / 2
-        at = bisect_left(kept, centre_s, key=_time)
-        near = min(kept[max(0, at - 1) : at + 1], key=lambda p: abs(p[0] - centre_s))
-        is_inside = slot.start_s - 1e-6 <= near[0] < slot.end_s - 1e-6
+        first = bisect_left(kept, slot.start_s - 1e-6, key=_time)
+        after = bisect_left(kept, slot.end_s - 1e-6, key=_time)
+        is_inside = first < after
+        if not is_inside:
+            first, after = max(0, first - 1), after + 1
+        near = min(kept[first:after], key=lambda p: abs(p[0] - centre_s))
         pixels = round(height * ratio)
         key = (recording_id, near[0], pixels)
         scaled = self._scaled.get(key)

@@ -12,7 +12,7 @@ import xxhash
 from carl_core.atomic import write_atomic
 from carl_core.paths import is_there
 
-log = logging.getLogger("carl.window")
+log = logging.getLogger("carl.project")
 
 MOST = 10
 
@@ -65,6 +65,10 @@ class RecentProjects:
                 RecentProject(path, picture if is_there(picture) else None, is_there(path))
             )
         return tuple(found)
+
+    def reread(self) -> None:
+        """Read the file again at the next question: somebody else has changed it."""
+        self._paths = None
 
     def add(self, path: Path) -> None:
         """Put a project first."""
