@@ -27,6 +27,7 @@ from app.bootstrap.leaving import Leaving
 from app.bootstrap.mapping import MappingFeature
 from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
+from app.bootstrap.pictures import PicturesFeature
 from app.bootstrap.playing import PlayingFeature
 from app.bootstrap.sounding import SoundFeature
 from app.bootstrap.viewing import ViewingFeature
@@ -202,6 +203,7 @@ class Program(QObject):
         self.exporting = ExportFeature(parts, self, self.marking.markers)
         self.features = (
             PlayingFeature(parts, self),
+            PicturesFeature(parts, self),
             LanesFeature(parts, self),
             AligningFeature(parts, self),
             self.mapping,

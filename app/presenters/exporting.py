@@ -140,10 +140,11 @@ class ExportingPresenter(QObject):
         other = active or next(iter(mapped), None)
         if reference is None or other is None:
             return
-        first, second, alignment = reference.embeddings, other.embeddings, other.alignment
+        made_of, alignment = other.aligned, other.alignment
         names = reference.recording.name, other.recording.name
-        if first is None or second is None or alignment is None:
+        if made_of is None or alignment is None:
             return
+        first, second = made_of
 
         def work(_job: Job[Path]) -> Path:
             from carl_core.export.heatmap import write_heatmap
@@ -216,7 +217,7 @@ class ExportingPresenter(QObject):
 
     def _mapped(self) -> list[Entry]:
         return [
-            e for e in self._session.others if e.alignment is not None and e.embeddings is not None
+            e for e in self._session.others if e.alignment is not None and e.aligned is not None
         ]
 
     def _marks(self) -> tuple[tuple[str, str, float, float], ...]:
@@ -287,8 +288,9 @@ def _document(
 
     maps = []
     for number, entry in enumerate(mapped, start=1):
-        first, second, alignment = reference.embeddings, entry.embeddings, entry.alignment
-        if first is not None and second is not None and alignment is not None:
+        alignment = entry.alignment
+        if entry.aligned is not None and alignment is not None:
+            first, second = entry.aligned
             maps.append(
                 AlignmentMap(
                     recording=number,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.models.looking import Zoom
@@ -84,6 +85,7 @@ class TileGrid(QWidget):
     add_requested() : another recording is wanted
     tile_doubled(str) : a tile was double-clicked
     zoomed(Zoom) : the pictures were zoomed or moved
+    surfaces_failed(str) : the graphics card did not draw; pictures are painted from now on
 
     Attributes
     ----------
@@ -96,6 +98,7 @@ class TileGrid(QWidget):
     add_requested = Signal()
     tile_doubled = Signal(str)
     zoomed = Signal(object)
+    surfaces_failed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -106,6 +109,8 @@ class TileGrid(QWidget):
         self.setAccessibleName(self.tr("Recordings"))
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._tiles: dict[str, Tile] = {}
+        self._has_surfaces = False
+        self._first_surface: QOpenGLWidget | None = None
         self._hint = SecondRecordingHint(self)
         self._hint.hide()
         self._hint.add_requested.connect(self.add_requested)
@@ -132,6 +137,8 @@ class TileGrid(QWidget):
                 existing.menu_requested.connect(self.menu_requested)
                 existing.doubled.connect(self.tile_doubled)
                 existing.zoomed.connect(self._on_zoomed)
+                existing.surface_failed.connect(self._on_surface_failed)
+                existing.set_surface(self._has_surfaces)
                 existing.set_zoom(self._zoom)
                 existing.show()
             existing.set_state(state)
@@ -176,6 +183,21 @@ class TileGrid(QWidget):
         self._zoom = zoom
         for tile in self._tiles.values():
             tile.set_zoom(zoom)
+
+    def set_surfaces(self, is_wanted: bool) -> None:
+        """Have the graphics card draw the pictures, or paint them."""
+        self._has_surfaces = is_wanted
+        if is_wanted and self._first_surface is None:
+            # Makes the window one that OpenGL draws before it is shown, not when a tile comes.
+            self._first_surface = QOpenGLWidget(self)
+            self._first_surface.hide()
+        for tile in self._tiles.values():
+            tile.set_surface(is_wanted)
+
+    def _on_surface_failed(self, reason: str) -> None:
+        if self._has_surfaces:
+            self.set_surfaces(False)
+            self.surfaces_failed.emit(reason)
 
     def _on_zoomed(self, recording_id: str, zoom: Zoom) -> None:
         if self.is_zoom_linked:

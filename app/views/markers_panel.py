@@ -102,6 +102,8 @@ class MarkerTable(QAbstractTableModel):
             return line.id
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._text(line, column, is_edited=role == Qt.ItemDataRole.EditRole)
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in (_START, _LENGTH):
+            return int(Qt.AlignmentFlag.AlignTrailing | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.DecorationRole and column == _NAME:
             return _swatch(line.colour, is_derived=line.is_derived)
         if role == Qt.ItemDataRole.FontRole and line.is_derived:
@@ -296,10 +298,12 @@ class MarkersPanel(QWidget):
         self.view.verticalHeader().hide()
         self.view.verticalHeader().setDefaultSectionSize(26)
         header = self.view.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        for at, width in ((_LETTER, 30), (_NAME, 150), (_START, 84), (_LENGTH, 74)):
-            header.resizeSection(at, width)
-        header.setStretchLastSection(True)
+        header.setMinimumSectionSize(28)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_NOTE, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(_NOTE, 70)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)
         self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(_ID_ROLE))))
@@ -334,6 +338,9 @@ class MarkersPanel(QWidget):
         self._phases.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._phases.setTabKeyNavigation(False)
         self._phases.verticalHeader().hide()
+        self._phases.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter
+        )
         self._phases.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         column.addWidget(self._phases, 1)
         row = QHBoxLayout()

@@ -302,6 +302,16 @@ class PlaybackPage(Page):
         )
         self.copies.toggled.connect(lambda is_on: self.edited.emit({"makes_copies": is_on}))
         self.form.addRow("", self.copies)
+        self.pictures = self.choice(
+            "pictures",
+            self.tr("Moving pictures"),
+            self.tr("What turns them into colours and scales them. Holds from the next start on."),
+            (
+                ("auto", self.tr("drawn by the graphics card, if there is one")),
+                ("card", self.tr("drawn with OpenGL, always")),
+                ("painted", self.tr("painted by the processor")),
+            ),
+        )
 
     def set_preferences(self, preferences: Preferences) -> None:
         """Show the choices."""
@@ -311,6 +321,7 @@ class PlaybackPage(Page):
             self.loop.setChecked(preferences.is_looping)
         with QSignalBlocker(self.copies):
             self.copies.setChecked(preferences.makes_copies)
+        _choose(self.pictures, preferences.pictures)
 
 
 class LookPage(Page):
