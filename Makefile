@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test keys lint types layers pytest no-torch bench fuzz compare encoder encoder-inputs screenshots system-libraries
+.PHONY: demo test keys lint types layers pytest no-torch bench fuzz audit compare encoder encoder-inputs screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -47,6 +47,11 @@ SEED = 1
 fuzz:
 	@$(UV) sync --quiet --inexact --group test
 	$(RUN) python -m tests.fuzz --cases $(CASES) --seed $(SEED) -o docs/reliability/fuzz.json
+
+# Known weaknesses of what is installed (pip-audit, advisories of osv.dev). Says so where they cannot be asked.
+audit:
+	@$(UV) sync --quiet --all-extras
+	@sh scripts/audit.sh "$(UV)"
 
 # Losses side by side on the bundled trunk (docs/training.md). POOL: videos/, images/, manifest.csv to
 # train on; DATA: recordings with labels.json to test on. Without them, simulated actions alone.

@@ -21,6 +21,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
 from carl_core.errors import CarlError
+from carl_core.video.planes import Making
 from carl_core.video.reader import FrameReader
 
 if TYPE_CHECKING:
@@ -48,8 +49,8 @@ Size = tuple[int, int]
 class Reader(Protocol):
     """What a decoder thread needs of ``carl_core.video.reader.FrameReader``."""
 
-    is_quick: bool
-    """Whether frames are made quickly, not exactly: they are on the screen for an instant."""
+    making: Making
+    """How frames are made: those in motion need not be exact."""
 
     def approach(self, index: int, /) -> Iterator[Frame | None]:
         """Yield a preview of a frame that is far, None at every step, and the frame at last."""
@@ -93,6 +94,7 @@ class _Decoder:
         self.recording = recording
         self.plan: tuple[int, ...] = ()
         self.shown: tuple[int, Size] | None = None
+        self.motion = Making.QUICK
         self._open_reader = open_reader
         self._threads = threads
         self._notify = notify
@@ -176,7 +178,7 @@ class _Decoder:
                         return
                     index = self._next()
                     size = self._size
-                    is_quick = _is_moving(self.plan)
+                    making = self.motion if _is_moving(self.plan) else Making.EXACT
                 if index is None:
                     has_idle_work = reader is not None and self._work_ahead(reader)
                     continue
@@ -191,7 +193,7 @@ class _Decoder:
                             closing.close()
                         reader = self._open_reader(self.recording, size, self._threads)
                         reader_size = size
-                    reader.is_quick = is_quick
+                    reader.making = making
                     frame = self._read(reader, index, size)
                     has_idle_work = True
                 except Exception as exc:  # a border: the pictures go on, whatever a decoder raises
@@ -213,6 +215,7 @@ class _Decoder:
                 with self._changed:
                     if frame is None or size != self._size:
                         continue
+                    is_quick = making is not Making.EXACT
                     if is_quick and not _is_moving(self.plan):
                         continue
                     self._frames[index] = frame
@@ -316,6 +319,7 @@ class FrameService(QObject):
         self._pending: set[str] = set()
         self._lock = threading.Lock()
         self._is_closed = False
+        self._motion = Making.QUICK
         self._arrived.connect(self._on_arrived, Qt.ConnectionType.QueuedConnection)
 
     def set_recordings(self, recordings: tuple[Recording, ...]) -> None:
@@ -332,9 +336,20 @@ class FrameService(QObject):
         threads = max(1, min(4, cores // max(1, len(wanted))))
         for recording_id, recording in wanted.items():
             if recording_id not in self._decoders and not self._is_closed:
-                self._decoders[recording_id] = _Decoder(
-                    recording, self._open_reader, threads, self._notify
-                )
+                decoder = _Decoder(recording, self._open_reader, threads, self._notify)
+                decoder.motion = self._motion
+                self._decoders[recording_id] = decoder
+
+    @property
+    def motion(self) -> Making:
+        """How frames in motion are made."""
+        return self._motion
+
+    def set_motion(self, motion: Making) -> None:
+        """Choose how frames in motion are made, from the next one on."""
+        self._motion = motion
+        for decoder in self._decoders.values():
+            decoder.motion = motion
 
     def want(self, recording_id: str, plan: tuple[int, ...], size: Size) -> None:
         """Ask for ``plan[0]`` now and the others next, decoded to ``size`` (width, height).

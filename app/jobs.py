@@ -19,7 +19,7 @@ from contextlib import suppress
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
 
 from carl_core.errors import Cancelled
 from carl_core.progress import Monitor, Progress
@@ -29,6 +29,9 @@ log = logging.getLogger("carl.jobs")
 Result = TypeVar("Result")
 
 WORKER_NICENESS = 4
+
+AT_ONCE_S = 0.05
+"""Threads that end within this time are simply waited for."""
 
 DRAIN_BUDGET_S = 0.008
 """Longest stretch of deliveries before the event loop gets a turn."""
@@ -214,16 +217,33 @@ class JobRunner(QObject):
         return key in self._newest
 
     def close(self) -> None:
-        """Stop everything and wait for the threads. No callback is called any more."""
+        """Stop everything and wait for the threads. No callback is called any more.
+
+        What a worker is in the middle of may take its time to notice: the event loop turns
+        meanwhile, without the user's input, so that nothing looks as if it hung.
+        """
         if self._is_closed:
             return
         self._is_closed = True  # before waiting: whatever ends from now on is dropped
         for job in list(self._callbacks):
             job.cancel()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        ender = threading.Thread(target=self._end_pool, name="carl-jobs-end")
+        ender.start()
+        ender.join(AT_ONCE_S)
+        if ender.is_alive():
+            loop, look = QEventLoop(), QTimer()
+            look.setInterval(10)
+            look.timeout.connect(lambda: None if ender.is_alive() else loop.quit())
+            look.start()
+            loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
+            look.stop()
+            ender.join()
         self._callbacks.clear()
         self._newest.clear()
         self._deliveries.clear()
+
+    def _end_pool(self) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     # On the worker's thread --------------------------------------------------------------------
 

@@ -35,6 +35,11 @@ def parser() -> argparse.ArgumentParser:
         help="open a window of its own, even where one is open that could take the files",
     )
     result.add_argument(
+        "--keep-nothing",
+        action="store_true",
+        help="no cache, no recent projects, no pictures, no log; the same as CARL_KEEP_NOTHING=1",
+    )
+    result.add_argument(
         "--reset-settings",
         action="store_true",
         help="begin with first settings again; the old ones are kept beside them",
@@ -94,6 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             limit_s=options.limit,
             model=options.model,
             is_new_window=options.new_window,
+            keeps_nothing=options.keep_nothing,
         )
     )
 

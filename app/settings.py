@@ -10,6 +10,8 @@ from typing import Generic, TypeVar
 import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
+from carl_core.paths import keeps_nothing
+
 Value = TypeVar("Value", bool, int, float, str, QByteArray)
 
 LAYOUT_VERSION = 4
@@ -35,10 +37,13 @@ STEP_RULE: Key[str] = Key("play/step-rule", "active")
 READOUT: Key[str] = Key("play/readout", "time")
 LOOP: Key[bool] = Key("play/loop", False)
 COPIES: Key[bool] = Key("play/small-copies", False)
+PICTURES: Key[str] = Key("play/pictures", "auto")
+TRYING_OPENGL: Key[bool] = Key("play/trying-opengl", False)
 MODEL: Key[str] = Key("engine/model", "")
 DEVICE: Key[str] = Key("engine/device", "auto")
 CACHE_GB: Key[float] = Key("engine/cache-gb", 8.0)
 KEYS: Key[str] = Key("commands/keys", "")
+KEEP_NOTHING: Key[bool] = Key("privacy/keep-nothing", False)
 RECENT_COMMANDS: Key[str] = Key("commands/recent", "")
 
 
@@ -92,7 +97,9 @@ class Settings:
             return default
 
     def set(self, key: Key[Value], value: Value) -> None:
-        """Keep a value."""
+        """Keep a value, unless it tells where the user's files are and nothing may be kept."""
+        if key is LAST_FOLDER and keeps_nothing():
+            return
         self._store.setValue(key.name, value)
 
     def sync(self) -> None:

@@ -143,6 +143,15 @@ def measure(
         lambda: len(again.session.entries) == len(paths) and not again.loading.is_busy,
     )
     phase("closing while playing", again.close, lambda: True)
+
+    shutil.rmtree(os.environ["CARL_CACHE"], ignore_errors=True)
+    third = Program(
+        make_engine=engine_maker(model), settings=Settings(scratch / "3.ini"), state=scratch / "3"
+    )
+    third.show()
+    third.opening.add_paths(paths)
+    _spin(app, lambda: any(e.progress for e in third.session.entries))
+    phase("closing while embedding", third.close, lambda: True)
     return meter.rows, meter.stalls
 
 
@@ -185,6 +194,7 @@ def measure_long(scratch: Path) -> tuple[list[dict[str, object]], list[str]]:
     from app.bootstrap.program import Program
     from app.bootstrap.run import SWITCH_INTERVAL_S, import_engine, make_application
     from app.models.exporting import ExportChoice
+    from app.models.session import Stage
     from app.resources.theme import THEME
     from app.settings import Settings
     from tests.helpers.long_pair import FRAMES, LongEngine, make_long_video
@@ -230,6 +240,14 @@ def measure_long(scratch: Path) -> tuple[list[dict[str, object]], list[str]]:
         _after(5.0),
     )
     phase("closing while exporting", program.close, lambda: True)
+
+    again = Program(
+        make_engine=LongEngine.make, settings=Settings(scratch / "2.ini"), state=scratch / "2"
+    )
+    again.show()
+    again.opening.add_paths(paths)
+    _spin(app, lambda: any(e.stage is Stage.ALIGNING for e in again.session.entries))
+    phase("closing while aligning", again.close, lambda: True)
     return meter.rows, meter.stalls
 
 

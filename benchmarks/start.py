@@ -19,7 +19,8 @@ from benchmarks.claims import Claim, report
 
 RUNS = 9
 WINDOW = """
-import sys, time
+import sys
+from pathlib import Path
 from app.bootstrap.run import make_application
 app = make_application()
 from app.bootstrap.program import Program

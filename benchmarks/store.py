@@ -82,7 +82,7 @@ def write_store(folder: Path, data: Data) -> None:
     with writer:
         for start, end in data.chunks():
             writer.append(data.features[: end - start])
-        writer.finish(data.vectors)
+        writer.finish([data.vectors])
 
 
 def read_store(store: EmbeddingStore, data: Data) -> npt.NDArray[np.float32]:

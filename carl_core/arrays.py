@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,19 @@ Int8 = npt.NDArray[np.int8]
 Bool = npt.NDArray[np.bool_]
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
+
+
+class Rows(Protocol):
+    """Rows that can be asked for piece by piece: an array, or a file."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Number of rows and length of one."""
+        ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[Any]: ...
 
 
 def read_only(array: npt.NDArray[_Scalar]) -> npt.NDArray[_Scalar]:

@@ -25,12 +25,15 @@ from carl_core.alignment.together import (
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
+from carl_core.encoder.coarse import coarse_sampling
 from carl_core.encoder.embed import embed_recording, picture_features, still_features
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
 from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
+from carl_core.retrieval.everywhere import LibraryResult, search_library
+from carl_core.retrieval.library import Library
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
 from carl_core.video.image import read_image
@@ -99,6 +102,7 @@ class Engine:
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
         self._store_notes: tuple[str, ...] = ()
+        self._library: Library | None = None
         if store == "default" and keeps_nothing():
             self.store: EmbeddingStore | None = None
         elif store == "default":
@@ -171,7 +175,36 @@ class Engine:
             self._kept[key] = embeddings
             while len(self._kept) > _MOST_KEPT:
                 self._kept.popitem(last=False)
+        if self.library is not None:
+            self.library.catalogue.note(recording.path, key, len(embeddings))
         return embeddings
+
+    def coarse_sampling(self, recording: Recording) -> str | None:
+        """Return at what rate to take a first look at a long recording; None = embed it at once.
+
+        What a first look with ``embed(..., sampling=...)`` computes, embedding at the usual rate
+        uses again. None also for what is in the store.
+
+        Raises
+        ------
+        ModelError
+        """
+        key = self._key(recording, None)
+        with self._lock:
+            is_kept = key in self._kept
+        if is_kept or (self.store is not None and self.store.is_finished(key)):
+            return None
+        return coarse_sampling(recording, self.encoder)
+
+    @property
+    def library(self) -> Library | None:
+        """All that was ever embedded by this encoder, beside the store; None without a store."""
+        if self.store is None:
+            return None
+        if self._library is None:
+            root = self.store.root.with_name(f"{self.store.root.name}-library")
+            self._library = Library(root, self.encoder.model_id)
+        return self._library
 
     def align(
         self,
@@ -293,12 +326,47 @@ class Engine:
                 vectors.append(own.vectors[_inside(item, own.times_s)])
             searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
             retriever = Retriever(searched, strangers=bank_for(self.encoder.model_id))
-        means = np.stack([v.mean(axis=0) for v in vectors])
-        wanted = vectors[0]
-        if len(query) > 1:
-            wanted = means[: len(query)].mean(axis=0, keepdims=True)
-        unwanted = means[len(query) :] if unlike else None
-        return retriever.search(Query(wanted, unlike=unwanted), k=k, min_gap_s=min_gap_s)
+        return retriever.search(_query_of(vectors, len(query)), k=k, min_gap_s=min_gap_s)
+
+    def search_library(
+        self,
+        query: Sequence[RangeQuery],
+        *,
+        unlike: Sequence[RangeQuery] = (),
+        k: int = 10,
+        min_gap_s: float = 1.0,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> LibraryResult:
+        """Find the moments that look most like the query in everything embedded so far.
+
+        What was embedded since the last time is taken into the library first. The recordings
+        themselves are not opened.
+
+        Raises
+        ------
+        MediaError, ModelError, StoreError, ValueError, Cancelled
+        """
+        if not query:
+            raise ValueError("a search needs a query")
+        if self.store is None or self.library is None:
+            raise StoreError(
+                "There is no library without a cache. Leave out --no-cache, or name the recordings "
+                "to search in."
+            )
+        vectors = []
+        for item in (*query, *unlike):
+            own = self.embed(item.recording, sampling=sampling, monitor=monitor)
+            vectors.append(own.vectors[_inside(item, own.times_s)])
+        self.library.update(self.store, monitor)
+        return search_library(
+            self.library,
+            _query_of(vectors, len(query)),
+            strangers=bank_for(self.encoder.model_id),
+            k=k,
+            min_gap_s=min_gap_s,
+            monitor=monitor,
+        )
 
     def _prepare_stills(
         self,
@@ -364,6 +432,16 @@ def _check_exact(recording: Recording) -> None:
             "Try again in a moment.",
             path=recording.path,
         )
+
+
+def _query_of(vectors: Sequence[Float32], wanted: int) -> Query:
+    """Query from the rows of each item: the first ``wanted`` are looked for, the rest is unlike.
+
+    Several are averaged; of one the rows stay in order.
+    """
+    means = np.stack([v.mean(axis=0) for v in vectors])
+    first = vectors[0] if wanted == 1 else means[:wanted].mean(axis=0, keepdims=True)
+    return Query(first, unlike=means[wanted:] if len(vectors) > wanted else None)
 
 
 def _inside(item: RangeQuery, times_s: Float64) -> Bool:

@@ -1,12 +1,13 @@
 """Use the window for thousands of rounds and say what it keeps (docs/reliability.md).
 
-python -m scripts.soak [--rounds 2000] [--warm-up 200] [--json docs/reliability/soak.json]
+python -m scripts.soak [--rounds 2000] [--warm-up 200] [--minutes M] [--json FILE]
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
 import tempfile
@@ -30,13 +31,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--warm-up", type=int, default=200)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="end after these")
     parser.add_argument("--json", type=Path)
     parser.add_argument("--every", type=int, default=50, help="print every so many rounds")
     options = parser.parse_args()
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory(prefix="carl-soak-") as scratch:
         os.environ["CARL_CACHE"] = str(Path(scratch) / "cache")
-        result = soak(Path(scratch), options.rounds, options.warm_up, options.every)
+        limit_s = 60 * options.minutes
+        result = soak(Path(scratch), options.rounds, options.warm_up, options.every, limit_s)
     text = json.dumps(result, indent=1)
     if options.json is not None:
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -45,7 +48,7 @@ def main() -> int:
     return 0 if result["passed"] else 1
 
 
-def soak(folder: Path, rounds: int, warm_up: int, every: int) -> dict[str, object]:
+def soak(folder: Path, rounds: int, warm_up: int, every: int, limit_s: float) -> dict[str, object]:
     """Run it; return what docs/reliability/soak.json holds."""
     # after QT_QPA_PLATFORM and CARL_CACHE are set
     from app.bootstrap.run import SWITCH_INTERVAL_S, import_engine, make_application
@@ -68,18 +71,19 @@ def soak(folder: Path, rounds: int, warm_up: int, every: int) -> dict[str, objec
                 sys.stderr.write(f"  {error}\n")
             sys.stderr.flush()
 
-    runner.run(rounds, on_sample=tell)
+    runner.run(rounds, limit_s=limit_s, on_sample=tell)
     runner.close()
     left = [t.name for t in threading.enumerate() if t.name.startswith("carl-")]
     grown = {name: round(growth(runner.samples, warm_up=warm_up, what=name), 2) for name in FIGURES}
     watched = ("rss", "handles", "threads", "qt_objects")
     return {
         "when": datetime.now(tz=UTC).date().isoformat(),
-        "rounds": rounds,
+        "rounds": len(runner.samples),
+        "rounds_wanted": rounds,
         "warm_up": warm_up,
         "minutes": round((time.monotonic() - began) / 60, 1),
         "growth_percent": grown,
-        "first": asdict(runner.samples[min(warm_up, rounds - 1)]),
+        "first": asdict(runner.samples[min(warm_up, len(runner.samples) - 1)]),
         "last": asdict(runner.samples[-1]),
         "threads_left": left,
         "errors": len(runner.errors),

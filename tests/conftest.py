@@ -28,4 +28,6 @@ def private_cache(
     """Keep derived data of a test out of the user's cache."""
     folder = tmp_path_factory.mktemp("cache")
     monkeypatch.setenv("CARL_CACHE", str(folder))
+    # Tests open what they have just made, which nobody writes any more.
+    monkeypatch.setattr("carl_core.video.recording.SETTLE_S", 0.0)
     return folder

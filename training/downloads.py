@@ -60,14 +60,14 @@ def download(
     url : https (http only to this very machine)
     folder : where files are kept, None = ``weights_folder()``
     sha256 : beginning of the checksum, None = as the address (``...#sha256=HEX``) or the name of
-        the file says; where nothing does, the file is not checked, and a warning gives what it has
+        the file says; where nothing does, nothing is fetched
     monitor : progress in MB, and cancellation
 
     Raises
     ------
     ModelError
-        Without network, with ``CARL_OFFLINE`` set, for a wrong checksum or an unwritable folder; it
-        names the file, the address and where to put it.
+        Without network, with ``CARL_OFFLINE`` set, without or for a wrong checksum, or for an
+        unwritable folder; it names the file, the address and where to put it.
     """
     folder = folder or weights_folder()
     target = folder / Path(urllib.parse.urlsplit(url).path).name
@@ -79,6 +79,11 @@ def download(
     if os.environ.get("CARL_OFFLINE", "0") not in ("", "0"):
         raise ModelError(f"{target.name} is needed, and CARL_OFFLINE is set. {by_hand}")
     _check_address(url)
+    if not expected:
+        raise ModelError(
+            f"{url} is not fetched: nothing says what {target.name} should hold. End the address "
+            f"in #sha256= and its checksum, as the publisher gives it, or else: {by_hand}"
+        )
     partial = target.with_name(target.name + ".part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -93,13 +98,6 @@ def download(
             except ModelError:
                 partial.unlink()
                 raise
-            if not expected:
-                log.warning(
-                    "nothing says what %s should hold: it is not checked. Its sha256 is %s; to "
-                    "have it checked, end the address in #sha256=...",
-                    target.name,
-                    _sha256(partial),
-                )
             partial.replace(target)
         finally:
             lock.release()

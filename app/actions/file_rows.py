@@ -88,6 +88,16 @@ FILE_ROWS: tuple[ActionSpec, ...] = (
         MENU_FILE,
     ),
     ActionSpec(
+        ActionId.FORGET,
+        QT_TRANSLATE_NOOP("Actions", "&Forget traces of recording…"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Remove embeddings, pictures and unsaved work of the active recording; asks first.",
+        ),
+        (),
+        MENU_FILE,
+    ),
+    ActionSpec(
         ActionId.QUIT,
         QT_TRANSLATE_NOOP("Actions", "&Quit"),
         QT_TRANSLATE_NOOP("Actions", "Close the window; computed embeddings are kept."),

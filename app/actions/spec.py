@@ -100,6 +100,7 @@ class ActionId(Enum):
     FULL_SCREEN = "full-screen"
     RESET_LAYOUT = "reset-layout"
     KEYS = "keys"
+    FORGET = "forget"
     DIAGNOSTICS = "diagnostics"
     ABOUT = "about"
     VIEW_GRID = "view-grid"

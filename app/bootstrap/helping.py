@@ -85,7 +85,14 @@ class HelpingFeature(Feature):
     def _copy_diagnostics(self) -> None:
         QGuiApplication.clipboard().setText(self.diagnostics())
         self.parts.reporter.report(
-            Message(self.tr("Diagnostics are on the clipboard."), Severity.INFO, topic="copied")
+            Message(
+                self.tr(
+                    "Diagnostics are on the clipboard, without names and paths of your files and "
+                    "without pictures."
+                ),
+                Severity.INFO,
+                topic="copied",
+            )
         )
 
     def _show_about(self) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-import platformdirs
 from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtWidgets import QApplication, QMenu
 
@@ -22,11 +21,13 @@ from app.bootstrap.finding import FindingFeature
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.joined_views import RoomyTimeline, TilesAndTransport
+from app.bootstrap.keeping import KeepingFeature
 from app.bootstrap.lanes import LanesFeature
 from app.bootstrap.leaving import Leaving
 from app.bootstrap.mapping import MappingFeature
 from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
+from app.bootstrap.pictures import PicturesFeature
 from app.bootstrap.playing import PlayingFeature
 from app.bootstrap.sounding import SoundFeature
 from app.bootstrap.viewing import ViewingFeature
@@ -53,6 +54,7 @@ from app.views.main_window import MainWindow
 from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
+from carl_core.paths import state_folder
 from carl_core.project import edits
 from carl_core.project.recent import RecentProjects
 
@@ -136,7 +138,7 @@ class Program(QObject):
         )
         self.keeper = SessionKeeper(self.project, self.session, self.opening, self.loading, self)
         self.dialogs = ProjectDialogs(window, self.settings)
-        state = state or platformdirs.user_state_path("carl")
+        state = state or state_folder()
         self.files = ProjectFiles(
             self.project,
             self.jobs,
@@ -189,7 +191,7 @@ class Program(QObject):
             parts,
             self,
             lambda: self.engine_state.provider if self.engine_state else "not loaded",
-            self.recent.text,
+            self.recent.discreet_text,
         )
         self.mapping = MappingFeature(parts, self)
         self.finding = FindingFeature(parts, self)
@@ -201,6 +203,7 @@ class Program(QObject):
         self.exporting = ExportFeature(parts, self, self.marking.markers)
         self.features = (
             PlayingFeature(parts, self),
+            PicturesFeature(parts, self),
             LanesFeature(parts, self),
             AligningFeature(parts, self),
             self.mapping,
@@ -213,6 +216,7 @@ class Program(QObject):
             self.sounding,
             self.commands,
             SettingsFeature(parts, self, self.commands),
+            KeepingFeature(parts, self),
             LayoutsFeature(parts, self),
             self.help,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 import tempfile
@@ -10,8 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
-from PySide6.QtCore import QTimer
+from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtGui import QIcon
 from PySide6.QtWidgets import QApplication
 
@@ -28,6 +28,7 @@ from app.resources.theme import THEME
 from app.settings import Settings
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
+from carl_core.paths import KEEP_NOTHING, keeps_nothing, log_folder, state_folder
 
 log = logging.getLogger("carl.window")
 
@@ -46,6 +47,7 @@ class Start:
     limit_s : longest time a self-test may take
     model : encoder file, None = the one of the settings
     is_new_window : whether the files go to a window of their own
+    keeps_nothing : whether nothing is kept of what is looked at
     """
 
     files: tuple[Path, ...] = ()
@@ -54,11 +56,13 @@ class Start:
     limit_s: float = 900.0
     model: Path | None = None
     is_new_window: bool = False
+    keeps_nothing: bool = False
 
     @property
     def goes_to_open_window(self) -> bool:
-        """Whether an open window may take the files: it has its own encoder."""
-        return bool(self.files) and not self.is_new_window and self.model is None
+        """Whether an open window may take the files: it has its own encoder, and keeps things."""
+        is_special = self.is_new_window or self.keeps_nothing or self.model is not None
+        return bool(self.files) and not is_special
 
 
 def import_engine() -> None:
@@ -87,6 +91,9 @@ def make_application() -> QApplication:
 def run(start: Start) -> int:
     """Run the window; return the exit code."""
     app = make_application()
+    settings = Settings()
+    if start.keeps_nothing or (start.self_test is None and settings.get(keys.KEEP_NOTHING)):
+        os.environ[KEEP_NOTHING] = "1"
     instance = Instance() if start.self_test is None else None
     if instance is not None and start.goes_to_open_window and instance.send(start.files):
         return 0
@@ -95,14 +102,20 @@ def run(start: Start) -> int:
     hooks = Hooks(reporter, recent)
     hooks.install()
     logging.getLogger("carl").setLevel(logging.INFO)
-    file_log = log_to_file(Path(platformdirs.user_log_dir("carl")))
+    if not keeps_nothing():
+        with suppress(OSError):  # what cannot be kept there says so itself
+            state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            state_folder().chmod(0o700)
+    file_log = None if keeps_nothing() else log_to_file(log_folder())
     scratch: tempfile.TemporaryDirectory[str] | None = None
-    if start.self_test is not None:
+    if start.self_test is not None or keeps_nothing():
+        scratch = tempfile.TemporaryDirectory(prefix="carl-")
+    if scratch is not None and keeps_nothing():
+        # Qt's own dialogs note the folders they have shown.
+        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch.name)
+    if scratch is not None and start.self_test is not None:
         # A test must see the window as it is at first, whatever the user did to it.
-        scratch = tempfile.TemporaryDirectory(prefix="carl-self-test-")
         settings = Settings(Path(scratch.name) / "window.ini")
-    else:
-        settings = Settings()
     THEME.apply(app, settings.get(keys.THEME))
     program = Program(
         make_engine=engine_from(settings, start.model),

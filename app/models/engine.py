@@ -75,8 +75,14 @@ class Engine(Protocol):
         """Open and index a recording."""
         ...
 
-    def embed(self, recording: Recording, *, monitor: Monitor | None = None) -> Embeddings:
-        """One vector per sampled frame."""
+    def coarse_sampling(self, recording: Recording) -> str | None:
+        """At what rate to take a first look at a long recording; None = embed it at once."""
+        ...
+
+    def embed(
+        self, recording: Recording, *, sampling: str | None = None, monitor: Monitor | None = None
+    ) -> Embeddings:
+        """One vector per sampled frame; ``sampling`` None = the usual rate."""
         ...
 
     def align(
@@ -87,6 +93,7 @@ class Engine(Protocol):
         method: str = "auto",
         anchors: Sequence[Anchor] = (),
         masks: Sequence[Mask] = (),
+        sampling: str | None = None,
         monitor: Monitor | None = None,
     ) -> Alignment:
         """Align ``other`` to ``reference``."""
@@ -99,6 +106,7 @@ class Engine(Protocol):
         other: Recording,
         anchors: Sequence[Anchor],
         *,
+        sampling: str | None = None,
         monitor: Monitor | None = None,
     ) -> Alignment | None:
         """Solve anew only around anchors that changed; None = solve the whole."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 DEVICES = ("auto", "cpu", "cuda")
 STEP_RULES = ("active", "fastest")
 TIME_BASES = ("reference", "mean", "native")
+PICTURES = ("auto", "card", "painted")
 THEMES = ("system", "light", "dark")
 LEAST_CACHE_GB, MOST_CACHE_GB = 0.5, 10_000.0
 
@@ -23,8 +24,11 @@ class Preferences:
     step_rule : whose frame one step is: the active recording's, or the shortest one
     time_base : of a new comparison
     is_looping : whether playing begins anew at the end when the window opens
+    pictures : what draws moving ones: "card" = OpenGL wherever it works, "painted" = the
+        processor, "auto" = OpenGL where a graphics card stands behind it; from the next start on
     theme : one of ``THEMES``
     makes_copies : whether small copies are made in the background for dragging through recordings
+    keeps_nothing : whether, from the next start, nothing is kept of what is looked at
     """
 
     model: str = ""
@@ -33,8 +37,10 @@ class Preferences:
     step_rule: str = "active"
     time_base: str = "reference"
     is_looping: bool = False
+    pictures: str = "auto"
     theme: str = "system"
     makes_copies: bool = False
+    keeps_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True)

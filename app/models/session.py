@@ -21,11 +21,16 @@ if TYPE_CHECKING:
 
 
 class Stage(Enum):
-    """How far a recording is on its way to being compared."""
+    """How far a recording is on its way to being compared.
+
+    A long one is embedded coarsely and aligned first; then it is refined: embedded in full while it
+    plays along a coarse map.
+    """
 
     WAITING = "waiting"
     INDEXING = "indexing"
     EMBEDDING = "embedding"
+    REFINING = "refining"
     EMBEDDED = "embedded"
     ALIGNING = "aligning"
     ALIGNED = "aligned"
@@ -35,7 +40,13 @@ class Stage(Enum):
     @property
     def is_busy(self) -> bool:
         """Whether something will still come by itself."""
-        return self in (Stage.WAITING, Stage.INDEXING, Stage.EMBEDDING, Stage.ALIGNING)
+        return self in (
+            Stage.WAITING,
+            Stage.INDEXING,
+            Stage.EMBEDDING,
+            Stage.REFINING,
+            Stage.ALIGNING,
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +58,9 @@ class Entry:
     position : 0 is the first that was added; gives letter and colour
     embeddings : None until embedded
     alignment : to the reference; None for the reference itself and until aligned
+    coarse : sampling of ``embeddings`` that are only a first look, "" = they are in full
+    aligned : embeddings of the reference and of this recording that ``alignment`` was made of
+    alignment_coarse : sampling of a first look that it was made at, "" = of embeddings in full
     """
 
     recording: Recording
@@ -55,6 +69,9 @@ class Entry:
     progress: Progress | None = None
     embeddings: Embeddings | None = None
     alignment: Alignment | None = None
+    coarse: str = ""
+    aligned: tuple[Embeddings, Embeddings] | None = None
+    alignment_coarse: str = ""
 
     @property
     def id(self) -> str:
@@ -65,6 +82,11 @@ class Entry:
     def letter(self) -> str:
         """What the recording is called on tiles and lanes."""
         return letter_of(self.position)
+
+    @property
+    def is_coarsely_aligned(self) -> bool:
+        """Whether the map was made at a first look: another one follows."""
+        return self.alignment_coarse != ""
 
     @property
     def is_mapped(self) -> bool:
@@ -235,21 +257,35 @@ class SessionModel(QObject):
             self._entries[recording_id] = replace(entry, stage=stage, progress=progress)
             self.entry_changed.emit(recording_id)
 
-    def set_embeddings(self, recording_id: str, embeddings: Embeddings) -> None:
-        """Keep what embedding gave."""
+    def set_embeddings(
+        self, recording_id: str, embeddings: Embeddings, *, coarse: str = ""
+    ) -> None:
+        """Keep what embedding gave, ``coarse`` being its sampling if it is only a first look."""
         entry = self._entries.get(recording_id)
         if entry is not None:
             self._entries[recording_id] = replace(
-                entry, embeddings=embeddings, stage=Stage.EMBEDDED, progress=None
+                entry, embeddings=embeddings, stage=Stage.EMBEDDED, progress=None, coarse=coarse
             )
             self.entry_changed.emit(recording_id)
 
-    def set_alignment(self, recording_id: str, alignment: Alignment) -> None:
-        """Keep what aligning to the reference gave."""
+    def set_alignment(
+        self,
+        recording_id: str,
+        alignment: Alignment,
+        made_of: tuple[Embeddings, Embeddings] | None = None,
+        *,
+        coarse: str = "",
+    ) -> None:
+        """Keep what aligning to the reference gave, and the embeddings its path counts in."""
         entry = self._entries.get(recording_id)
         if entry is not None:
             self._entries[recording_id] = replace(
-                entry, alignment=alignment, stage=Stage.ALIGNED, progress=None
+                entry,
+                alignment=alignment,
+                stage=Stage.ALIGNED,
+                progress=None,
+                aligned=made_of,
+                alignment_coarse=coarse,
             )
             self._schedule = None
             self.entry_changed.emit(recording_id)
@@ -268,7 +304,14 @@ class SessionModel(QObject):
         """Take all embeddings and alignments out: another encoder is in use."""
         for entry in self._entries.values():
             self._entries[entry.id] = replace(
-                entry, stage=Stage.WAITING, progress=None, embeddings=None, alignment=None
+                entry,
+                stage=Stage.WAITING,
+                progress=None,
+                embeddings=None,
+                alignment=None,
+                coarse="",
+                aligned=None,
+                alignment_coarse="",
             )
         self._schedule = None
         self.recordings_changed.emit()
@@ -277,4 +320,6 @@ class SessionModel(QObject):
     def _forget_alignments(self) -> None:
         for entry in self._entries.values():
             stage = Stage.EMBEDDED if entry.embeddings is not None else entry.stage
-            self._entries[entry.id] = replace(entry, alignment=None, stage=stage)
+            self._entries[entry.id] = replace(
+                entry, alignment=None, stage=stage, aligned=None, alignment_coarse=""
+            )

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.models.exporting import ExportChoice, ExportOffer, Kind
+from carl_core.export.options import RenderOptions
 from carl_core.export.otio import is_available as otio_available
 from carl_core.playback.schedule import Schedule, TimeBase
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from app.models.session import Entry, SessionModel
     from app.presenters.playback import PlaybackPresenter
     from carl_core.alignment.files import AlignmentFile
-    from carl_core.export.video import RenderOptions
     from carl_core.project.project import Marker
 
 KEY = "export"
@@ -140,10 +140,11 @@ class ExportingPresenter(QObject):
         other = active or next(iter(mapped), None)
         if reference is None or other is None:
             return
-        first, second, alignment = reference.embeddings, other.embeddings, other.alignment
+        made_of, alignment = other.aligned, other.alignment
         names = reference.recording.name, other.recording.name
-        if first is None or second is None or alignment is None:
+        if made_of is None or alignment is None:
             return
+        first, second = made_of
 
         def work(_job: Job[Path]) -> Path:
             from carl_core.export.heatmap import write_heatmap
@@ -180,8 +181,6 @@ class ExportingPresenter(QObject):
 
     def _made(self, choice: ExportChoice) -> tuple[Schedule, RenderOptions] | None:
         """Return which frames belong together, and the look of the pictures."""
-        from carl_core.export.video import RenderOptions
-
         whole = self._session.schedule
         if whole is None:
             return None
@@ -218,7 +217,7 @@ class ExportingPresenter(QObject):
 
     def _mapped(self) -> list[Entry]:
         return [
-            e for e in self._session.others if e.alignment is not None and e.embeddings is not None
+            e for e in self._session.others if e.alignment is not None and e.aligned is not None
         ]
 
     def _marks(self) -> tuple[tuple[str, str, float, float], ...]:
@@ -289,8 +288,9 @@ def _document(
 
     maps = []
     for number, entry in enumerate(mapped, start=1):
-        first, second, alignment = reference.embeddings, entry.embeddings, entry.alignment
-        if first is not None and second is not None and alignment is not None:
+        alignment = entry.alignment
+        if entry.aligned is not None and alignment is not None:
+            first, second = entry.aligned
             maps.append(
                 AlignmentMap(
                     recording=number,

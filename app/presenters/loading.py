@@ -31,6 +31,23 @@ if TYPE_CHECKING:
 log = logging.getLogger("carl.window")
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Embedded:
+    """What an embedding job gives: vectors, their sampling if they are a first look, the engine."""
+
+    embeddings: Embeddings
+    coarse: str
+    state: EngineState
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Aligned:
+    """What an alignment job gives: the map, and the embeddings it was made of."""
+
+    alignment: Alignment
+    made_of: tuple[Embeddings, Embeddings]
+
+
 @dataclass(frozen=True, slots=True)
 class EngineState:
     """What the status bar says about the engine."""
@@ -41,6 +58,9 @@ class EngineState:
 
 class LoadingPresenter(QObject):
     """Embeds and aligns in the background and keeps the session up to date.
+
+    Long recordings are embedded coarsely and aligned first. Then they are embedded in full while
+    one plays along the coarse map, and the map is replaced.
 
     Signals
     -------
@@ -74,7 +94,7 @@ class LoadingPresenter(QObject):
         self._state: EngineState | None = None
         self._reference_id = ""
         session.recordings_changed.connect(self._on_recordings_changed)
-        opening.changed.connect(self._tell_when_settled)
+        opening.changed.connect(self._go_on)
 
     @property
     def is_busy(self) -> bool:
@@ -118,7 +138,10 @@ class LoadingPresenter(QObject):
         """Embed and align whatever is not, or failed."""
         for entry in self._session.entries:
             if entry.stage in (Stage.CANCELLED, Stage.FAILED):
-                stage = Stage.EMBEDDED if entry.embeddings is not None else Stage.WAITING
+                is_embedded = entry.embeddings is not None
+                stage = Stage.EMBEDDED if is_embedded else Stage.WAITING
+                if entry.alignment is not None:
+                    stage = Stage.ALIGNED
                 self._session.set_stage(entry.id, stage)
         self._go_on()
 
@@ -137,7 +160,8 @@ class LoadingPresenter(QObject):
         for entry in self._session.entries:
             for kind in ("index", "embed", "align"):
                 self._jobs.cancel(f"{kind}:{entry.id}")
-            if entry.stage is Stage.WAITING:
+            is_to_be_refined = entry.coarse and entry.stage in (Stage.EMBEDDED, Stage.ALIGNED)
+            if entry.stage is Stage.WAITING or is_to_be_refined:
                 self._session.set_stage(entry.id, Stage.CANCELLED)
         self._tell_when_settled()
 
@@ -153,7 +177,11 @@ class LoadingPresenter(QObject):
     def _go_on(self) -> None:
         """Start whatever can start now."""
         session = self._session
-        running = sum(e.stage in (Stage.INDEXING, Stage.EMBEDDING) for e in session.entries)
+        running = sum(
+            self._jobs.is_active(f"{kind}:{e.id}")
+            for e in session.entries
+            for kind in ("index", "embed")
+        )
         # One at a time on small machines: the encoder uses all cores as it is.
         free = max(1, (os.cpu_count() or 2) // 8) - running
         for entry in session.entries:
@@ -166,8 +194,13 @@ class LoadingPresenter(QObject):
         reference = session.entry(session.reference_id)
         if reference is not None and reference.embeddings is not None:
             for entry in session.others:
-                if entry.stage is Stage.EMBEDDED and entry.alignment is None:
+                is_new = entry.stage is Stage.EMBEDDED and entry.alignment is None
+                if is_new or self._is_to_be_aligned_in_full(reference, entry):
                     self._align(reference, entry)
+        if free > 0:
+            self._refine(free)
+        elif any(e.stage is Stage.WAITING for e in session.entries):
+            self._put_off_refining()
         self._tell_when_settled()
 
     def _complete(self, entry: Entry) -> None:
@@ -197,19 +230,50 @@ class LoadingPresenter(QObject):
             progress=lambda value: self._on_progress(before.id, value),
         )
 
+    def _refine(self, free: int) -> None:
+        """Embed in full what was only looked at, once there is a map of everything."""
+        entries = self._session.entries
+        first_look = (Stage.WAITING, Stage.INDEXING, Stage.EMBEDDING, Stage.ALIGNING)
+        if self._opening.is_busy or any(e.stage in first_look for e in entries):
+            return
+        for entry in sorted(entries, key=lambda e: e.id != self._session.reference_id):
+            is_settled = entry.stage in (Stage.EMBEDDED, Stage.ALIGNED)
+            is_free = is_settled and not self._jobs.is_active(f"embed:{entry.id}")
+            if free > 0 and entry.coarse and is_free:
+                free -= 1
+                self._embed(entry)
+
+    def _put_off_refining(self) -> None:
+        """Let a recording that is new come first; what was refined so far is kept."""
+        for entry in self._session.entries:
+            if entry.stage is Stage.REFINING:
+                is_aligned = entry.alignment is not None
+                self._session.set_stage(entry.id, Stage.ALIGNED if is_aligned else Stage.EMBEDDED)
+                self._jobs.cancel(f"embed:{entry.id}")
+
+    def _is_to_be_aligned_in_full(self, reference: Entry, entry: Entry) -> bool:
+        is_settled = entry.stage in (Stage.EMBEDDED, Stage.ALIGNED)
+        return is_settled and entry.is_coarsely_aligned and not (reference.coarse or entry.coarse)
+
     def _embed(self, entry: Entry) -> None:
         recording = entry.recording
-        self._session.set_stage(recording.id, Stage.EMBEDDING)
+        is_known = bool(entry.coarse)
+        title = self.tr("Refining {name}") if is_known else self.tr("Embedding {name}")
+        stage = Stage.REFINING if is_known else Stage.EMBEDDING
+        self._session.set_stage(recording.id, stage)
 
-        def work(job: Job[tuple[Embeddings, EngineState]]) -> tuple[Embeddings, EngineState]:
+        def work(job: Job[_Embedded]) -> _Embedded:
             engine = self._engine.get()
-            embeddings = engine.embed(recording, monitor=job.monitor)
-            return embeddings, _state_of(engine)  # it may have fallen back to the CPU
+            coarse = None if is_known else engine.coarse_sampling(recording)
+            made = engine.embed(recording, sampling=coarse, monitor=job.monitor)
+            return _Embedded(made, coarse or "", _state_of(engine))  # it may be on the CPU now
 
-        def done(made: tuple[Embeddings, EngineState]) -> None:
-            embeddings, state = made
-            self._on_engine(state)
-            self._session.set_embeddings(recording.id, embeddings)
+        def done(made: _Embedded) -> None:
+            self._on_engine(made.state)
+            self._session.set_embeddings(recording.id, made.embeddings, coarse=made.coarse)
+            entry = self._session.entry(recording.id)
+            if entry is not None and entry.alignment is not None:
+                self._session.set_stage(recording.id, Stage.ALIGNED)
             self._go_on()
 
         def failed(error: Exception) -> None:
@@ -224,7 +288,7 @@ class LoadingPresenter(QObject):
         self._jobs.submit(
             work,
             key=f"embed:{recording.id}",
-            title=self.tr("Embedding {name}").format(name=recording.name),
+            title=title.format(name=recording.name),
             holds_window=True,
             done=done,
             failed=failed,
@@ -243,11 +307,19 @@ class LoadingPresenter(QObject):
             second.index.duration_s,
         )
 
-        def done(alignment: Alignment) -> None:
-            self._session.set_alignment(recording_id, alignment)
-            if alignment.verdict == "none" and not alignment.is_playable:
-                self._say_not_aligned(recording_id, alignment)
-            else:  # found meanwhile, or the user chose this map
+        coarse = reference.coarse or other.coarse
+        assert reference.embeddings is not None
+        assert other.embeddings is not None
+        made_of = reference.embeddings, other.embeddings
+
+        def done(made: _Aligned) -> None:
+            self._session.set_alignment(recording_id, made.alignment, made.made_of, coarse=coarse)
+            if self._jobs.is_active(f"embed:{recording_id}"):
+                self._session.set_stage(recording_id, Stage.REFINING)
+            is_none = made.alignment.verdict == "none" and not made.alignment.is_playable
+            if is_none and not coarse:  # which is not the last word
+                self._say_not_aligned(recording_id, made.alignment)
+            elif not is_none:  # found meanwhile, or the user chose this map
                 self._reporter.withdraw(f"align:{recording_id}")
             self._go_on()
 
@@ -257,24 +329,40 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         previous = other.alignment if not demands.masks else None
+        if other.alignment_coarse != coarse:  # it counts in other samples
+            previous = None
+        sampling = coarse or None
 
-        def work(job: Job[Alignment]) -> Alignment:
+        def work(job: Job[_Aligned]) -> _Aligned:
             engine = self._engine.get()
             if previous is not None:
                 # Something to see at once; what was measured on the whole follows.
                 near = engine.align_near(
-                    previous, first, second, demands.anchors, monitor=job.monitor
+                    previous,
+                    first,
+                    second,
+                    demands.anchors,
+                    sampling=sampling,
+                    monitor=job.monitor,
                 )
                 if near is not None:
                     job.send(near)
-            return engine.align(
+            alignment = engine.align(
                 first,
                 second,
                 method=demands.method,
                 anchors=demands.anchors,
                 masks=demands.masks,
+                sampling=sampling,
                 monitor=job.monitor,
             )
+            if not coarse:
+                return _Aligned(alignment, made_of)
+            # Of one that is short its vectors in full are at hand; the map is of as few as this.
+            ours, theirs = (
+                engine.embed(one, sampling=coarse, monitor=job.monitor) for one in (first, second)
+            )
+            return _Aligned(alignment, (ours, theirs))
 
         def preview(value: object) -> None:
             self._session.set_preview(recording_id, cast("Alignment", value))
@@ -292,7 +380,8 @@ class LoadingPresenter(QObject):
 
     def _on_progress(self, recording_id: str, progress: Progress) -> None:
         entry = self._session.entry(recording_id)
-        if entry is not None and entry.stage in (Stage.INDEXING, Stage.EMBEDDING):
+        shown = (Stage.INDEXING, Stage.EMBEDDING, Stage.REFINING)
+        if entry is not None and entry.stage in shown:
             self._session.set_stage(recording_id, entry.stage, progress)
 
     def _on_cancelled(self, recording_id: str) -> None:
@@ -300,7 +389,7 @@ class LoadingPresenter(QObject):
         if entry is None:
             return
         # A new reference cancels alignments, and a new encoder everything, only to begin anew.
-        is_to_begin_anew = entry.stage in (Stage.EMBEDDED, Stage.WAITING)
+        is_to_begin_anew = entry.stage in (Stage.EMBEDDED, Stage.WAITING, Stage.ALIGNED)
         if not is_to_begin_anew:
             self._session.set_stage(recording_id, Stage.CANCELLED)
         self._go_on()

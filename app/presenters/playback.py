@@ -13,6 +13,7 @@ from app.models.playrange import PlayedRange
 from app.models.stepping import exact_time, fastest
 from app.presenters.readouts import MomentaryRates, TransportReadout
 from carl_core.playback.clock import PlaybackClock
+from carl_core.playback.schedule import TimeBase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from app.models.playing import FrameSource, PlayerView
     from app.models.session import SessionModel
     from carl_core.arrays import Int64
+    from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
 
 TICK_MS = 16
@@ -75,6 +77,7 @@ class PlaybackPresenter(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(TICK_MS)
         self._timer.timeout.connect(self._on_tick)
+        self._schedule_before: Schedule | None = None
         session.schedule_changed.connect(self._on_schedule_changed)
         session.active_changed.connect(lambda _id: self._show_transport())
 
@@ -441,12 +444,22 @@ class PlaybackPresenter(QObject):
                 del known[recording_id]
         schedule = self._session.schedule
         if schedule is None:
+            self._schedule_before = None
             self.clock.pause()
             self._timer.stop()
             self.clock.set_limits(0.0, 0.0)
             self._show_transport()
             return
         self._set_limits()
+        before, self._schedule_before = self._schedule_before, schedule
+        if before is not None and schedule.base is TimeBase.MEAN is before.base:
+            reference_id = schedule.reference.id
+            if before.reference.id == reference_id:
+                # Another map makes another mean of it: what is on the screen stays.
+                reference_s = before.reference_time_at(self.clock.time_s)
+                master_s = schedule.master_time_of(reference_id, reference_s)
+                if master_s is not None:
+                    self.clock.seek(master_s)
         self.refresh()
 
     def _set_limits(self) -> None:

@@ -13,6 +13,7 @@ from app.models.preferences import (
     DEVICES,
     LEAST_CACHE_GB,
     MOST_CACHE_GB,
+    PICTURES,
     STEP_RULES,
     THEMES,
     TIME_BASES,
@@ -77,8 +78,10 @@ def read_preferences(settings: Settings) -> Preferences:
         step_rule=one_of(keys.STEP_RULE, STEP_RULES),
         time_base=one_of(keys.TIME_BASE, TIME_BASES),
         is_looping=settings.get(keys.LOOP),
+        pictures=one_of(keys.PICTURES, PICTURES),
         theme=one_of(keys.THEME, THEMES),
         makes_copies=settings.get(keys.COPIES),
+        keeps_nothing=settings.get(keys.KEEP_NOTHING),
     )
 
 
@@ -180,7 +183,9 @@ class PreferencesPresenter(QObject):
         self._settings.set(keys.TIME_BASE, wanted.time_base)
         self._settings.set(keys.LOOP, wanted.is_looping)
         self._settings.set(keys.COPIES, wanted.makes_copies)
+        self._settings.set(keys.PICTURES, wanted.pictures)
         self._settings.set(keys.THEME, wanted.theme)
+        self._settings.set(keys.KEEP_NOTHING, wanted.keeps_nothing)
         self._settings.sync()
 
     def _use(self, path: str, wanted: Preferences) -> None:

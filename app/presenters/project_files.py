@@ -163,6 +163,11 @@ class ProjectFiles(QObject):
             lambda job: self._recent.listed(), key="recent", done=self.recent_listed.emit
         )
 
+    def reread_recent(self) -> None:
+        """Somebody else has changed the list of recent projects."""
+        self._recent.reread()
+        self.list_recent()
+
     def forget_recent(self, path: Path) -> None:
         """Take a project off the list of recent ones; the file stays."""
         self._recent.forget(path)

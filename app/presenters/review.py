@@ -92,7 +92,7 @@ class ReviewPresenter(QObject):
         self._view = view
         self._places: tuple[Place, ...] = ()
         self._visited: Place | None = None
-        self._told: dict[str, Alignment] = {}
+        self._told: set[tuple[str, str]] = set()
         self._later = single_shot(self, 0, self.refresh)
         session.entry_changed.connect(lambda _id: self._later.start())
         session.recordings_changed.connect(self._later.start)
@@ -183,17 +183,13 @@ class ReviewPresenter(QObject):
             )
 
     def _tell(self) -> None:
-        """Say how many places there are once all is aligned, and again after aligning anew."""
+        """Say how many places there are once all is aligned, and again with another reference."""
         if self._is_busy():
             return
-        by_itself = {
-            e.id: e.alignment
-            for e in self._session.others
-            if e.alignment is not None and e.is_mapped and not e.alignment.anchors
-            if self._project().maps.get(e.id, "auto") == "auto"
-        }
-        is_new = any(self._told.get(k) is not v for k, v in by_itself.items())
-        self._told = by_itself
+        reference_id = self._session.reference_id
+        aligned = {(reference_id, e.id) for e in self._session.others if e.is_mapped}
+        is_new = bool(aligned - self._told)  # later changes are the user's own: the queue has them
+        self._told = aligned if self._places else self._told & aligned
         if not self._places:
             self._reporter.withdraw("review")
         elif is_new:

@@ -85,6 +85,12 @@ class TilesPresenter(QObject):
 
     def _chips(self, entry: Entry) -> tuple[str, ...]:
         chips = []
+        if entry.stage is Stage.REFINING:
+            progress = entry.progress
+            share = progress.done / progress.total if progress and progress.total else 0.0
+            chips.append(self.tr("refining {share}").format(share=f"{min(1.0, share):.0%}"))
+        elif entry.coarse or entry.is_coarsely_aligned:
+            chips.append(self.tr("to be refined"))
         nudge = self._nudges().get(entry.id, 0)
         if nudge:
             one = self.tr("{n} frame, not pinned") if abs(nudge) == 1 else ""
@@ -103,10 +109,12 @@ class TilesPresenter(QObject):
                 return "", -1.0, doing
             share = min(1.0, progress.done / progress.total)
             return "", share, "  ·  ".join([doing, *describe_progress(progress)])
-        if entry.stage is Stage.ALIGNING:
+        if entry.stage is Stage.ALIGNING and not entry.is_coarsely_aligned:
             return "", -1.0, self.tr("aligning")
         if entry.stage is Stage.CANCELLED:
             return self.tr("Cancelled – Ctrl+R goes on"), None, ""
+        if entry.stage is Stage.FAILED and entry.is_mapped:
+            return self.tr("Not refined – plays along a first look"), None, ""
         if entry.stage is Stage.FAILED:
             return self.tr("Not aligned – plays in its own time"), None, ""
         if entry.alignment is not None and not entry.is_mapped:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QCoreApplication
@@ -24,7 +25,11 @@ def verdict_on(reference: Entry | None, other: Entry | None) -> Verdict:
         )
     alignment = other.alignment
     if alignment is not None:
-        return _verdict_of(alignment)
+        verdict = _verdict_of(alignment)
+        if not other.is_coarsely_aligned:
+            return verdict
+        first_look = _tr("a first look at 2 frames a second; the map in full follows")
+        return replace(verdict, facts=(first_look, *verdict.facts))
     stages = {reference.stage, other.stage}
     if Stage.FAILED in stages or Stage.CANCELLED in stages:
         return Verdict(

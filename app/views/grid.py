@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QPoint, QRect, QRectF, QSize, Qt, Signal
+from PySide6.QtOpenGLWidgets import QOpenGLWidget
 from PySide6.QtWidgets import QFrame, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from app.models.looking import Zoom
@@ -24,12 +25,23 @@ def best_columns(aspects: list[float], width: float, height: float) -> int:
     """Return the number of columns that gives the pictures the largest area together."""
 
     def area(columns: int) -> float:
-        rows = -(-len(aspects) // columns)
-        cell = QRectF(0, 0, width / columns, height / rows)
-        pictures = [fitted(cell, aspect) for aspect in aspects]
+        rows = row_lengths(len(aspects), columns)
+        wides = [width / length for length in rows for _ in range(length)]
+        pictures = [
+            fitted(QRectF(0, 0, wide, height / len(rows)), aspect)
+            for wide, aspect in zip(wides, aspects, strict=True)
+        ]
         return sum(p.width() * p.height() for p in pictures)
 
-    return max(range(1, len(aspects) + 1), key=lambda columns: (round(area(columns)), columns))
+    choices = {row_lengths(len(aspects), columns)[0] for columns in range(1, len(aspects) + 1)}
+    return max(choices, key=lambda columns: (round(area(columns)), columns))
+
+
+def row_lengths(count: int, columns: int) -> list[int]:
+    """Spread ``count`` tiles over rows of at most ``columns``, as evenly as can be."""
+    rows = -(-count // columns)
+    each, more = divmod(count, rows)
+    return [each + (row < more) for row in range(rows)]
 
 
 class SecondRecordingHint(QFrame):
@@ -73,6 +85,7 @@ class TileGrid(QWidget):
     add_requested() : another recording is wanted
     tile_doubled(str) : a tile was double-clicked
     zoomed(Zoom) : the pictures were zoomed or moved
+    surfaces_failed(str) : the graphics card did not draw; pictures are painted from now on
 
     Attributes
     ----------
@@ -85,6 +98,7 @@ class TileGrid(QWidget):
     add_requested = Signal()
     tile_doubled = Signal(str)
     zoomed = Signal(object)
+    surfaces_failed = Signal(str)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -95,6 +109,8 @@ class TileGrid(QWidget):
         self.setAccessibleName(self.tr("Recordings"))
         self.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self._tiles: dict[str, Tile] = {}
+        self._has_surfaces = False
+        self._first_surface: QOpenGLWidget | None = None
         self._hint = SecondRecordingHint(self)
         self._hint.hide()
         self._hint.add_requested.connect(self.add_requested)
@@ -121,6 +137,8 @@ class TileGrid(QWidget):
                 existing.menu_requested.connect(self.menu_requested)
                 existing.doubled.connect(self.tile_doubled)
                 existing.zoomed.connect(self._on_zoomed)
+                existing.surface_failed.connect(self._on_surface_failed)
+                existing.set_surface(self._has_surfaces)
                 existing.set_zoom(self._zoom)
                 existing.show()
             existing.set_state(state)
@@ -166,6 +184,21 @@ class TileGrid(QWidget):
         for tile in self._tiles.values():
             tile.set_zoom(zoom)
 
+    def set_surfaces(self, is_wanted: bool) -> None:
+        """Have the graphics card draw the pictures, or paint them."""
+        self._has_surfaces = is_wanted
+        if is_wanted and self._first_surface is None:
+            # Makes the window one that OpenGL draws before it is shown, not when a tile comes.
+            self._first_surface = QOpenGLWidget(self)
+            self._first_surface.hide()
+        for tile in self._tiles.values():
+            tile.set_surface(is_wanted)
+
+    def _on_surface_failed(self, reason: str) -> None:
+        if self._has_surfaces:
+            self.set_surfaces(False)
+            self.surfaces_failed.emit(reason)
+
     def _on_zoomed(self, recording_id: str, zoom: Zoom) -> None:
         if self.is_zoom_linked:
             self.set_zoom(zoom)
@@ -193,15 +226,18 @@ class TileGrid(QWidget):
         if not cells:
             return
         columns = best_columns(aspects, self.width(), self.height())
-        rows = -(-len(cells) // columns)
-        width = (self.width() - GAP * (columns - 1)) / columns
-        height = (self.height() - GAP * (rows - 1)) / rows
-        for number, cell in enumerate(cells):
-            row, column = divmod(number, columns)
-            x, y = column * (width + GAP), row * (height + GAP)
-            cell.setGeometry(
-                QRect(round(x), round(y), round(x + width) - round(x), round(y + height) - round(y))
-            )
+        rows = row_lengths(len(cells), columns)
+        height = (self.height() - GAP * (len(rows) - 1)) / len(rows)
+        waiting = iter(cells)
+        for row, length in enumerate(rows):
+            # A row with fewer tiles has wider ones: there is no hole.
+            width = (self.width() - GAP * (length - 1)) / length
+            top, bottom = round(row * (height + GAP)), round(row * (height + GAP) + height)
+            for column in range(length):
+                left = column * (width + GAP)
+                right = round(left + width)
+                cell = next(waiting)
+                cell.setGeometry(QRect(round(left), top, right - round(left), bottom - top))
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Arrange anew."""

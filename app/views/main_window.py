@@ -67,8 +67,6 @@ if TYPE_CHECKING:
 TITLE = "CARL"
 FIRST_SIZE = QSize(1440, 900)
 _LAYOUT = "carl-layout"
-_NARROW_TOOLS = 1400
-"""Pixels; below, the views are icons without words, so that no tool is hidden."""
 
 
 class MainWindow(QMainWindow):
@@ -367,7 +365,7 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave words out where there is no room for them."""
         super().resizeEvent(event)
-        self._toolbar.set_narrow(self.width() < _NARROW_TOOLS)
+        self._toolbar.set_room(self.width())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave the full screen with Escape, as everywhere."""

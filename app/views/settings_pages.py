@@ -203,6 +203,16 @@ class CachePage(Page):
         row.addWidget(self.clear)
         row.addStretch(1)
         self.form.addRow("", row)
+        self.keep_nothing = QCheckBox(self.tr("Keep nothing, from the next start on"))
+        self.keep_nothing.setObjectName("settings-keep-nothing")
+        self.keep_nothing.setToolTip(
+            self.tr(
+                "No cache, no recent projects, no pictures, no log. What must lie on the disk "
+                "while the window is open goes when it is closed."
+            )
+        )
+        self.keep_nothing.toggled.connect(lambda is_on: self.edited.emit({"keeps_nothing": is_on}))
+        self.form.addRow("", self.keep_nothing)
         self.text().setText(
             self.tr(
                 "The cache holds what the encoder computed, so that a recording opens at once the "
@@ -214,6 +224,8 @@ class CachePage(Page):
         """Show the limit."""
         with QSignalBlocker(self.limit):
             self.limit.setValue(preferences.cache_gb)
+        with QSignalBlocker(self.keep_nothing):
+            self.keep_nothing.setChecked(preferences.keeps_nothing)
 
     def show_cache(self, facts: CacheFacts) -> None:
         """Say how full it is."""
@@ -290,6 +302,16 @@ class PlaybackPage(Page):
         )
         self.copies.toggled.connect(lambda is_on: self.edited.emit({"makes_copies": is_on}))
         self.form.addRow("", self.copies)
+        self.pictures = self.choice(
+            "pictures",
+            self.tr("Moving pictures"),
+            self.tr("What turns them into colours and scales them. Holds from the next start on."),
+            (
+                ("auto", self.tr("drawn by the graphics card, if there is one")),
+                ("card", self.tr("drawn with OpenGL, always")),
+                ("painted", self.tr("painted by the processor")),
+            ),
+        )
 
     def set_preferences(self, preferences: Preferences) -> None:
         """Show the choices."""
@@ -299,6 +321,7 @@ class PlaybackPage(Page):
             self.loop.setChecked(preferences.is_looping)
         with QSignalBlocker(self.copies):
             self.copies.setChecked(preferences.makes_copies)
+        _choose(self.pictures, preferences.pictures)
 
 
 class LookPage(Page):

@@ -27,7 +27,9 @@ from app.resources.text import format_rate, format_time
 from app.resources.theme import THEME
 from app.views.over_picture import HEADER_HEIGHT, paint_chips, paint_note, paint_progress
 from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
+from app.views.surface import Surface
 from app.views.zooming import Zooming
+from carl_core.video.frame import MovingFrame
 
 if TYPE_CHECKING:
     from app.models.looking import Zoom
@@ -58,10 +60,12 @@ class Tile(QWidget):
     menu_requested(str, QPoint) : context menu, global position
     doubled(str) : double-clicked
     zoomed(str, Zoom) : wheel or drag
+    surface_failed(str) : the graphics card did not draw; the picture is painted from now on
     """
 
     doubled = Signal(str)
     zoomed = Signal(str, object)
+    surface_failed = Signal(str)
     pressed = Signal(str)
     resized = Signal(str)
     menu_requested = Signal(str, QPoint)
@@ -71,6 +75,7 @@ class Tile(QWidget):
         self._state = state
         self._frame: Frame | None = None
         self._image: QImage | None = None
+        self._surface: Surface | None = None
         self._rate: float | None = None
         self._has_counterpart = True
         self._press_at: QPoint | None = None
@@ -117,25 +122,52 @@ class Tile(QWidget):
         if state != self._state:
             self._state = state
             self._apply_state()
-            self.update()
+            self._repaint()
 
     def show_frame(self, frame: Frame, rate: float | None) -> None:
         """Show a frame; its pixels are shared, not copied."""
         self._frame = frame
-        self._image = image_over(frame.pixels)
         self._rate = rate
-        self.update()
+        if self._surface is not None:
+            self._surface.planes = frame.planes if isinstance(frame, MovingFrame) else None
+        # With planes on the surface, pixels are made only when somebody wants them.
+        is_drawn = self._surface is not None and self._surface.planes is not None
+        self._image = None if is_drawn else image_over(frame.pixels)
+        self._repaint()
+
+    def set_surface(self, is_wanted: bool) -> None:
+        """Have the graphics card draw the picture, or paint it."""
+        if is_wanted and self._surface is None:
+            surface = Surface(
+                self,
+                picture=lambda: (self._picture_rect(), self.zooming.source()),
+                paint_pixels=self._paint_pixels,
+                paint_over=self._paint_over,
+            )
+            # Queued: it comes while the surface paints, and takes it away.
+            surface.failed.connect(self.surface_failed, Qt.ConnectionType.QueuedConnection)
+            surface.show()
+            self._surface = surface
+        elif not is_wanted and self._surface is not None:
+            self._surface.hide()
+            self._surface.deleteLater()
+            self._surface = None
+        if self._frame is not None:
+            self.show_frame(self._frame, self._rate)
+
+    def _repaint(self) -> None:
+        self.update() if self._surface is None else self._surface.update()
 
     def set_counterpart(self, has_counterpart: bool) -> None:
         """Dim the picture, or not."""
         if has_counterpart is not self._has_counterpart:
             self._has_counterpart = has_counterpart
-            self.update()
+            self._repaint()
 
     def set_zoom(self, zoom: Zoom) -> None:
         """Show this part of the picture."""
         self.zooming.zoom = zoom
-        self.update()
+        self._repaint()
 
     def picture_size(self) -> tuple[int, int]:
         """Device pixels (width, height) the whole picture covers, at most the recording's own."""
@@ -165,7 +197,10 @@ class Tile(QWidget):
 
     def _on_busy(self) -> None:
         self._busy_step += 1
-        self.update(QRect(0, self.height() - 8, self.width(), 8))
+        if self._surface is None:
+            self.update(QRect(0, self.height() - 8, self.width(), 8))
+        else:
+            self._surface.update()
 
     def _on_menu(self, at: QPoint) -> None:
         self.pressed.emit(self._state.recording_id)
@@ -175,10 +210,17 @@ class Tile(QWidget):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw picture, header, note, progress and frame."""
+        if self._surface is not None:
+            return  # it covers everything
         painter = QPainter(self)
         painter.fillRect(event.rect(), QColor(THEME.colours.picture))
-        if self._image is not None:
-            self._paint_picture(painter)
+        self._paint_pixels(painter)
+        self._paint_over(painter)
+        painter.end()
+
+    def _paint_over(self, painter: QPainter) -> None:
+        if not self._has_counterpart:
+            painter.fillRect(self._picture_rect(), QColor(8, 9, 11, 178))
         self._paint_header(painter)
         if self._state.chips:
             paint_chips(painter, QRectF(self.rect()), self._state.chips)
@@ -193,10 +235,10 @@ class Tile(QWidget):
             painter.setBrush(Qt.BrushStyle.NoBrush)
             painter.setPen(QPen(QColor(THEME.colours.accent), 2))
             painter.drawRect(QRectF(self.rect()).adjusted(1, 1, -1, -1))
-        painter.end()
 
-    def _paint_picture(self, painter: QPainter) -> None:
-        assert self._image is not None
+    def _paint_pixels(self, painter: QPainter) -> None:
+        if self._image is None:
+            return
         rect = self._picture_rect()
         ratio = self.devicePixelRatioF()
         is_zoomed = self.zooming.zoom.factor > 1.0
@@ -220,8 +262,6 @@ class Tile(QWidget):
             at = QPointF(round(rect.x() * ratio) / ratio, round(rect.y() * ratio) / ratio)
             self._image.setDevicePixelRatio(ratio)
             painter.drawImage(at, self._image)
-        if not self._has_counterpart:
-            painter.fillRect(rect, QColor(8, 9, 11, 178))
 
     def _paint_header(self, painter: QPainter) -> None:
         left = self.width() - 10.0 if self._is_narrow() else self._readout_left()
@@ -346,6 +386,8 @@ class Tile(QWidget):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Ask for pictures of the new size once resizing pauses."""
         self._resize_timer.start()
+        if self._surface is not None:
+            self._surface.setGeometry(self.rect())
         super().resizeEvent(event)
 
     def mousePressEvent(self, event: QMouseEvent) -> None:
@@ -404,8 +446,8 @@ class Tile(QWidget):
     def _drag(self) -> None:
         drag = QDrag(self)
         drag.setMimeData(self.drag_data())
-        if self._image is not None:
-            picture = QPixmap.fromImage(self._image).scaledToWidth(
+        if self._frame is not None:
+            picture = QPixmap.fromImage(image_over(self._frame.pixels)).scaledToWidth(
                 160, Qt.TransformationMode.SmoothTransformation
             )
             drag.setPixmap(picture)

@@ -24,6 +24,14 @@ _VIEWS = (
     ActionId.VIEW_WIPE,
 )
 
+_PLAIN = (ActionId.OPEN, ActionId.ALIGN, ActionId.FIND_FRAME)
+
+NARROW = 1420
+"""Pixels of the window; below, the views are icons without words."""
+
+NARROWEST = 1270
+"""Pixels; below, so is the rest, and what can be understood without a label has none."""
+
 
 class Tools(QToolBar):
     """Opening, the reference, aligning, time, views, search, export.
@@ -38,6 +46,7 @@ class Tools(QToolBar):
     def __init__(self, actions: Mapping[ActionId, QAction], parent: QWidget) -> None:
         super().__init__(parent)
         self._actions = actions
+        self._labels: list[QAction] = []
         self.setWindowTitle(self.tr("Tools"))
         self.setObjectName("toolbar")
         self.setMovable(False)
@@ -82,21 +91,24 @@ class Tools(QToolBar):
             self._references.addItem(choice.text, choice.recording_id)
         self._references.setCurrentIndex(max(0, self._references.findData(current)))
 
-    def set_narrow(self, is_narrow: bool) -> None:
-        """Show the views as icons without words, so that no tool is hidden."""
-        style = (
-            Qt.ToolButtonStyle.ToolButtonIconOnly
-            if is_narrow
-            else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-        )
-        for which in _VIEWS:
-            button = self.widgetForAction(self._actions[which])
-            if isinstance(button, QToolButton):
-                button.setToolButtonStyle(style)
+    def set_room(self, width: int) -> None:
+        """Leave words out in a narrow window, so that no tool is hidden."""
+        for group, least in ((_VIEWS, NARROW), (_PLAIN, NARROWEST)):
+            style = (
+                Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+                if width >= least
+                else Qt.ToolButtonStyle.ToolButtonIconOnly
+            )
+            for which in group:
+                button = self.widgetForAction(self._actions[which])
+                if isinstance(button, QToolButton):
+                    button.setToolButtonStyle(style)
+        for label in self._labels:
+            label.setVisible(width >= NARROWEST)
 
     def _label(self, text: str) -> QLabel:
         label = QLabel(text)
         label.setProperty("role", "dim")
         label.setContentsMargins(4, 0, 4, 0)
-        self.addWidget(label)
+        self._labels.append(self.addWidget(label))
         return label

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QFontMetrics, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QFrame,
@@ -27,7 +26,7 @@ from app.views.volume import VolumeControl
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from PySide6.QtGui import QAction
+    from PySide6.QtGui import QAction, QResizeEvent
 
 BUTTONS = (
     ActionId.START,
@@ -102,16 +101,15 @@ class TransportBar(QFrame):
         self._frame.setAccessibleName(self.tr("Frame of the active recording"))
         self._frame.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # Whatever is written here, it does not decide how wide the window must be.
-        self._frame.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
-        side = QFontMetrics(self._time.font()).horizontalAdvance("0:00.000")
+        for label in (self._duration, self._frame):
+            label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        self._time.setSizePolicy(QSizePolicy.Policy.Minimum, QSizePolicy.Policy.Fixed)
 
         left = QWidget()
         left_layout = QHBoxLayout(left)
         left_layout.setContentsMargins(0, 0, 0, 0)
         left_layout.addWidget(self._time)
-        left_layout.addWidget(self._duration)
-        left_layout.addStretch(1)
-        left.setMinimumWidth(side)
+        left_layout.addWidget(self._duration, 1)
         layout.addWidget(left, 1)
 
         for which in BUTTONS:

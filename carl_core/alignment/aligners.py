@@ -32,6 +32,7 @@ __all__ = ["METHODS", "AlignOptions", "align", "align_arrays"]
 log = logging.getLogger("carl.align")
 
 METHODS = ("auto", "dtw", "open-end", "subsequence", "gaps", "linear", "offset", "anchors")
+_WITHOUT_DEMANDS = ("linear", "offset")
 
 _DEFAULTS = AlignOptions()
 # Leaving less than this share of both recordings out is no reason to open the ends.
@@ -115,6 +116,11 @@ def align_arrays(
     """
     if method not in METHODS:
         raise AlignmentError(f"There is no method {method!r}. Choose one of {', '.join(METHODS)}.")
+    if method in _WITHOUT_DEMANDS and (anchors or masks):
+        raise AlignmentError(
+            f"By {method} the recordings are placed as a whole, so anchors and masks cannot be "
+            'kept. Remove them, or choose another method, e.g. "anchors".'
+        )
     _check_samples(reference_s, vectors, "reference")
     _check_samples(other_s, other_vectors, "other recording")
     if vectors.shape[1] != other_vectors.shape[1]:
@@ -237,6 +243,7 @@ def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> A
         anchors=problem.anchors,
         raw_reference=candidate.path.reference,
         raw_other=candidate.path.other,
+        is_stable=candidate.path.is_stable,
     )
 
 
@@ -254,14 +261,14 @@ _NAMES = {
 
 def _reason(candidate: Candidate, trust: Trust, verdict: Verdict, problem: Problem) -> str:
     text = f"{_NAMES[candidate.method]}: {candidate.reason}"
+    if not candidate.path.is_stable:
+        text += "; a wider search changes the path in places, so look at it"
     if problem.options.null_maps == 0:
         return f"{text}; it was not compared with unrelated material."
     text += (
         f"; it fits better than {trust.better_than:.0%} of alignments of what does not belong "
         "together"
     )
-    if not candidate.path.is_stable:
-        text += "; a wider search changes the path in places, so look at it"
     # The match also knows how closely the path fits, and how alike both look on the average.
     fits = trust.better_than >= ALIGNED_FROM
     if verdict == "aligned":

@@ -68,6 +68,8 @@ class Alignment:
     gaps : stretches of the reference without counterpart, (start, end) in seconds
     anchors : the user's pins the map goes through exactly
     raw_reference, raw_other : int64 (P,), sample indices along the raw path, both non-decreasing
+    is_stable : false where a wider search changed a path that was found coarse to fine (of
+        recordings of hours); ``reason`` says so too
     """
 
     method: str
@@ -82,6 +84,7 @@ class Alignment:
     anchors: tuple[Anchor, ...]
     raw_reference: Int64
     raw_other: Int64
+    is_stable: bool = True
 
     def __post_init__(self) -> None:
         for name in ("reference_s", "other_s", "confidence"):

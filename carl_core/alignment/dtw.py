@@ -36,9 +36,9 @@ _CLOSED_MASKS = (
     "No path leads from the beginning to the end: the masks close every way. "
     "Remove or shrink a mask, or allow open ends."
 )
-# Up to here every cell is solved: one byte per cell, well under a second.
-EXACT_CELLS = 4000 * 4000
-# Up to so many times as many, every cell is solved where a corridor is not to be trusted.
+# Up to here every cell is solved: one byte per cell, about half a second.
+EXACT_CELLS = 12_000 * 12_000
+# Up to so many times as many, where a corridor is not to be trusted and the ends are closed.
 _FALLBACK = 9
 _TOP = 1024  # longest side of the coarsest level
 _RADIUS = 64  # cells of corridor on each side of the coarser path
@@ -46,12 +46,13 @@ _BLOCK_ROWS = 64  # of a corridor: a block is as wide as all its rows together
 _WHOLE_ROWS = 256  # of the whole width
 # A path found coarse to fine is checked in squares of this side, which together are no more than
 # this share of all pairs; what is dearer there by more than _EXCESS is not settled.
-_CHECK_SIDE = 1024
+_CHECK_SIDE = 2048
 _CHECK_SHARE = 0.04
-_CHECKS = 4, 64
+_CHECKS = 1, 16
 _EXCESS = 1e-4
-# A corridor that is not wide enough is widened so many times, by this factor.
-_WIDENINGS, _WIDER = 2, 4
+# A corridor's answer counts when one so many times as wide confirms it; the first is as much
+# narrower than the usual one, the last so many times wider.
+_WIDER, _WIDENINGS = 4, 2
 # Rows between two checkpoints of the exact solver at least: what is solved again at a time.
 _STRIP = 256
 # How far two sums of the same path, over costs rounded differently, may differ.
@@ -135,10 +136,11 @@ def solve(
 
     Coarse to fine: O((N + M) radius) time and memory. Both recordings are averaged pairwise until
     short, solved there, and the path is refined inside a corridor of ``radius`` cells; near-exact
-    where the coarse level still tells moments apart, without a guarantee. So it is checked: where
-    searching more of the matrix finds something cheaper, the corridor is widened (up to nine times
-    ``exact_cells`` every pair is searched instead). Where that does not settle it, the cheapest
-    path found is returned as not stable (``Path.is_stable``); to be stable is evidence, not proof.
+    where the coarse level still tells moments apart, without a guarantee. So it is checked, by a
+    narrower corridor that must give the same answer and by solving stretches over all pairs. Where
+    that fails, the corridor is widened (up to nine times ``exact_cells``, with closed ends, every
+    pair is searched instead). Where nothing settles it, the cheapest path found is returned as not
+    stable (``Path.is_stable``); to be stable is evidence, not proof.
 
     Raises
     ------
@@ -158,25 +160,22 @@ def solve(
         levels.append(levels[-1].halved(rows=shape[0] > 64, columns=shape[1] > 64))
     top = _whole(levels[-1], pattern, ends, straight, monitor)
     best: Path | None = None
-    for widening in range(_WIDENINGS + 1):
+    for power in range(-1, _WIDENINGS + 1):
+        width = max(1, round(radius * float(_WIDER) ** power))
         cells = top
         for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True):
             # What is ambiguous is so at coarse levels; the finest, half of all work, needs less.
-            around = radius if fine is not costs else max(1, radius // 2)
+            around = width if fine is not costs else max(1, width // 2)
             cells = _refine(cells, coarse, fine, pattern, ends, straight, around, monitor)
         path = _path(cells, costs, pattern)
-        # A wider corridor that gives another answer needs one that confirms it.
-        is_confirmed = best is None or not _is_dearer(best.total, path.total)
+        is_confirmed = best is not None and not _is_dearer(best.total, path.total)
         best = path if best is None or path.total < best.total else best
         if is_confirmed and _is_settled(best, costs, pattern, straight, monitor):
             return best
-        if n * m <= _FALLBACK * exact_cells:
-            return solve_exact(
-                costs, pattern=pattern, ends=ends, straight=straight, monitor=monitor
-            )
-        if radius >= max(n, m) or widening == _WIDENINGS:
+        if power == 0 and n * m <= _FALLBACK * exact_cells and ends == Ends():
+            return solve_checkpointed(costs, pattern=pattern, straight=straight, monitor=monitor)
+        if width >= max(n, m):
             break
-        radius *= _WIDER
     assert best is not None
     return replace(best, is_stable=False)
 

@@ -238,6 +238,7 @@ def _map_to_json(entry: AlignmentMap) -> dict[str, Any]:
         "match": _rounded(alignment.match),
         "verdict": alignment.verdict,
         "reason": alignment.reason,
+        "stable": alignment.is_stable,
         "reference_s": _rounded_list(alignment.reference_s),
         "other_s": _rounded_list(alignment.other_s),
         "confidence": _rounded_list(alignment.confidence),
@@ -273,6 +274,7 @@ def _map_from_json(value: _Object) -> AlignmentMap:
             anchors=tuple(Anchor(a, b) for a, b in value.pairs("anchors")),
             raw_reference=reference_frames,
             raw_other=other_frames,
+            is_stable=value.get("stable", bool) if "stable" in value else True,
         )
         alignment.time_map  # noqa: B018 - anchors must fit the map
     except ValueError as error:
@@ -310,6 +312,9 @@ class _Object:
         if not isinstance(value, dict):
             raise _bad(where.rstrip(".") or "(top)", value, "expected an object")
         self._value: Mapping[str, Any] = value
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._value
 
     def get(self, key: str, kind: type[Any]) -> Any:
         if key not in self._value:

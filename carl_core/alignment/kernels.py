@@ -17,14 +17,14 @@ _INDICES = types.Array(types.int64, 1, "A", readonly=True)
 
 
 @njit(inline="always")
-def _cell(diagonal, up, left, c, diagonally, ours, theirs, straight):  # type: ignore[no-untyped-def]
+def _cell(diagonal, up, left, c, by_both, by_row, by_column, straight):  # type: ignore[no-untyped-def]
     """Return D of a cell that no path starts at, and its pointer; c float64."""
-    value = diagonal + diagonally * c
+    value = diagonal + by_both * c
     pointer = np.uint8(0)
-    candidate = up + ours * c + straight
+    candidate = up + by_row * c + straight
     pointer = np.uint8(1) if candidate < value else pointer
     value = candidate if candidate < value else value
-    candidate = left + theirs * c + straight
+    candidate = left + by_column * c + straight
     pointer = np.uint8(2) if candidate < value else pointer
     value = candidate if candidate < value else value
     return value, pointer
@@ -35,12 +35,10 @@ def _cell(diagonal, up, left, c, diagonally, ours, theirs, straight):  # type: i
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
     **_OPTIONS,
 )
-def advance(  # type: ignore[no-untyped-def]
-    similarities, above, back, keeps, weights, row_start, column_start, row_end, column_end
-):
+def advance(similar, above, back, keeps, weights, row_start, column_start, row_end, column_end):  # type: ignore[no-untyped-def]
     """Advance the recursion over the rows of one block; return the best end in it and its cell.
 
-    The cost of a pair is 1 - its similarity (R, C), at least 0. ``above`` (C,) holds D of the row
+    The cost of a pair is 1 - ``similar`` (R, C), at least 0. ``above`` (C,) holds D of the row
     before, infinity where there is none, and is overwritten with D of the last row; ``back`` (R, C)
     takes the pointers where ``keeps``. weights = (diagonal, reference step, other step, fixed price
     of a straight step). A path may start at (r, c) for row_start[r] + column_start[c] and end there
@@ -50,7 +48,7 @@ def advance(  # type: ignore[no-untyped-def]
     the sums along one row wait for one another, those of four rows do not.
     """
     w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
-    rows, columns = similarities.shape
+    rows, columns = similar.shape
     best, best_r, best_c = np.inf, -1, -1
     r = 0
     while r < rows:
@@ -61,7 +59,7 @@ def advance(  # type: ignore[no-untyped-def]
             start, end = row_start[r], row_end[r]
             diagonal = left = np.inf
             for j in range(columns):
-                c = max(1.0 - np.float64(similarities[r, j]), 0.0)
+                c = max(1.0 - np.float64(similar[r, j]), 0.0)
                 up = above[j]
                 value, pointer = _cell(
                     diagonal, up, left, c, w_diagonal, w_reference, w_other, straight
@@ -84,23 +82,23 @@ def advance(  # type: ignore[no-untyped-def]
         for t in range(columns + 3):
             n0, n1, n2, n3, up = v0, v1, v2, v3, np.inf
             if t >= 3:
-                c = max(1.0 - np.float64(similarities[r + 3, t - 3]), 0.0)
+                c = max(1.0 - np.float64(similar[r + 3, t - 3]), 0.0)
                 n3, p3 = _cell(d3, v2, v3, c, w_diagonal, w_reference, w_other, straight)
                 above[t - 3] = n3
                 if keeps:
                     back[r + 3, t - 3] = p3
             if 2 <= t < columns + 2:
-                c = max(1.0 - np.float64(similarities[r + 2, t - 2]), 0.0)
+                c = max(1.0 - np.float64(similar[r + 2, t - 2]), 0.0)
                 n2, p2 = _cell(d2, v1, v2, c, w_diagonal, w_reference, w_other, straight)
                 if keeps:
                     back[r + 2, t - 2] = p2
             if 1 <= t < columns + 1:
-                c = max(1.0 - np.float64(similarities[r + 1, t - 1]), 0.0)
+                c = max(1.0 - np.float64(similar[r + 1, t - 1]), 0.0)
                 n1, p1 = _cell(d1, v0, v1, c, w_diagonal, w_reference, w_other, straight)
                 if keeps:
                     back[r + 1, t - 1] = p1
             if t < columns:
-                c, up = max(1.0 - np.float64(similarities[r, t]), 0.0), above[t]
+                c, up = max(1.0 - np.float64(similar[r, t]), 0.0), above[t]
                 n0, p0 = _cell(d0, up, v0, c, w_diagonal, w_reference, w_other, straight)
                 if keeps:
                     back[r, t] = p0

@@ -36,6 +36,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "embed": ("media", "embed recordings into the cache"),
     "align": ("align", "align recordings in time"),
     "search": ("search", "find the moments that look like a query"),
+    "library": ("library", "everything that was embedded, to search in"),
     "render": ("render", "write the synchronised video"),
     "transfer": ("render", "carry labels to the aligned recordings"),
     "models": ("maintenance", "encoders at hand"),

@@ -128,6 +128,9 @@ def run_embed(options: argparse.Namespace) -> int:
             elif outcome.key is not None:
                 made = f"{outcome.count} vectors of {outcome.dim}, {outcome.key.sampling}"
                 result(f"{Path(outcome.task.path).name}: {made}")
+                if engine.library is not None:
+                    path = Path(outcome.task.path)
+                    engine.library.catalogue.note(path, outcome.key, outcome.count)
     _tell_of_limit(engine.store)
     return 3 if failed else 0
 

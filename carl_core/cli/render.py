@@ -11,8 +11,10 @@ from carl_core.cli.console import message, progress_bar, result, tell_unmapped
 from carl_core.errors import ProjectError
 from carl_core.export.compose import MAX_GAIN
 from carl_core.export.labels import LABEL_SUFFIXES, read_labels, transfer, write_labels
-from carl_core.export.video import LAYOUTS, RenderOptions, render_video, write_frames
+from carl_core.export.options import LAYOUTS, RenderOptions
+from carl_core.export.video import render_video, write_frames
 from carl_core.playback.schedule import Schedule
+from carl_core.video.info import display_text
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
@@ -85,7 +87,7 @@ def run_render(options: argparse.Namespace) -> int:
 def run_transfer(options: argparse.Namespace) -> int:
     """Carry the labels of the reference to every aligned recording."""
     document = read_alignment(Path(options.alignment))
-    reference = document.recordings[document.reference].path.name
+    reference = display_text(document.recordings[document.reference].path.name)
     labels = read_labels(Path(options.labels))
     own = [label for label in labels if label.recording in ("", reference)]
     if not own:
@@ -99,7 +101,7 @@ def run_transfer(options: argparse.Namespace) -> int:
     suffix = suffix if suffix in LABEL_SUFFIXES else ".csv"
     carried = 0
     for entry in document.maps:
-        name = document.recordings[entry.recording].path.name
+        name = display_text(document.recordings[entry.recording].path.name)
         if not entry.alignment.is_playable:
             message(f"{name}: no convincing alignment, nothing carried over")
             continue

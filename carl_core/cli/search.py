@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from carl_core.cli.align import open_all
 from carl_core.cli.console import message, progress_bar, result, result_json
+from carl_core.cli.library import build_in_background
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.errors import CarlError
 from carl_core.export.caption import clock_text
@@ -33,7 +34,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         metavar="QUERY",
         help="an image, VIDEO@SECONDS or VIDEO@START-END; several are averaged",
     )
-    parser.add_argument("--in", dest="files", nargs="+", required=True, metavar="FILE")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--in", dest="files", nargs="+", metavar="FILE")
+    where.add_argument(
+        "--library",
+        action="store_true",
+        help="search everything that was ever embedded (see carl library)",
+    )
     parser.add_argument(
         "--not",
         dest="unlike",
@@ -54,6 +61,8 @@ def run(options: argparse.Namespace) -> int:
         message(f"-k must be at least 1, not {options.k}.", is_error=True)
         return 2
     engine = engine_of(options)
+    if options.library:
+        return _search_library(engine, options)
     with progress_bar() as monitor:
         queries = [_query(text, engine, monitor) for text in options.query]
         unlike = [_query(text, engine, monitor) for text in options.unlike]
@@ -94,6 +103,65 @@ def run(options: argparse.Namespace) -> int:
             result(f"{hit.score:6.3f}  {when}  frame {hit.frame:6d}  {paths[hit.recording]}")
         if not found.convincing:
             message(f"Nothing convincing: {found.reason}")
+    return 0 if found.convincing and found.hits else 4
+
+
+def _search_library(engine: Engine, options: argparse.Namespace) -> int:
+    """Search everything that was embedded; as ``run``."""
+    with progress_bar() as monitor:
+        items = [_query(text, engine, monitor) for text in (*options.query, *options.unlike)]
+        ranges = [item for item in items if isinstance(item, RangeQuery)]
+        if len(ranges) < len(items):
+            message(
+                "A picture has no neighbours in time, and the library holds frames with theirs. "
+                "Look for a picture with --in FILE..., or take a frame of a recording: "
+                "VIDEO@SECONDS.",
+                is_error=True,
+            )
+            return 2
+        count = len(options.query)
+        found = engine.search_library(
+            ranges[:count],
+            unlike=ranges[count:],
+            k=options.k,
+            sampling=options.rate,
+            monitor=monitor,
+        )
+    if options.json:
+        result_json(
+            {
+                "convincing": found.convincing,
+                "reason": found.reason,
+                "library": {
+                    "recordings": found.recordings,
+                    "frames": found.frames,
+                    "exact": found.is_exact,
+                },
+                "hits": [
+                    {
+                        "path": None if hit.path is None else os.fspath(hit.path),
+                        "fingerprint": hit.fingerprint,
+                        "frame": hit.frame,
+                        "time_s": round(hit.time_s, 6),
+                        "score": round(hit.score, 6),
+                        "span_s": [round(hit.span[0], 6), round(hit.span[1], 6)],
+                    }
+                    for hit in found.hits
+                ],
+            }
+        )
+    else:
+        for hit in found.hits:
+            where = hit.path or f"(unknown file {hit.fingerprint})"
+            gone = "" if hit.path is None or hit.path.exists() else "  (moved or removed)"
+            when = clock_text(hit.time_s)
+            result(f"{hit.score:6.3f}  {when}  frame {hit.frame:6d}  {where}{gone}")
+        message(f"searched {found.frames} frames of {found.recordings} recordings")
+        if not found.convincing:
+            message(f"Nothing convincing: {found.reason}")
+    if engine.library is not None and engine.library.wants_cells:
+        build_in_background(options.model)
+        message("The library has grown large: an index of it is being built in the background.")
     return 0 if found.convincing and found.hits else 4
 
 

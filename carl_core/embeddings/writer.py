@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import xxhash
 
 from carl_core.atomic import write_atomic
 from carl_core.embeddings.meta import (
@@ -28,6 +29,7 @@ from carl_core.embeddings.meta import (
 from carl_core.errors import StoreError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from io import FileIO
     from pathlib import Path
 
@@ -129,43 +131,41 @@ class EntryWriter:
             raise _unwritable(self.folder, exc) from exc
         self.done = end
 
-    def features(self) -> npt.NDArray[np.float16]:
-        """Features stored so far, float16 (done, C), memory mapped read-only.
+    def features(self) -> StoredFeatures:
+        """Features stored so far, float16 (done, C), read piece by piece."""
+        return StoredFeatures(self.folder, (self.done, self.meta.channels))
 
-        Raises
-        ------
-        StoreError
-            When they cannot be read.
-        """
-        shape = (self.done, self.meta.channels)
-        if not self.done:
-            return np.empty(shape, dtype=np.float16)
-        try:
-            return np.memmap(self.folder / "features.f16", dtype="<f2", mode="r", shape=shape)
-        except (OSError, ValueError) as exc:
-            raise StoreError(f"The cache entry {self.folder} cannot be read: {exc}.") from exc
-
-    def finish(self, vectors: Float32) -> None:
-        """Store the vectors, float32 (N, D), and mark the entry as complete.
+    def finish(self, blocks: Iterable[Float32]) -> None:
+        """Store the vectors, blocks of float32 (n, D) in order, and mark the entry as complete.
 
         Raises
         ------
         StoreError
             When they cannot be written.
         """
-        if self.done != len(self.frames) or vectors.shape != (self.done, self.meta.dim):
-            raise ValueError(f"vectors {vectors.shape} for {self.done}/{len(self.frames)} frames")
-        if not np.isfinite(vectors.sum()):  # readers rely on it; of unit rows no sum overflows
-            raise ValueError("vectors must be finite")
-        block = np.ascontiguousarray(vectors, dtype="<f4")
+        if self.done != len(self.frames):
+            raise ValueError(f"only {self.done} of {len(self.frames)} frames have features")
+        count, checksum = 0, xxhash.xxh3_128()
         try:
             # A new file, not the old one overwritten, which somebody may have mapped; and not by
             # renaming, at which file systems wait for the disk.
             path = self.folder / VECTORS[0]
             path.unlink(missing_ok=True)
             with path.open("xb", buffering=0) as stream:
-                _write_all(stream, block)
-            finished = Finished(self.done, digest([block]), stamps_of(self.folder))
+                for vectors in blocks:
+                    block = np.ascontiguousarray(vectors, dtype="<f4")
+                    if block.ndim != 2 or block.shape[1] != self.meta.dim:
+                        raise ValueError(f"vectors must be (n, {self.meta.dim})")
+                    if not np.isfinite(
+                        block.sum()
+                    ):  # readers rely on it; unit rows do not overflow
+                        raise ValueError("vectors must be finite")
+                    checksum.update(block.data)
+                    _write_all(stream, block)
+                    count += len(block)
+            if count != self.done:
+                raise ValueError(f"{count} vectors for {self.done} frames")
+            finished = Finished(count, str(checksum.hexdigest()), stamps_of(self.folder))
             write_meta(self.folder, replace(self.meta, finished=finished))
         except (OSError, DamagedEntryError) as exc:
             raise _unwritable(self.folder, exc) from exc
@@ -203,6 +203,28 @@ class EntryWriter:
             np.array_equal(rows_of(self.folder, stream, 1, 0, count)[:, 0], column[:count])
             for stream, column in zip(STREAMS[1:], columns, strict=True)
         )
+
+
+class StoredFeatures:
+    """Features of an entry that is being written, float16 (N, C), read where they are asked for.
+
+    Not memory mapped: pages of a map count as memory of the process until the system wants them.
+    """
+
+    def __init__(self, folder: Path, shape: tuple[int, int]) -> None:
+        self._folder = folder
+        self.shape: tuple[int, ...] = shape
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: slice, /) -> npt.NDArray[np.float16]:
+        """Read rows (one after the other). Raises ``StoreError``."""
+        start, end, _ = rows.indices(len(self))
+        try:
+            return rows_of(self._folder, STREAMS[0], self.shape[1], start, max(0, end - start))
+        except (OSError, DamagedEntryError) as exc:
+            raise StoreError(f"The cache entry {self._folder} cannot be read: {exc}.") from exc
 
 
 def _write_all(stream: FileIO, block: npt.NDArray[Any]) -> None:

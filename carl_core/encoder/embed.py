@@ -14,6 +14,7 @@ import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.entry import to_stored
+from carl_core.encoder.coarse import COARSE
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import StoreError
 from carl_core.progress import Monitor
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from carl_core.arrays import Float32, Int64, UInt8
+    from carl_core.arrays import Float32, Int64, Rows, UInt8
     from carl_core.embeddings.store import EmbeddingStore
     from carl_core.embeddings.writer import EntryWriter
     from carl_core.encoder.onnx import Encoder
@@ -107,10 +108,15 @@ def embed_recording(
                 recording, encoder, key, frames, store, monitor, batch, watch, told, waits
             )
             store.prune()
+            if vectors is None:
+                stored = store.load(key)
+                if stored is not None:
+                    return stored
         except StoreError as exc:
             _tell(f"{exc} Starting again without the cache.", told)
     if vectors is None:
         vectors = _embed(recording, encoder, key, frames, None, monitor, batch, watch, told)
+        assert vectors is not None
     return Embeddings(key, frames, times_s, vectors)
 
 
@@ -190,23 +196,53 @@ def _embed(
     watch: FileWatch,
     told: Callable[[str], None] | None,
     waits: bool = False,
-) -> Float32:
-    """Compute (T, D) vectors. Raises ``StoreError`` only when features were lost with the store."""
+) -> Float32 | None:
+    """Compute (T, D) vectors; None when they are in the store.
+
+    Raises ``StoreError`` only when features were lost with the store.
+    """
+    known = _first_look(recording, key, store)
     patience = monitor if waits else None
     with _Features(recording, encoder, key, frames, store, watch, told, patience) as collected:
         done = len(collected)
         monitor.start(f"embedding {recording.name}", len(frames), "frames", done=done)
         try:
-            for pixels in _decoded(recording, encoder, frames[done:], batch, monitor):
+            is_new = np.array([frame not in known for frame in frames.tolist()[done:]], np.bool_)
+            new = np.append(np.flatnonzero(is_new), len(is_new)) + done
+            seen = 0
+            for pixels in _decoded(recording, encoder, frames[new[:-1]], batch, monitor):
                 monitor.check()
-                collected.append(encoder.features(pixels))
-                monitor.advance(len(pixels))
+                # What is known already comes in between, up to the next frame that is not.
+                seen += len(pixels)
+                part = frames[done : new[seen]].tolist()
+                fresh = iter(encoder.features(pixels))
+                collected.append(np.stack([known[f] if f in known else next(fresh) for f in part]))
+                done += len(part)
+                monitor.advance(len(part))
             monitor.check()
+            if done < len(frames):  # all of it is known
+                collected.append(np.stack([known[f] for f in frames.tolist()[done:]]))
         finally:
             collected.flush()
-        vectors = encoder.embed_features(collected.whole(), recording.index.times_s[frames])
-        collected.finish(vectors)
-    return vectors
+        times_s = recording.index.times_s[frames]
+        if collected.finish(lambda features: encoder.embed_blocks(features, times_s)):
+            return None
+        return encoder.embed_features(collected.whole(), times_s)
+
+
+def _first_look(
+    recording: Recording, key: EmbeddingKey, store: EmbeddingStore | None
+) -> dict[int, Float32]:
+    """Return the features of frames that a first look left in the store, by frame number."""
+    if store is None or key.sampling == COARSE:
+        return {}
+    features = store.load_features(EmbeddingKey(key.fingerprint, key.model_id, COARSE))
+    if features is None:
+        return {}
+    frames = sampled_frames(recording.index, COARSE)
+    if len(frames) != len(features):
+        return {}
+    return dict(zip(frames.tolist(), np.array(features, np.float32), strict=True))
 
 
 def _decoded(
@@ -323,21 +359,17 @@ class _Features:
         self._last_flush_s = time.monotonic()
 
     def whole(self) -> npt.NDArray[np.float16]:
-        """All features, (N, C)."""
-        if self._writer is not None:
-            try:
-                return self._writer.features()
-            except StoreError as exc:
-                self._give_up(exc)
+        """All features (N, C), when there is no store that works."""
         return np.concatenate(self._kept) if self._kept else np.empty((0, self._channels), "<f2")
 
-    def finish(self, vectors: Float32) -> None:
-        """Store the vectors."""
+    def finish(self, embed: Callable[[Rows], Iterator[Float32]]) -> bool:
+        """Store the vectors that come of the features; return whether there is a store for them."""
         if self._writer is not None:
             try:
-                self._writer.finish(vectors)
+                self._writer.finish(embed(self._writer.features()))
             except StoreError as exc:
                 self._give_up(exc)
+        return self._writer is not None
 
     def close(self) -> None:
         """Give the entry free."""
@@ -349,5 +381,5 @@ class _Features:
         """Go on in memory with what the store has so far; ``StoreError`` if that is lost."""
         assert self._writer is not None
         _tell(f"{reason} Going on without the cache.", self._told)
-        self._kept = [np.array(self._writer.features())]
+        self._kept = [self._writer.features()[:]]
         self.close()

@@ -13,11 +13,12 @@ from carl_core.encoder.windows import blended, window_spans
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
 
-    from carl_core.arrays import Bool, Float32, UInt8
+    from carl_core.arrays import Bool, Float32, Rows, UInt8
     from carl_core.encoder.spec import EncoderSpec
 
 log = logging.getLogger("carl.embed")
@@ -112,11 +113,24 @@ class Encoder:
         vectors: Float32 = self._embed(features[None], times[None], valid[None])[0]
         return vectors
 
-    def embed_features(self, features: npt.NDArray[Any], times_s: npt.ArrayLike) -> Float32:
+    def embed_features(self, features: Rows, times_s: npt.ArrayLike) -> Float32:
         """Run the head over a whole recording: (N, C) and seconds (N,) -> (N, D) unit rows.
 
+        As ``embed_blocks``, in one piece. Raises the same.
+        """
+        rows = np.empty((len(features), self.spec.dim), dtype=np.float32)
+        done = 0
+        for block in self.embed_blocks(features, times_s):
+            rows[done : done + len(block)] = block
+            done += len(block)
+        return rows
+
+    def embed_blocks(self, features: Rows, times_s: npt.ArrayLike) -> Iterator[Float32]:
+        """Run the head over a whole recording; yield (n, D) unit rows, block by block in order.
+
         Overlapping windows on a fixed grid from the first sample are blended with a taper.
-        ``features`` may be float16 and memory mapped: it is read window by window.
+        ``features`` (N, C) may be float16 and in a file: it is read window by window. Memory does
+        not grow with N.
 
         Raises
         ------
@@ -127,7 +141,7 @@ class Encoder:
         spec = self.spec
         overlap = spec.overlap_frames if spec.window_frames else 0
         spans = window_spans(len(times), spec.window_frames, overlap)
-        rows = np.empty((len(times), spec.dim), dtype=np.float32)
+        ending = np.empty((0, spec.dim), dtype=np.float32)  # of a window, with the next to blend
         for batch in _equal_spans(spans):
             vectors = self._embed(
                 np.stack([features[start:end] for start, end in batch]),
@@ -135,12 +149,11 @@ class Encoder:
                 np.ones((len(batch), batch[0][1] - batch[0][0]), dtype=np.bool_),
             )
             for (start, end), window in zip(batch, vectors, strict=True):
-                shared = overlap if start else 0
-                rows[start : start + shared] = blended(
-                    rows[start : start + shared], window[:shared]
-                )
-                rows[start + shared : end] = window[shared:]
-        return rows
+                if start:
+                    window[:overlap] = blended(ending, window[:overlap])
+                own = len(window) - (overlap if end < len(times) else 0)
+                ending = window[own:]
+                yield window[:own]
 
     def encode(self, clip: UInt8, times_s: npt.ArrayLike) -> Float32:
         """Embed a clip: uint8 (T, S, S, 3) and seconds (T,) -> float32 (T, D) unit rows.
@@ -152,11 +165,13 @@ class Encoder:
         """
         return self.embed_features(self.features(clip), times_s)
 
-    def _checked(
-        self, features: npt.NDArray[Any], times_s: npt.ArrayLike
-    ) -> npt.NDArray[np.float64]:
+    def _checked(self, features: Rows, times_s: npt.ArrayLike) -> npt.NDArray[np.float64]:
         times = np.asarray(times_s, dtype=np.float64)
-        if features.ndim != 2 or features.shape[1] != self.spec.channels or len(features) == 0:
+        if (
+            len(features.shape) != 2
+            or features.shape[1] != self.spec.channels
+            or len(features) == 0
+        ):
             raise ValueError(f"features must be (T, {self.spec.channels}), got {features.shape}")
         if times.shape != (len(features),):
             raise ValueError(f"times_s {times.shape} do not match features {features.shape}")

@@ -16,6 +16,7 @@ from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, ProjectError
 from carl_core.export.elan import Row, from_eaf, to_eaf
 from carl_core.paths import read_bounded
+from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -128,7 +129,7 @@ def _label(row: dict[str, Any], where: str) -> Label:
 def write_labels(path: Path, labels: Sequence[Label]) -> Path:
     """Write ``.csv``, ``.json`` (6 decimals) or ``.eaf`` (milliseconds). Raises ``ExportError``."""
     try:
-        write_atomic(path, _text(path.suffix.lower(), labels))
+        write_atomic(path, display_text(_text(path.suffix.lower(), labels)))
     except OSError as error:
         raise ExportError(
             f"The labels {path} cannot be written: {error.strerror or error}. "

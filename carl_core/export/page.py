@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carl_core.arrays import UInt8
-    from carl_core.export.video import RenderOptions
+    from carl_core.export.options import RenderOptions
     from carl_core.video.reader import Frame
     from carl_core.video.recording import Recording
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from carl_core.export.video import RenderOptions
+    from carl_core.export.options import RenderOptions
     from carl_core.playback.schedule import Schedule
     from carl_core.video.reader import Frame
 

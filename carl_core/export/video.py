@@ -10,7 +10,7 @@ from __future__ import annotations
 import csv
 import io
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ import numpy as np
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError
+from carl_core.export.options import RenderOptions
 from carl_core.export.page import Absent, Cell, Page
 from carl_core.progress import Monitor
 from carl_core.video.audio import read_audio
@@ -25,7 +26,7 @@ from carl_core.video.reader import FrameReader
 from carl_core.video.writer import VideoWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from carl_core.arrays import Float32, Float64, Int64
@@ -33,49 +34,9 @@ if TYPE_CHECKING:
     from carl_core.video.reader import Frame
     from carl_core.video.recording import Recording
 
-LAYOUTS = ("side", "grid", "overlay", "difference", "wipe")
 MAX_RECORDINGS = 9
 AUDIO_RATE = 48_000
 _MAX_RATE = 60
-
-
-@dataclass(frozen=True, slots=True)
-class RenderOptions:
-    """How the video looks.
-
-    Attributes
-    ----------
-    layout : "side" (one row), "grid" (as square as it can be), "overlay" (the second over the
-        first; more than two at equal weight), "difference" (of the first two), "wipe" (first left,
-        second right of the edge)
-    opacity, gain, wipe : of overlay, difference and wipe, see ``carl_core.export.compose``
-    range_s : part of master time to write, seconds; None = all
-    captions : write names, times and momentary rates
-    marks : (recording id, name, start, end) to write below a picture while they last, seconds of
-        that recording; a moment (start = end) stays for half a second
-    nudges : frames by which a recording is shown ahead of its place, by its id
-    height : pixels of one picture; made smaller where the whole would be wider than 3840
-    rate : output frames per second, None = the highest nominal rate of the recordings, <= 60
-    audio : keep the reference's sound
-    """
-
-    layout: str = "side"
-    height: int = 540
-    rate: Fraction | None = None
-    audio: bool = True
-    opacity: float = 0.5
-    gain: float = 2.0
-    wipe: float = 0.5
-    range_s: tuple[float, float] | None = None
-    captions: bool = True
-    marks: tuple[tuple[str, str, float, float], ...] = ()
-    nudges: Mapping[str, int] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        if self.range_s is not None and not 0 <= self.range_s[0] < self.range_s[1]:
-            raise ValueError(f"range_s must be ascending and not negative, got {self.range_s}")
-        if self.layout not in LAYOUTS:
-            raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")
 
 
 @dataclass(frozen=True, eq=False)

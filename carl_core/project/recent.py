@@ -66,6 +66,10 @@ class RecentProjects:
             )
         return tuple(found)
 
+    def reread(self) -> None:
+        """Read the file again at the next question: somebody else has changed it."""
+        self._paths = None
+
     def add(self, path: Path) -> None:
         """Put a project first."""
         self._keep([path, *(p for p in self.paths() if p != path)][:MOST])

@@ -111,6 +111,21 @@ _STILL_STRANGERS = 128
 _STRANGER_COST = 2e9  # products per search spent on the yardstick at most
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Beyond:
+    """What a search went through beside the recordings that are looked at closely.
+
+    Attributes
+    ----------
+    moments : how many independent ones, roughly
+    stranger_scores : float64 (S,), what queries from unrelated clips reach in everything that was
+        searched; None = to be measured on the recordings at hand
+    """
+
+    moments: float
+    stranger_scores: Float64 | None = None
+
+
 class Retriever:
     """Searches the embeddings of some recordings, exactly. Safe from any thread.
 
@@ -121,6 +136,7 @@ class Retriever:
     strangers : float32 (T, D) unit rows each, unrelated clips by the same encoder (less the same
         mean). What queries taken from them find is the yardstick for a convincing hit; without
         them, a hit must stand out from everything else that was searched.
+    beyond : where these recordings were chosen from many (``library``)
     """
 
     def __init__(
@@ -128,11 +144,13 @@ class Retriever:
         searched: Mapping[str, Embeddings] | Mapping[str, Stills],
         *,
         strangers: Sequence[Float32] = (),
+        beyond: Beyond | None = None,
     ) -> None:
         if not searched:
             raise ValueError("there is nothing to search in")
         self._searched: dict[str, Embeddings | Stills] = dict(searched)
         self._strangers = tuple(strangers)
+        self._beyond = beyond
         self._by_stills = any(isinstance(one, Stills) for one in searched.values())
 
     def search(self, query: Query, *, k: int = 10, min_gap_s: float = 1.0) -> SearchResult:
@@ -191,6 +209,8 @@ class Retriever:
 
     def _strangers_for(self, length: int) -> Float64 | None:
         """Best scores of queries from unrelated clips; None where there are none."""
+        if self._beyond is not None and self._beyond.stranger_scores is not None:
+            return self._beyond.stranger_scores
         if not self._strangers:
             return None
         return self._scores_of_stills() if self._by_stills else self._scores_of_strangers(length)
@@ -225,7 +245,8 @@ class Retriever:
         for name, searched in self._searched.items():
             span_s = float(searched.times_s[-1] - searched.times_s[0])
             counts[name] = max(1.0, span_s / max(min_gap_s, 0.5))
-        counts[None] = sum(counts.values())
+        beyond = 0.0 if self._beyond is None else self._beyond.moments
+        counts[None] = sum(counts.values()) + beyond
         return counts
 
 

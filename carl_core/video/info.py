@@ -88,4 +88,8 @@ class VideoInfo:
 
 def display_text(path: str | os.PathLike[str]) -> str:
     """Return ``path`` with bytes that are no text replaced, safe to print and to encode."""
-    return os.fsencode(path).decode("utf-8", errors="replace")
+    try:
+        content = os.fsencode(path)
+    except UnicodeEncodeError:  # a file of a stranger may name what is no path anywhere
+        content = os.fspath(path).encode("utf-8", errors="replace")
+    return content.decode("utf-8", errors="replace")

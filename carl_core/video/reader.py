@@ -14,7 +14,8 @@ from carl_core.video.behind import FramesBehind
 from carl_core.video.cache import FrameCache, size_of
 from carl_core.video.display import DisplayTransform, Fit, Geometry
 from carl_core.video.finder import FrameFinder
-from carl_core.video.frame import Frame
+from carl_core.video.frame import Frame, MovingFrame
+from carl_core.video.planes import Making, planes_of
 from carl_core.video.prefetch import prefetched
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("carl.video")
 
-__all__ = ["Frame", "FrameReader"]
+__all__ = ["Frame", "FrameReader", "MovingFrame"]
 
 _CACHE_BYTES = 128 * 1024 * 1024
 # Decoded frames waiting for being shown in a size, where decoding has a thread of its own.
@@ -75,8 +76,10 @@ class FrameReader:
         self._recording = recording
         self._index = recording.index
         self._size = size = size or (info.width, info.height)
+        self._making = Making.EXACT
+        self._geometry = Geometry(info.rotation, info.mirrored, info.sar)
         self._show = DisplayTransform(
-            Geometry(info.rotation, info.mirrored, info.sar),
+            self._geometry,
             size,
             fit=fit,
             deinterlace=deinterlace,
@@ -142,7 +145,7 @@ class FrameReader:
                 yield self._as_shown(index, kept)
             elif is_preview_due and number >= key:
                 is_preview_due = False
-                yield replace(self._as_shown(number, kept), is_preview=True)
+                yield replace(self._as_it_stays(number, kept), is_preview=True)
             else:
                 yield None
 
@@ -171,13 +174,14 @@ class FrameReader:
             yield last
 
     @property
-    def is_quick(self) -> bool:
-        """Whether pictures are made the quick way, for motion: see `DisplayTransform`."""
-        return self._show.is_quick
+    def making(self) -> Making:
+        """How pictures are made from now on; exactly at first."""
+        return self._making
 
-    @is_quick.setter
-    def is_quick(self, is_quick: bool) -> None:
-        self._show.is_quick = is_quick
+    @making.setter
+    def making(self, making: Making) -> None:
+        self._making = making
+        self._show.is_quick = making is not Making.EXACT
 
     def work_ahead(self) -> bool:
         """Decode a little of what stepping back will ask for next; False when there is nothing.
@@ -275,11 +279,11 @@ class FrameReader:
 
     def _as_it_stays(self, index: int, found: VideoFrame | Frame) -> Frame:
         """Make a picture that is kept: never the quick way, for it may be looked at later."""
-        was_quick, self.is_quick = self.is_quick, False
+        making, self.making = self.making, Making.EXACT
         try:
             return self._as_shown(index, found)
         finally:
-            self.is_quick = was_quick
+            self.making = making
 
     def _as_shown(self, index: int, found: VideoFrame | Frame) -> Frame:
         if isinstance(found, Frame):
@@ -287,6 +291,11 @@ class FrameReader:
         stored = index
         if not self._recording.is_counted and found.pts is not None:
             stored = int(np.searchsorted(self._index.pts, found.pts))
+        pts, time_s = int(self._index.pts[stored]), self._index.time_of(index)
+        if self._making is Making.PLANES:
+            planes = planes_of(found, self._geometry)
+            if planes is not None:
+                return MovingFrame(index, pts, time_s, planes, found)
         try:
             pixels = self._show(found)
         except av.FFmpegError as exc:
@@ -296,4 +305,4 @@ class FrameReader:
                 path=self._recording.path,
                 frame=index,
             ) from exc
-        return Frame(index, int(self._index.pts[stored]), self._index.time_of(index), pixels)
+        return Frame(index, pts, time_s, pixels)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import time
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import xxhash
 
+from carl_core.errors import UnreadableMediaError
+from carl_core.paths import answered
 from carl_core.video.claims import check_frames
 from carl_core.video.container import (
     cannot_be_read,
@@ -23,12 +26,20 @@ from carl_core.video.info import VideoInfo, display_text
 from carl_core.video.timecode import written_timecode
 
 if TYPE_CHECKING:
+    import os
+
     from av.container import InputContainer
     from av.video.stream import VideoStream
 
     from carl_core.progress import Monitor
     from carl_core.timebase import FrameIndex
 
+SETTLE_S = 0.25
+"""How long a file that was changed a moment ago is watched; recorders write more often."""
+_JUST_NOW_S = 2.0
+_GROWING = (
+    "The file is still being written: what came until now is used. Open it again when it is done."
+)
 _BLOCKS = 64
 _BLOCK_BYTES = 64 * 1024
 
@@ -91,13 +102,24 @@ def open_recording(
         When ``monitor`` was cancelled.
     """
     path = Path(path)
-    status = check_file(path)
-    fingerprint = _checked(path, status.st_size)
-    listed = index_listed(path) if provisional else None
-    found = listed or index_stream(path, monitor)
-    with opened(path) as container:
-        stream = recording_stream(container, path)
-        info = _describe(container, stream, found)
+    status = _first_look(path)
+    try:
+        fingerprint = _checked(path, status.st_size)
+        listed = index_listed(path) if provisional else None
+        found = listed or index_stream(path, monitor)
+        with opened(path) as container:
+            stream = recording_stream(container, path)
+            info = _describe(container, stream, found)
+    except UnreadableMediaError as exc:
+        if not _is_growing(path, status):
+            raise
+        raise UnreadableMediaError(
+            f"{display_text(path)} is still being written, and cannot be read before that is done. "
+            "Open it again then.",
+            path=path,
+        ) from exc
+    if _is_growing(path, status):
+        info = replace(info, problems=(*info.problems, _GROWING))
     return Recording(
         id=fingerprint[:16],
         path=path,
@@ -108,6 +130,39 @@ def open_recording(
         threads=found.threads,
         is_exact=listed is None,
     )
+
+
+def _first_look(path: Path) -> os.stat_result:
+    """Check that there is a file and that its drive answers."""
+
+    def look() -> os.stat_result:
+        status = check_file(path)
+        with path.open("rb") as file:
+            file.read(1)
+        return status
+
+    try:
+        return answered(look)
+    except TimeoutError as exc:
+        raise UnreadableMediaError(
+            f"{display_text(path)} cannot be read: its drive does not answer. Check the network or "
+            "the cable, or copy the file to this computer, then open it again.",
+            path=path,
+        ) from exc
+    except OSError as exc:
+        raise cannot_be_read(path, exc) from exc
+
+
+def _is_growing(path: Path, before: os.stat_result) -> bool:
+    """Whether somebody still writes the file: it grew, or was changed just now and grows soon."""
+    try:
+        now = path.stat()
+        if now.st_size == before.st_size and abs(time.time() - now.st_mtime) < _JUST_NOW_S:
+            time.sleep(SETTLE_S)
+            now = path.stat()
+    except OSError:  # gone: what reads it will say so
+        return False
+    return now.st_size != before.st_size
 
 
 def _checked(path: Path, size: int) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ def test_the_document_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
                 "match": 0.98,
                 "verdict": "aligned",
                 "reason": "Because.",
+                "stable": True,
                 "reference_s": [0.0, 0.1, 0.2],
                 "other_s": [None, 0.333333, 0.5],
                 "confidence": [0.0, 1.0, 0.5],
@@ -97,6 +99,16 @@ def test_written_files_read_back_the_same(tmp_path: Path) -> None:
     assert np.isnan(entry.alignment.other_s[0])
     assert entry.alignment.time_map(0.15) == 0.4
     assert found.map_of(0) is None
+
+
+def test_a_path_that_is_not_settled_is_written_so_and_older_files_are_read(tmp_path: Path) -> None:
+    file = example(tmp_path)
+    alignment = replace(file.maps[0].alignment, is_stable=False)
+    document = to_json(replace(file, maps=(replace(file.maps[0], alignment=alignment),)), tmp_path)
+    assert document["maps"][0]["stable"] is False
+    assert not from_json(document, tmp_path).maps[0].alignment.is_stable
+    del document["maps"][0]["stable"]
+    assert from_json(document, tmp_path).maps[0].alignment.is_stable
 
 
 def test_a_failed_write_leaves_the_old_file(

@@ -44,6 +44,8 @@ class FakeEngine:
     is_gated: bool = False
     embedded: list[str] = field(default_factory=list)
     aligned: list[tuple[str, str]] = field(default_factory=list)
+    is_long: bool = False
+    """Whether a first look is taken at every recording; only embedding in full is gated then."""
 
     @property
     def encoder(self) -> FakeEncoder:
@@ -56,13 +58,18 @@ class FakeEngine:
     ) -> Recording:
         return open_recording(path, monitor=monitor, provisional=provisional)
 
-    def embed(self, recording: Recording, *, monitor: Monitor | None = None) -> Embeddings:
+    def coarse_sampling(self, recording: Recording) -> str | None:
+        return "2/1" if self.is_long else None
+
+    def embed(
+        self, recording: Recording, *, sampling: str | None = None, monitor: Monitor | None = None
+    ) -> Embeddings:
         _ = self.encoder
         monitor = monitor or Monitor()
-        step = 3
+        step = 3 if sampling is None else 12
         frames = np.arange(0, len(recording.index), step)
         monitor.start(f"embedding {recording.name}", len(frames))
-        while self.is_gated and not self.gate.wait(0.01):
+        while self.is_gated and sampling is None and not self.gate.wait(0.01):
             monitor.check()
         rows = []
         with FrameReader(recording, size=(16, 16), threads=1) as reader:
@@ -73,7 +80,7 @@ class FakeEngine:
                 monitor.advance()
         self.embedded.append(recording.name)
         return Embeddings(
-            EmbeddingKey(recording.fingerprint, "fake", "10/1"),
+            EmbeddingKey(recording.fingerprint, "fake", sampling or "10/1"),
             frames,
             recording.index.times_s[frames],
             np.asarray(rows, dtype=np.float32),
@@ -87,11 +94,12 @@ class FakeEngine:
         method: str = "auto",
         anchors: Sequence[Anchor] = (),
         masks: Sequence[Mask] = (),
+        sampling: str | None = None,
         monitor: Monitor | None = None,
     ) -> Alignment:
         if monitor is not None:
             monitor.check()
-        times = self.embed(reference).times_s
+        times = self.embed(reference, sampling=sampling).times_s
         share = times / max(float(times[-1]), 1e-9)
         self.aligned.append((reference.name, other.name))
         others = share * other.index.duration_s * 0.98
@@ -126,6 +134,7 @@ class FakeEngine:
         other: Recording,
         anchors: Sequence[Anchor],
         *,
+        sampling: str | None = None,
         monitor: Monitor | None = None,
     ) -> Alignment | None:
         return None

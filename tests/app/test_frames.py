@@ -10,6 +10,7 @@ import pytest
 from app.frames import FrameService
 from app.views.painting import image_over
 from carl_core.errors import UnreadableMediaError
+from carl_core.video.planes import Making
 from carl_core.video.reader import Frame
 from carl_core.video.recording import open_recording
 from tests.helpers.recordings import fake_recording
@@ -37,7 +38,7 @@ class FakeReader:
         self.asked: list[int] = []
         self.gate: threading.Event | None = None
         self.is_closed = False
-        self.is_quick = False
+        self.making = Making.EXACT
         self.made_quickly: list[bool] = []
         self.has_arrived = threading.Event()
         self.worked_ahead = 0
@@ -58,7 +59,7 @@ class FakeReader:
 
     def frame_at(self, index: int) -> Frame:
         self.asked.append(index)
-        self.made_quickly.append(self.is_quick)
+        self.made_quickly.append(self.making is Making.QUICK)
         if self.gate is not None:
             assert self.gate.wait(10)
         if index == 13:

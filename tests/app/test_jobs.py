@@ -5,7 +5,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QTimer, Signal
 
 from app.jobs import Job, JobRunner, JobState
 
@@ -169,3 +169,25 @@ def test_an_error_in_a_callback_does_not_lose_the_others(qtbot: QtBot, runner: J
         runner.submit(lambda _job: 2, key="b", done=seen.append)
         qtbot.waitUntil(lambda: seen == [2])
     assert len(errors) == 1
+
+
+def test_the_event_loop_turns_while_closing_waits_for_stubborn_work(qtbot: QtBot) -> None:
+    """What cannot be interrupted, a batch of the encoder say, does not hold the window."""
+    runner = JobRunner()
+    release, called = threading.Event(), []
+
+    def stubborn(_job: Job[None]) -> None:
+        release.wait(10)
+
+    runner.submit(stubborn, key="a", done=lambda _n: called.append("done"))
+    qtbot.waitUntil(lambda: runner.active[0].state is JobState.RUNNING)
+    beats = []
+    timer = QTimer()
+    timer.setInterval(10)
+    timer.timeout.connect(lambda: beats.append(1))
+    timer.timeout.connect(lambda: release.set() if len(beats) > 20 else None)
+    timer.start()
+    runner.close()
+    timer.stop()
+    assert len(beats) > 20
+    assert not called

@@ -189,9 +189,11 @@ def test_work_of_a_window_that_crashed_is_offered(
     pin(first.project)
     state = tmp_path / "state" / "unsaved"
     qtbot.waitUntil(lambda: any(state.glob("*.autosave")), timeout=10_000)
-    qtbot.waitUntil(lambda: bool(files.read_autosave(next(state.iterdir())).project.anchors))
+    qtbot.waitUntil(
+        lambda: bool(files.read_autosave(next(state.glob("*.autosave"))).project.anchors)
+    )
     kept = first.project.project
-    text = next(state.iterdir()).read_text()
+    text = next(state.glob("*.autosave")).read_text()
     first.close()
     assert not any(state.glob("*.autosave"))  # it ended properly
     # As a crash leaves it: the process is gone, the file is there.

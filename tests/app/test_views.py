@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from PySide6.QtCore import QEvent, QMimeData, QPoint, QPointF, QSize, Qt, QUrl
 from PySide6.QtGui import QColor, QDropEvent, QFocusEvent, QGuiApplication, QImage
-from PySide6.QtWidgets import QLabel, QPushButton
+from PySide6.QtWidgets import QLabel, QPushButton, QToolButton
 
 from app.faults.messages import Choice, Message, Severity
 from app.models.matches import MatchesModel
@@ -31,18 +32,22 @@ from app.views.search import SearchPanel
 from app.views.status_bar import StatusBar
 from app.views.timeline import Timeline
 from carl_core.video.reader import Frame
+from tests.app.conftest import wait_settled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from PySide6.QtWidgets import QWidget
     from pytestqt.qtbot import QtBot
 
+    from app.bootstrap.program import Program
+
 
 def tile_state(name: str = "a", position: int = 0, **changes: object) -> TileState:
     fields: dict[str, object] = {
         "recording_id": name,
-        "letter": "AB"[position],
+        "letter": "ABCDEFGHI"[position],
         "position": position,
         "name": f"{name}.mp4",
         "aspect": 4 / 3,
@@ -137,6 +142,35 @@ def test_pictures_are_never_asked_larger_than_the_recording(qtbot: QtBot) -> Non
 )
 def test_grid_fills_the_space(aspects: list[float], size: tuple[int, int], columns: int) -> None:
     assert best_columns(aspects, *size) == columns
+
+
+@pytest.mark.parametrize("count", range(2, 10))
+def test_two_to_nine_tiles_leave_no_hole(qtbot: QtBot, count: int) -> None:
+    grid = TileGrid()
+    qtbot.addWidget(grid)
+    grid.resize(960, 490)
+    grid.set_tiles(tuple(tile_state(f"r{n}", n) for n in range(count)))
+    places = [tile.geometry() for tile in grid.tiles.values()]
+    covered = sum(p.width() * p.height() for p in places)
+    assert covered >= 0.97 * 960 * 490
+    assert all(not a.intersects(b) for a, b in itertools.combinations(places, 2))
+
+
+@pytest.mark.parametrize("width", [1024, 1280, 1440])
+def test_no_tool_is_hidden_at_usual_widths(
+    make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot, width: int
+) -> None:
+    program = make_program()
+    program.opening.add_paths(videos[:2])
+    wait_settled(qtbot, program, 2)
+    program.window.resize(width, 700)
+    toolbar = program.window._toolbar
+    qtbot.waitUntil(lambda: toolbar.width() == width)
+    more = toolbar.findChild(QToolButton, "qt_toolbar_ext_button")
+    assert more is None or not more.isVisible()
+    time = program.window.transport.findChild(QToolButton, "transport-time")
+    assert time is not None
+    assert time.width() >= time.sizeHint().width()
 
 
 def test_a_lone_tile_asks_for_a_second(qtbot: QtBot) -> None:

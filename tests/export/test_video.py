@@ -10,9 +10,10 @@ import pytest
 from carl_core.alignment.timemap import TimeMap
 from carl_core.errors import ExportError
 from carl_core.export import compose
+from carl_core.export.options import RenderOptions
 from carl_core.export.page import Page
 from carl_core.export.still import write_still
-from carl_core.export.video import RenderOptions, render_video, write_frames
+from carl_core.export.video import render_video, write_frames
 from carl_core.playback.schedule import Schedule
 from carl_core.progress import Monitor
 from carl_core.video.audio import read_audio

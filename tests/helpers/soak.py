@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import math
 import os
 import threading
 import time
@@ -125,9 +126,23 @@ class Soak:
         self.program.deleteLater()
         _let_go()
 
-    def run(self, rounds: int, *, on_sample: Callable[[Sample], None] | None = None) -> None:
-        """Go so many rounds; what goes wrong in one is noted and the next begins."""
+    def run(
+        self,
+        rounds: int,
+        *,
+        limit_s: float = math.inf,
+        on_sample: Callable[[Sample], None] | None = None,
+    ) -> None:
+        """Go so many rounds; what goes wrong in one is noted and the next begins.
+
+        Parameters
+        ----------
+        limit_s : after which no further round begins
+        """
+        until = time.monotonic() + limit_s
         for _ in range(rounds):
+            if time.monotonic() > until:
+                break
             number = len(self.samples)
             try:
                 self.round(number)

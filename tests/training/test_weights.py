@@ -17,7 +17,7 @@ from torch import nn  # noqa: E402
 from carl_core.errors import ModelError  # noqa: E402
 from training.config import ModelConfig  # noqa: E402
 from training.model import build_model  # noqa: E402
-from training.weights import load_weights, weights_path  # noqa: E402
+from training.weights import load_weights, read_weights, weights_path  # noqa: E402
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,3 +227,12 @@ def test_published_weights_are_named_when_there_is_no_network(
     assert str(tmp_path / "resnet50-0676ba61.pth") in str(caught.value)
     with pytest.raises(ModelError, match="no published weights of 'light'"):
         weights_path("download", name="light")
+
+
+def test_a_packed_archive_is_not_unfolded(tmp_path: Path) -> None:
+    """Torch packs nothing; a packed archive of 100 kB may hold 100 MB of zeros, or 100 GB."""
+    path = tmp_path / "bomb.pth"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb/data.pkl", bytes(10_000_000))
+    with pytest.raises(ModelError, match="packed archive"):
+        read_weights(path)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from carl_core.video.display import DisplayTransform, Geometry, fitted_size, placed
+from carl_core.video.planes import Making
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from carl_core.video.tonemap import roll_off, to_sdr
@@ -282,7 +283,7 @@ def test_the_quick_way_shows_the_same_picture(
 ) -> None:
     with FrameReader(open_recording(kind(name)), size=size) as reader:
         exact = reader.frame_at(3).pixels
-        reader.is_quick = True
+        reader.making = Making.QUICK
         quick = reader.frame_at(3).pixels
         with pytest.raises(ValueError, match="read-only"):
             quick[:] = 0

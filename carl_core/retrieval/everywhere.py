@@ -1,0 +1,137 @@
+"""Find the moments of a whole library that look most like a query.
+
+Which recordings may hold them tells the library's index; these are then searched exactly, as open
+recordings are (``retriever``). More are looked at until no other can hold a better moment.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from carl_core.retrieval.retriever import Beyond, Retriever
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from carl_core.arrays import Float32, Float64
+    from carl_core.progress import Monitor
+    from carl_core.retrieval.library import Library
+    from carl_core.retrieval.retriever import Query, SearchResult
+
+_SAMPLES = 16  # frames of a range that are looked for one by one
+_MOST = 256  # recordings looked at closely
+_STRANGERS = 64
+_MOMENT = 10.0  # samples that make one independent moment, roughly
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryHit:
+    """One moment found.
+
+    Attributes
+    ----------
+    path : the recording, where it was last seen; None = unknown
+    fingerprint : of its content
+    frame, time_s, score, span : as in ``retriever.Hit``
+    """
+
+    path: Path | None
+    fingerprint: str
+    frame: int
+    time_s: float
+    score: float
+    span: tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryResult:
+    """Hits, best first, and what was searched for them.
+
+    Attributes
+    ----------
+    hits : at most k, one per moment
+    convincing, reason : as in ``retriever.SearchResult``
+    recordings, frames : size of what was searched
+    is_exact : whether no moment can have been missed: one frame (or a mean of several) was looked
+        for, and every row was looked at
+    """
+
+    hits: tuple[LibraryHit, ...]
+    convincing: bool
+    reason: str
+    recordings: int
+    frames: int
+    is_exact: bool
+
+
+def search_library(
+    library: Library,
+    query: Query,
+    *,
+    strangers: Sequence[Float32] = (),
+    k: int = 10,
+    min_gap_s: float = 1.0,
+    monitor: Monitor | None = None,
+) -> LibraryResult:
+    """Find at most ``k`` moments among all recordings of a library.
+
+    Of one frame exactly what searching all recordings one by one finds; of a range what the
+    recordings hold that contain its frames best. O(frames D / 4) bytes are read, less with cells.
+    """
+    frames, recordings = library.frames, library.recordings
+    is_single = len(query.vectors) == 1
+    wanted = query.vectors
+    if not is_single:
+        at = np.linspace(0, len(wanted) - 1, min(len(wanted), _SAMPLES)).round().astype(np.int64)
+        wanted = wanted[at]
+    candidates = library.candidates(wanted)
+    if not candidates:
+        return LibraryResult((), False, "The library is empty.", 0, 0, is_exact=True)
+    scores = _stranger_scores(library, strangers) if is_single else None
+    size = min(len(candidates), 2 * k)
+    while True:
+        if monitor is not None:
+            monitor.check()
+        chosen = candidates[:size]
+        searched = {
+            one.part.fingerprint: one.segment.embeddings(one.part, library.model_id)
+            for one in chosen
+        }
+        others = max(0, frames - sum(one.part.count for one in chosen))
+        beyond = Beyond(others / _MOMENT, scores)
+        retriever = Retriever(searched, strangers=strangers, beyond=beyond)
+        found = retriever.search(query, k=k, min_gap_s=min_gap_s)
+        is_complete = size == len(candidates) or (
+            len(found.hits) == k and found.hits[-1].score >= candidates[size].bound
+        )
+        if is_complete or size >= _MOST:
+            break
+        size = min(len(candidates), 2 * size)
+    is_exact = is_single and is_complete and not library.cells
+    return _result(library, found, recordings, frames, is_exact)
+
+
+def _result(
+    library: Library, found: SearchResult, recordings: int, frames: int, is_exact: bool
+) -> LibraryResult:
+    paths = {known.key.fingerprint: known.path for known in library.catalogue.all()}
+    hits = tuple(
+        LibraryHit(
+            paths.get(hit.recording), hit.recording, hit.frame, hit.time_s, hit.score, hit.span
+        )
+        for hit in found.hits
+    )
+    return LibraryResult(hits, found.convincing, found.reason, recordings, frames, is_exact)
+
+
+def _stranger_scores(library: Library, strangers: Sequence[Float32]) -> Float64 | None:
+    """Return what frames of unrelated clips reach in the whole library."""
+    if not strangers:
+        return None
+    frames = np.concatenate(strangers)
+    drawn = np.random.default_rng(0).permutation(frames)[:_STRANGERS]
+    return library.best_scores(np.ascontiguousarray(drawn)).astype(np.float64)

@@ -1,0 +1,88 @@
+"""Compiled inner loops of the library. They release the interpreter lock and are cached on disk."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit, types
+
+_OPTIONS = {"cache": True, "nogil": True}
+_VECTORS = types.Array(types.float32, 2, "C", readonly=True)
+_CODES = types.Array(types.int8, 2, "C", readonly=True)
+_NUMBERS = types.Array(types.float32, 1, "C", readonly=True)
+_STARTS = types.Array(types.int64, 1, "C", readonly=True)
+
+# What rounding of float32 sums may add to the distance between a vector and its code.
+_ROUNDING = 1e-5
+
+
+@njit(
+    "void(float32[:, ::1], int8[:, ::1], float32[::1], float32[::1])",
+    **_OPTIONS,
+)
+def encode(vectors, codes, scales, errors):  # type: ignore[no-untyped-def]
+    """Round rows (N, D) to 8 bits: code times scale, which lies within ``errors`` of the row."""
+    for i in range(vectors.shape[0]):
+        most = np.float32(0.0)
+        for d in range(vectors.shape[1]):
+            most = max(most, abs(vectors[i, d]))
+        scale = max(most / np.float32(127.0), np.float32(1e-30))
+        scales[i] = scale
+        square = 0.0
+        for d in range(vectors.shape[1]):
+            code = np.rint(vectors[i, d] / scale)
+            codes[i, d] = np.int8(code)
+            off = np.float64(vectors[i, d]) - np.float64(code) * np.float64(scale)
+            square += off * off
+        errors[i] = np.sqrt(square) + _ROUNDING
+
+
+@njit(
+    types.void(_CODES, _NUMBERS, _NUMBERS, types.Array(types.float32, 1, "C")),
+    fastmath=True,  # lets the sum of products run in lanes
+    **_OPTIONS,
+)
+def scan(codes, scales, query, scores):  # type: ignore[no-untyped-def]
+    """Write the product of every code (N, D) with the query (D,)."""
+    for i in range(codes.shape[0]):
+        total = np.float32(0.0)
+        for d in range(codes.shape[1]):
+            total += np.float32(codes[i, d]) * query[d]
+        scores[i] = total * scales[i]
+
+
+@njit(
+    types.void(
+        _NUMBERS,
+        _NUMBERS,
+        _STARTS,
+        types.Array(types.float32, 1, "C"),
+        types.Array(types.float32, 1, "C"),
+    ),
+    fastmath={"nnan", "nsz", "reassoc"},  # lets the maxima run in lanes; infinity stays
+    **_OPTIONS,
+)
+def bounds(scores, errors, starts, lows, highs):  # type: ignore[no-untyped-def]
+    """Write between what the best true score of each stretch lies.
+
+    Stretch k is rows starts[k] to starts[k + 1]; an empty one has minus infinity twice.
+    """
+    for k in range(len(starts) - 1):
+        low = high = np.float32(-np.inf)
+        for i in range(starts[k], starts[k + 1]):
+            low = max(low, scores[i] - errors[i])
+            high = max(high, scores[i] + errors[i])
+        lows[k], highs[k] = low, high
+
+
+@njit(
+    types.void(_VECTORS, _STARTS, _NUMBERS, types.Array(types.float32, 1, "C")),
+    fastmath=True,
+    **_OPTIONS,
+)
+def products(vectors, rows, query, scores):  # type: ignore[no-untyped-def]
+    """Write the product of the chosen rows of vectors (N, D) with the query (D,)."""
+    for k in range(len(rows)):
+        total = np.float32(0.0)
+        for d in range(vectors.shape[1]):
+            total += vectors[rows[k], d] * query[d]
+        scores[k] = total
