@@ -27,6 +27,7 @@ SCRIPTS = (
     "seek",
     "dtw",
     "heatmap",
+    "retrieval",
     "playback",
     "event_loop",
     "long",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.aligners import AlignOptions, align
+from carl_core.alignment.aligners import AlignOptions, align, measured
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
 from carl_core.alignment.looks import Look, Pair
@@ -283,6 +283,29 @@ class Engine:
             with self._lock:
                 self._kept_pair = kept
         return resolve(previous, kept[2], second.times_s, anchors, options, monitor=monitor)
+
+    def measure(
+        self,
+        alignment: Alignment,
+        reference: Recording,
+        other: Recording,
+        *,
+        options: AlignOptions | None = None,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        """Find how far an alignment that ``align_near`` made can be trusted; the map stays.
+
+        Raises
+        ------
+        MediaError, ModelError, Cancelled
+        """
+        monitor = monitor or Monitor()
+        first = self.embed(reference, sampling=sampling, monitor=monitor)
+        second = self.embed(other, sampling=sampling, monitor=monitor)
+        monitor.start(f"measuring {other.name}", None, "steps")
+        options = options or AlignOptions()
+        return measured(alignment, first, second, options=options, monitor=monitor)
 
     def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
         """Return the frames (T,) that embedding takes from a recording, without embedding it."""

@@ -53,7 +53,10 @@ STORE_FRAMES, STORE_CHANNELS, STORE_DIM = 40, 8, 4
 def make_seeds(folder: Path) -> dict[str, tuple[str, ...]]:
     """Write every seed that is not there yet; return the names by target."""
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, tuple[str, ...]] = {"media": tuple(VIDEOS)}
+    found: dict[str, tuple[str, ...]] = {
+        "media": tuple(VIDEOS),
+        "listing": tuple(name for name in VIDEOS if name.endswith(("mp4", "mov", "3gp"))),
+    }
     for name, options in VIDEOS.items():
         _made(folder / name, lambda path, o=options: make_video(path, **(_SMALL | o)))
     for target, makers in _DOCUMENTS.items():
