@@ -17,6 +17,7 @@ FOLDER = Path(__file__).parent
 SCRIPTS = (
     "decode",
     "embed",
+    "variants",
     "store",
     "alignment",
     "sound_offsets",
