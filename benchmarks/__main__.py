@@ -32,6 +32,7 @@ SCRIPTS = (
     "event_loop",
     "long",
     "embed",
+    "variants",
     "store",
     "alignment",
     "sound_offsets",
