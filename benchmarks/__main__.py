@@ -26,6 +26,7 @@ SCRIPTS = (
     "decode",
     "seek",
     "dtw",
+    "dtw_hard",
     "heatmap",
     "retrieval",
     "playback",
