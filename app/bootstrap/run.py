@@ -128,7 +128,7 @@ def run(start: Start) -> int:
         instance.received.connect(program.take_files)
     watchdog = LoopWatchdog(program)
     try:
-        return _run(app, program, watchdog, start)
+        code = _run(app, program, watchdog, start)
     finally:
         if instance is not None:
             instance.close()
@@ -140,6 +140,11 @@ def run(start: Start) -> int:
             file_log.close()
         if scratch is not None:
             scratch.cleanup()
+    if program.jobs.is_stuck:
+        # Python would wait for that thread for ever; all is saved, and nothing can end it.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start) -> int:
