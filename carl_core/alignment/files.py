@@ -132,8 +132,8 @@ def from_json(document: Any, folder: Path) -> AlignmentFile:
     version = top.get("version", int)
     if version > VERSION:
         raise ProjectError(
-            f"The alignment was written by a newer program (form {version}, this one reads up to "
-            f"{VERSION}). Update the program to use it."
+            f"The alignment was written by a newer program (version {version}, this one reads up "
+            f"to {VERSION}). Update the program to use it."
         )
     if version != VERSION:
         raise _bad("version", version, f"this program reads version {VERSION}")
