@@ -218,8 +218,10 @@ def test_a_decoder_that_raises_anything_is_told_and_goes_on(
     make_program: Callable[..., Program],
     videos: list[Path],
     qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
     recorded: Recorded,
 ) -> None:
+    monkeypatch.setattr(frames, "RETRY_S", 0.2)
     program = make_program()
     real, failures = program.frames._open_reader, [3]
 
