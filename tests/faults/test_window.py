@@ -118,19 +118,17 @@ def test_a_file_that_vanishes_is_told_and_shown_again_when_it_is_back(
     class Reader:
         """Of a disk that can be unplugged; open files give errors then."""
 
-        is_quick = False
-
         def __init__(self, recording: Recording, *rest: Any) -> None:
             self._path = recording.path
             self._reader = real(recording, *rest)
 
-        def frame_at(self, index: int) -> Any:
+        def approach(self, index: int) -> Any:
             if not self._path.exists():
                 raise OSError(errno.EIO, os.strerror(errno.EIO), str(self._path))
-            return self._reader.frame_at(index)
+            return self._reader.approach(index)
 
-        def close(self) -> None:
-            self._reader.close()
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._reader, name)
 
     program.frames._open_reader = Reader
     program.opening.add_paths(paths)
@@ -220,25 +218,25 @@ def test_a_decoder_that_raises_anything_is_told_and_goes_on(
     make_program: Callable[..., Program],
     videos: list[Path],
     qtbot: QtBot,
+    monkeypatch: pytest.MonkeyPatch,
     recorded: Recorded,
 ) -> None:
+    monkeypatch.setattr(frames, "RETRY_S", 0.2)
     program = make_program()
     real, failures = program.frames._open_reader, [3]
 
     class Reader:
-        is_quick = False
-
         def __init__(self, *arguments: Any) -> None:
             self._reader = real(*arguments)
 
-        def frame_at(self, index: int) -> Any:
+        def approach(self, index: int) -> Any:
             if failures[0] > 0:
                 failures[0] -= 1
                 raise RuntimeError("the decoder broke")
-            return self._reader.frame_at(index)
+            return self._reader.approach(index)
 
-        def close(self) -> None:
-            self._reader.close()
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._reader, name)
 
     program.frames._open_reader = Reader
     program.opening.add_paths(videos[:2])
