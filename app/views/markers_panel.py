@@ -306,7 +306,7 @@ class MarkersPanel(QWidget):
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(_NOTE, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(_NOTE, 70)
+        header.resizeSection(_NOTE, 56)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)
         self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(_ID_ROLE))))
@@ -425,12 +425,16 @@ def _colour_name(name: str) -> str:
 
 def _swatch(colour: str, *, is_derived: bool = False) -> QIcon:
     """Draw a filled square; an open one for what is only carried over."""
-    picture = QPixmap(14, 14)
+    picture = QPixmap(28, 28)
+    picture.setDevicePixelRatio(2)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     shade = QColor(colour or "#999999")
     painter.setPen(shade)
     painter.setBrush(Qt.BrushStyle.NoBrush if is_derived else shade)
     painter.drawRoundedRect(1, 1, 11, 11, 3, 3)
     painter.end()
-    return QIcon(picture)
+    icon = QIcon(picture)
+    icon.addPixmap(picture, QIcon.Mode.Selected)  # a colour is no less one for being chosen
+    return icon

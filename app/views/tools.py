@@ -102,7 +102,7 @@ class Tools(QToolBar):
     def _width_of(self, level: int) -> int:
         self._leave_out(level)
         layout = self.layout()
-        assert layout is not None
+        assert layout is not None  # a tool bar has its own
         layout.invalidate()
         return layout.sizeHint().width()
 
