@@ -33,6 +33,7 @@ from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
 from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
 from carl_core.retrieval.everywhere import LibraryResult, search_library
+from carl_core.retrieval.libraries import root_beside
 from carl_core.retrieval.library import Library
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
@@ -203,8 +204,7 @@ class Engine:
         if self.store is None:
             return None
         if self._library is None:
-            root = self.store.root.with_name(f"{self.store.root.name}-library")
-            self._library = Library(root, self.encoder.model_id)
+            self._library = Library(root_beside(self.store), self.encoder.model_id)
         return self._library
 
     def align(

@@ -27,6 +27,7 @@ from carl_core.errors import CarlError
 from carl_core.paths import is_there, state_folder
 from carl_core.pipeline import Engine
 from carl_core.project.traces import fingerprint_named, forget
+from carl_core.retrieval.libraries import clear_libraries
 from carl_core.video.proxy import ProxyStore
 from carl_core.video.writer import usable_codecs
 
@@ -158,6 +159,7 @@ def run_cache(options: argparse.Namespace) -> int:
         store.prune()
     elif options.action == "clear":
         store.clear()
+        clear_libraries(store)
         ProxyStore(store.root.parent / "proxies").clear()
     usage = store.usage()
     result(f"{usage.size_bytes / 1e6:.1f} MB of {usage.limit_bytes / 1e6:.0f} MB in {store.root}")
