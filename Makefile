@@ -2,7 +2,7 @@
 UV = $$(sh scripts/uv.sh)
 RUN = $(UV) run --no-sync
 
-.PHONY: demo test keys lint types layers pytest no-torch bench fuzz audit compare encoder encoder-inputs screenshots system-libraries
+.PHONY: demo test keys lint types layers pytest no-torch bench fuzz reliability audit compare encoder encoder-inputs screenshots system-libraries
 
 demo:
 	@$(UV) sync --quiet --inexact
@@ -47,6 +47,12 @@ SEED = 1
 fuzz:
 	@$(UV) sync --quiet --inexact --group test
 	$(RUN) python -m tests.fuzz --cases $(CASES) --seed $(SEED) -o docs/reliability/fuzz.json
+
+# Faults on purpose, kills at random moments, the window used over and over, and docs/reliability.md of what came of
+# them (an hour). PARTS: faults, kills, soak, table; without it all of them.
+reliability:
+	@$(UV) sync --quiet --all-extras --group test
+	$(RUN) python -m scripts.reliability $(PARTS)
 
 # Known weaknesses of what is installed (pip-audit, advisories of osv.dev). Says so where they cannot be asked.
 audit:

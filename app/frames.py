@@ -173,7 +173,7 @@ class _Decoder:
             while True:
                 with self._changed:
                     while not self._is_closed and self._next() is None and not has_idle_work:
-                        self._changed.wait()
+                        self._changed.wait(self._retry_in_s())
                     if self._is_closed:
                         return
                     index = self._next()
@@ -197,7 +197,8 @@ class _Decoder:
                     frame = self._read(reader, index, size)
                     has_idle_work = True
                 except Exception as exc:  # a border: the pictures go on, whatever a decoder raises
-                    log.warning(
+                    log.log(
+                        logging.DEBUG if index in self._unreadable else logging.WARNING,
                         "%s: frame %d cannot be shown: %s",
                         self.recording.name,
                         index,
@@ -269,6 +270,11 @@ class _Decoder:
             if tried_s is None or time.monotonic() - tried_s > RETRY_S:
                 return index
         return None
+
+    def _retry_in_s(self) -> float | None:
+        """How long to wait for the next wish; None = for ever. With the lock held."""
+        is_owing = not self._unreadable.keys().isdisjoint(self.plan[:FRAMES_AHEAD])
+        return RETRY_S if is_owing else None
 
     def _forget_unwanted(self) -> None:
         wanted = set(self.plan)

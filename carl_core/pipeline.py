@@ -101,6 +101,7 @@ class Engine:
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
+        self._kept_retriever: Retriever | None = None
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
         if store == "default" and keeps_nothing():
@@ -348,8 +349,17 @@ class Engine:
                 own = self.embed(item.recording, sampling=sampling, monitor=monitor)
                 vectors.append(own.vectors[_inside(item, own.times_s)])
             searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
-            retriever = Retriever(searched, strangers=bank_for(self.encoder.model_id))
+            retriever = self._retriever_of(searched)
         return retriever.search(_query_of(vectors, len(query)), k=k, min_gap_s=min_gap_s)
+
+    def _retriever_of(self, searched: Mapping[str, Embeddings]) -> Retriever:
+        with self._lock:
+            kept = self._kept_retriever
+        if kept is None or not kept.is_over(searched):
+            kept = Retriever(searched, strangers=bank_for(self.encoder.model_id))
+            with self._lock:
+                self._kept_retriever = kept
+        return kept
 
     def search_library(
         self,

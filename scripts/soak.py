@@ -88,7 +88,10 @@ def soak(folder: Path, rounds: int, warm_up: int, every: int, limit_s: float) ->
         "threads_left": left,
         "errors": len(runner.errors),
         "first_errors": runner.errors[:10],
-        "passed": not runner.errors and not left and all(grown[n] < MOST_GROWTH for n in watched),
+        "passed": len(runner.samples) == rounds
+        and not runner.errors
+        and not left
+        and all(grown[n] < MOST_GROWTH for n in watched),
     }
 
 

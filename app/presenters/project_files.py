@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -98,6 +99,7 @@ class ProjectFiles(QObject):
         self._missing_told: tuple[str, ...] = ()
         self._lock: ProjectLock | None = None
         self._is_shared = False
+        self._writing = threading.Lock()
         self._content: bytes | None = None  # of the file, as it was read or written last
         self._unsaved = UnsavedWork(
             project, jobs, reporter, state / "unsaved", lambda: self._is_shared, self
@@ -246,10 +248,12 @@ class ProjectFiles(QObject):
         self._unsaved.hold()
 
         def work(job: Job[_Written]) -> _Written:
-            there = files.content_of(path)
-            files.write_project(path, project)
-            is_others = None not in (known, there) and known != there
-            return _Written(files.content_of(path), is_others)
+            with self._writing:  # what is older must not land on what is newer
+                job.monitor.check()
+                there = files.content_of(path)
+                files.write_project(path, project)
+                is_others = None not in (known, there) and known != there
+                return _Written(files.content_of(path), is_others)
 
         def done(written: _Written) -> None:
             self._content = written.content

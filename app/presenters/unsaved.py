@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QTimer
@@ -49,6 +50,7 @@ class UnsavedWork(QObject):
         self._folder = folder
         self._is_shared = is_shared
         self._kept: set[Path] = set()
+        self._writing = threading.Lock()
         self._claim = files.claim_unsaved(folder)
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
@@ -101,6 +103,11 @@ class UnsavedWork(QObject):
         self._kept |= {path, own}
 
         def work(job: Job[None]) -> None:
+            with self._writing:  # what is older must not land on what is newer
+                job.monitor.check()
+                write()
+
+        def write() -> None:
             try:
                 files.write_autosave(path, project, saved_as)
             except ProjectError:

@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableView,
     QTableWidget,
     QTableWidgetItem,
@@ -291,6 +293,7 @@ class MarkersPanel(QWidget):
         self.view.setObjectName("markers-list")
         self.view.setAccessibleName(self.tr("Markers"))
         self.view.setModel(self._proxy)
+        self.view.setItemDelegate(_Typing(self.view))
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setShowGrid(False)
         self.view.setTabKeyNavigation(False)
@@ -403,6 +406,17 @@ class MarkersPanel(QWidget):
     def sizeHint(self) -> QSize:
         """Return a size in which the list can be read."""
         return QSize(430, 420)
+
+
+class _Typing(QStyledItemDelegate):
+    """Says what is typed over."""
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
+        """Return the field, with the name of its column."""
+        editor = super().createEditor(parent, option, index)
+        name = index.model().headerData(index.column(), Qt.Orientation.Horizontal)
+        editor.setAccessibleName(str(name))
+        return editor
 
 
 def _colour_name(name: str) -> str:

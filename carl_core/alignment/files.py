@@ -130,6 +130,11 @@ def from_json(document: Any, folder: Path) -> AlignmentFile:
     if top.get("format", str) != FORMAT:
         raise _bad("format", top.get("format", str), f"expected {FORMAT!r}")
     version = top.get("version", int)
+    if version > VERSION:
+        raise ProjectError(
+            f"The alignment was written by a newer program (version {version}, this one reads up "
+            f"to {VERSION}). Update the program to use it."
+        )
     if version != VERSION:
         raise _bad("version", version, f"this program reads version {VERSION}")
     model = _Object(top.get("model", dict), "model.")

@@ -40,6 +40,7 @@ def test_a_file_that_is_written_in_place_would_be_found(tmp_path: Path) -> None:
     path.write_text(text[: len(text) // 2])
     with pytest.raises(Exception, match="cannot be used"):
         work.check(tmp_path, 4)
+    work.forget(tmp_path)
     kills.files.write_project(path, kills._project(9))
     with pytest.raises(AssertionError, match="9 is there, 4 was finished"):
         work.check(tmp_path, 4)
