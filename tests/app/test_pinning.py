@@ -130,6 +130,7 @@ class SlowNearEngine(FakeEngine):
         other: Recording,
         anchors: Sequence[Anchor],
         *,
+        sampling: str | None = None,
         monitor: Monitor | None = None,
     ) -> Alignment | None:
         time.sleep(0.03)
