@@ -162,7 +162,7 @@ def _fill(store: EmbeddingStore) -> None:
         for _ in range(0, STORE_FRAMES, 20):
             writer.append(rng.normal(size=(20, STORE_CHANNELS)).astype(np.float16))
         vectors = rng.normal(size=(STORE_FRAMES, STORE_DIM)).astype(np.float32)
-        writer.finish(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        writer.finish([vectors / np.linalg.norm(vectors, axis=1, keepdims=True)])
 
 
 def _encoder(path: Path) -> None:

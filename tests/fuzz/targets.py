@@ -135,7 +135,7 @@ def use_store(path: Path) -> None:
             writer.append(np.zeros((left, STORE_CHANNELS), np.float16))
         vectors = np.zeros((STORE_FRAMES, STORE_DIM), np.float32)
         vectors[:, 0] = 1
-        writer.finish(vectors)
+        writer.finish([vectors])
     assert store.load(STORE_KEY) is not None
     store.usage()
     store.prune(0)

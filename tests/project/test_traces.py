@@ -30,7 +30,7 @@ def fill(store: EmbeddingStore, fingerprint: str, model: str) -> None:
     assert writer is not None
     with writer:
         writer.append(np.zeros((3, 2), np.float16))
-        writer.finish(np.eye(3, 2, dtype=np.float32))
+        writer.finish([np.eye(3, 2, dtype=np.float32)])
 
 
 def project_of(path: Path, fingerprint: str) -> Project:
