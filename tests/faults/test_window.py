@@ -381,7 +381,7 @@ def test_a_calendar_that_is_wrong_loses_nothing(
     assert writer is not None
     with writer:
         writer.append(np.ones((4, 3), dtype=np.float16))
-        writer.finish(np.tile(np.float32([0.6, 0.8]), (4, 1)))
+        writer.finish([np.tile(np.float32([0.6, 0.8]), (4, 1))])
     assert store.prune() == 0
     assert store.load(key) is not None
     files.write_project(path, project)
