@@ -35,7 +35,7 @@ def main(state: Path, videos: list[Path]) -> None:
         if not program.project.project.markers:
             program.player.seek(0.8)
             program.actions[ActionId.MARK].trigger()
-        kept = list((state / "unsaved").glob("*"))
+        kept = list((state / "unsaved").glob("*.autosave"))
         if any(read_autosave(path).project.markers for path in kept):
             timer.stop()
             print("kept", flush=True)
