@@ -133,7 +133,10 @@ class Meta:
                 int(document["dim"]),
                 finished,
             )
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
+        except (
+            ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
+            RecursionError,
+        ) as exc:  # fmt: skip
             raise DamagedEntryError(f"{META} cannot be read ({exc!r})") from exc
 
 
