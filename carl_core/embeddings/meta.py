@@ -127,13 +127,19 @@ class Meta:
                     str(document["vectors"]),
                     {str(n): (int(s[0]), int(s[1])) for n, s in document["stamps"].items()},
                 )
+            channels, dim = int(document["channels"]), int(document["dim"])
+            if min(channels, dim, finished.frames if finished else 1) < 1:
+                raise DamagedEntryError(f"{META} contradicts itself")
             return Meta(
                 EmbeddingKey(document["fingerprint"], document["model"], document["sampling"]),
-                int(document["channels"]),
-                int(document["dim"]),
+                channels,
+                dim,
                 finished,
             )
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as exc:
+        except (
+            ValueError, KeyError, TypeError, AttributeError, IndexError, OverflowError,
+            RecursionError,
+        ) as exc:  # fmt: skip
             raise DamagedEntryError(f"{META} cannot be read ({exc!r})") from exc
 
 
