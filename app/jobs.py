@@ -30,6 +30,9 @@ Result = TypeVar("Result")
 
 WORKER_NICENESS = 4
 
+GIVE_UP_S = 15.0
+"""Waiting for workers when the window closes: what they finish is seconds, not more."""
+
 AT_ONCE_S = 0.05
 """Threads that end within this time are simply waited for."""
 
@@ -122,6 +125,10 @@ class _Callbacks(Generic[Result]):
 class JobRunner(QObject):
     """Runs jobs and delivers what comes of them on the thread it lives on.
 
+    Attributes
+    ----------
+    is_stuck : whether a worker was left behind when this was closed
+
     Signals
     -------
     changed(Job) : a job started, progressed or ended (main thread)
@@ -145,6 +152,7 @@ class JobRunner(QObject):
         self._lock = threading.Lock()
         self._is_wake_pending = False
         self._is_closed = False
+        self.is_stuck = False
         self._wake.connect(self._drain, Qt.ConnectionType.QueuedConnection)
 
     @property
@@ -220,24 +228,30 @@ class JobRunner(QObject):
         """Stop everything and wait for the threads. No callback is called any more.
 
         What a worker is in the middle of may take its time to notice: the event loop turns
-        meanwhile, without the user's input, so that nothing looks as if it hung.
+        meanwhile, without the user's input, so that nothing looks as if it hung. A worker that
+        waits for a drive which does not answer is left behind after ``GIVE_UP_S``: ``is_stuck``.
         """
         if self._is_closed:
             return
         self._is_closed = True  # before waiting: whatever ends from now on is dropped
         for job in list(self._callbacks):
             job.cancel()
-        ender = threading.Thread(target=self._end_pool, name="carl-jobs-end")
+        ender = threading.Thread(target=self._end_pool, name="carl-jobs-end", daemon=True)
         ender.start()
         ender.join(AT_ONCE_S)
         if ender.is_alive():
+            until = time.monotonic() + GIVE_UP_S
             loop, look = QEventLoop(), QTimer()
             look.setInterval(10)
-            look.timeout.connect(lambda: None if ender.is_alive() else loop.quit())
+            look.timeout.connect(
+                lambda: loop.quit() if not ender.is_alive() or time.monotonic() > until else None
+            )
             look.start()
             loop.exec(QEventLoop.ProcessEventsFlag.ExcludeUserInputEvents)
             look.stop()
-            ender.join()
+            self.is_stuck = ender.is_alive()
+            if self.is_stuck:
+                log.warning("a worker does not end: its drive does not answer")
         self._callbacks.clear()
         self._newest.clear()
         self._deliveries.clear()

@@ -205,7 +205,8 @@ def _search(
 def _export(
     path: Path, reference: Recording, other: Recording, alignment: Alignment, middle_s: float
 ) -> str:
-    from carl_core.export.video import RenderOptions, render_video
+    from carl_core.export.options import RenderOptions
+    from carl_core.export.video import render_video
     from carl_core.playback.schedule import Schedule
 
     schedule = Schedule(reference, [other], {other.id: alignment.time_map})

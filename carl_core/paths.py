@@ -84,16 +84,16 @@ def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
         raise IsADirectoryError(errno.EISDIR, "it is a folder", str(path))
     if not stat.S_ISREG(status.st_mode):
         raise OSError(errno.EINVAL, "it is a device or a pipe, not a file", str(path))
-    with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
+    if status.st_size > most_bytes:
         raise OSError(
             errno.EFBIG,
             f"it has {status.st_size / 2**20:.0f} MiB, and such files have {most_bytes >> 20} at "
             "most",
             str(path),
         )
-    return content
+    with path.open("rb") as file:
+        # NOTE: room is made for as many bytes as are asked for, however few there are.
+        return file.read(status.st_size)
 
 
 def keeps_nothing() -> bool:

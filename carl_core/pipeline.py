@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.aligners import AlignOptions, align
+from carl_core.alignment.aligners import AlignOptions, align, measured
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
 from carl_core.alignment.looks import Look, Pair
@@ -33,6 +33,7 @@ from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
 from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
 from carl_core.retrieval.everywhere import LibraryResult, search_library
+from carl_core.retrieval.libraries import root_beside
 from carl_core.retrieval.library import Library
 from carl_core.retrieval.retriever import Query, Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
@@ -101,6 +102,7 @@ class Engine:
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
+        self._kept_retriever: Retriever | None = None
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
         if store == "default" and keeps_nothing():
@@ -202,8 +204,7 @@ class Engine:
         if self.store is None:
             return None
         if self._library is None:
-            root = self.store.root.with_name(f"{self.store.root.name}-library")
-            self._library = Library(root, self.encoder.model_id)
+            self._library = Library(root_beside(self.store), self.encoder.model_id)
         return self._library
 
     def align(
@@ -284,6 +285,29 @@ class Engine:
                 self._kept_pair = kept
         return resolve(previous, kept[2], second.times_s, anchors, options, monitor=monitor)
 
+    def measure(
+        self,
+        alignment: Alignment,
+        reference: Recording,
+        other: Recording,
+        *,
+        options: AlignOptions | None = None,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        """Find how far an alignment that ``align_near`` made can be trusted; the map stays.
+
+        Raises
+        ------
+        MediaError, ModelError, Cancelled
+        """
+        monitor = monitor or Monitor()
+        first = self.embed(reference, sampling=sampling, monitor=monitor)
+        second = self.embed(other, sampling=sampling, monitor=monitor)
+        monitor.start(f"measuring {other.name}", None, "steps")
+        options = options or AlignOptions()
+        return measured(alignment, first, second, options=options, monitor=monitor)
+
     def frames_of(self, recording: Recording, sampling: str | None = None) -> Int64:
         """Return the frames (T,) that embedding takes from a recording, without embedding it."""
         _check_exact(recording)
@@ -325,8 +349,17 @@ class Engine:
                 own = self.embed(item.recording, sampling=sampling, monitor=monitor)
                 vectors.append(own.vectors[_inside(item, own.times_s)])
             searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
-            retriever = Retriever(searched, strangers=bank_for(self.encoder.model_id))
+            retriever = self._retriever_of(searched)
         return retriever.search(_query_of(vectors, len(query)), k=k, min_gap_s=min_gap_s)
+
+    def _retriever_of(self, searched: Mapping[str, Embeddings]) -> Retriever:
+        with self._lock:
+            kept = self._kept_retriever
+        if kept is None or not kept.is_over(searched):
+            kept = Retriever(searched, strangers=bank_for(self.encoder.model_id))
+            with self._lock:
+                self._kept_retriever = kept
+        return kept
 
     def search_library(
         self,

@@ -75,6 +75,23 @@ def shoot_map(shooter: Shooter, program: Program) -> None:
     shooter.wait(lambda: not program.jobs.is_active("heatmap"))
 
 
+def shoot_training(shooter: Shooter, program: Program) -> None:
+    """Train a head on the sample's folder, and keep the panel on the way."""
+    from app.actions import ActionId
+    from app.bootstrap.adapting import AdaptingFeature
+
+    program.actions[ActionId.TRAIN].trigger()
+    training = next(f for f in program.features if isinstance(f, AdaptingFeature)).training
+    training.choose_folder(Path(program.session.entries[0].recording.path).parent)
+    training.start(400)
+    shooter.wait(
+        lambda: len(training.state.looks) > 2 or not training.state.stage.is_running, LIMIT_MS
+    )
+    shooter.shoot("training")
+    training.stop()
+    shooter.wait(lambda: not training.state.stage.is_running)
+
+
 def main(folder: Path) -> None:
     """Go through the states."""
     from PySide6.QtWidgets import QTabWidget
@@ -163,8 +180,7 @@ def main(folder: Path) -> None:
         tabs.setCurrentIndex(1)
         shooter.shoot("phases")
         actions[ActionId.CLEAR_RANGE].trigger()
-        actions[ActionId.TRAIN].trigger()
-        shooter.shoot("training")
+        shoot_training(shooter, program)
         actions[ActionId.EXPORT].trigger()
         dialog = window.findChild(ExportDialog)
         assert dialog is not None

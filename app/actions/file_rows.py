@@ -60,6 +60,7 @@ FILE_ROWS: tuple[ActionSpec, ...] = (
         ),
         ("Ctrl+E",),
         MENU_FILE,
+        icon="export",
         starts_section=True,
         short=QT_TRANSLATE_NOOP("Actions", "Export"),
     ),

@@ -39,9 +39,9 @@ class KeepingFeature(Feature):
         box.setText(self.tr("Forget everything kept of {name}?").format(name=recording.name))
         box.setInformativeText(
             self.tr(
-                "Removed are its embeddings, projects with it in the list of recent ones and their "
-                "pictures, unsaved work and lines of the log. The video and saved projects stay. "
-                "While it is open, unsaved work may be kept again."
+                "Removed are its embeddings and small copy, projects with it in the list of recent "
+                "ones and their pictures, unsaved work and lines of the log. The video and saved "
+                "projects stay. While it is open, unsaved work may be kept again."
             )
         )
         go = box.addButton(self.tr("Forget"), QMessageBox.ButtonRole.DestructiveRole)

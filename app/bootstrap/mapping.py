@@ -84,6 +84,8 @@ class MappingFeature(Feature):
         layer.drag_begun.connect(self.heatmap.begin_edit)
         layer.drag_begun.connect(self.pinning.begin_drag)
         layer.dragged.connect(self.pinning.drag)
+        layer.dragged.connect(self._show_held)
+        layer.drag_ended.connect(self._stay_at_pin)
         layer.drag_ended.connect(self.pinning.end_drag)
         layer.drag_ended.connect(self.heatmap.end_edit)
         layer.pin_removed.connect(self.pinning.remove_pin)
@@ -107,6 +109,18 @@ class MappingFeature(Feature):
             self.parts.window.heatmap.pins.steps_s = (steps[0], steps[1])
         self.segments.choose(None)
         self.pinning.refresh()
+
+    def _show_held(self) -> None:
+        """Show the two frames that the dragged pin would join."""
+        held_s = self.pinning.held_s
+        if held_s is not None:
+            self.parts.player.show_pair(held_s[0], self.heatmap.other_id, held_s[1])
+
+    def _stay_at_pin(self) -> None:
+        """Let go of a pin: the playhead stays where the two frames are."""
+        held_s = self.pinning.held_s
+        if held_s is not None:
+            self.heatmap.seek_path(held_s[0])
 
     def _show_cursor(self, reference_s: float, other_s: float) -> None:
         """Show the two frames under the keyboard cursor."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from app import settings as keys
 from app.bootstrap.parts import Feature
 from app.presenters.preferences import read_preferences
+from app.views.surface import probe
 from carl_core.video.planes import Making
 
 if TYPE_CHECKING:
@@ -33,10 +35,18 @@ class PicturesFeature(Feature):
     def _can_draw(self, wanted: str) -> bool:
         if wanted == "painted":
             return False
-        # Here, because OpenGL is not loaded for those who do without it.
-        from app.views.surface import probe
-
+        settings = self.parts.settings
+        if settings.get(keys.TRYING_OPENGL):
+            # A driver that takes the program down does it once.
+            log.warning("trying OpenGL ended the program at its last start: pictures are painted")
+            settings.set(keys.TRYING_OPENGL, False)
+            settings.set(keys.PICTURES, "painted")
+            return False
+        settings.set(keys.TRYING_OPENGL, True)
+        settings.sync()
         found = probe()
+        settings.set(keys.TRYING_OPENGL, False)
+        settings.sync()
         reason = found.problem
         if not reason and wanted != "card":
             if not found.is_hardware:

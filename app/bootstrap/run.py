@@ -28,7 +28,7 @@ from app.resources.theme import THEME
 from app.settings import Settings
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
-from carl_core.paths import KEEP_NOTHING, keeps_nothing, log_folder
+from carl_core.paths import KEEP_NOTHING, keeps_nothing, log_folder, state_folder
 
 log = logging.getLogger("carl.window")
 
@@ -102,6 +102,10 @@ def run(start: Start) -> int:
     hooks = Hooks(reporter, recent)
     hooks.install()
     logging.getLogger("carl").setLevel(logging.INFO)
+    if not keeps_nothing():
+        with suppress(OSError):  # what cannot be kept there says so itself
+            state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
+            state_folder().chmod(0o700)
     file_log = None if keeps_nothing() else log_to_file(log_folder())
     scratch: tempfile.TemporaryDirectory[str] | None = None
     if start.self_test is not None or keeps_nothing():
@@ -124,7 +128,7 @@ def run(start: Start) -> int:
         instance.received.connect(program.take_files)
     watchdog = LoopWatchdog(program)
     try:
-        return _run(app, program, watchdog, start)
+        code = _run(app, program, watchdog, start)
     finally:
         if instance is not None:
             instance.close()
@@ -136,6 +140,11 @@ def run(start: Start) -> int:
             file_log.close()
         if scratch is not None:
             scratch.cleanup()
+    if program.jobs.is_stuck:
+        # Python would wait for that thread for ever; all is saved, and nothing can end it.
+        logging.shutdown()
+        os._exit(code)
+    return code
 
 
 def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start) -> int:

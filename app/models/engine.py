@@ -112,6 +112,18 @@ class Engine(Protocol):
         """Solve anew only around anchors that changed; None = solve the whole."""
         ...
 
+    def measure(
+        self,
+        alignment: Alignment,
+        reference: Recording,
+        other: Recording,
+        *,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        """Find how far an alignment that ``align_near`` made can be trusted."""
+        ...
+
     def search(
         self,
         query: Sequence[Any],

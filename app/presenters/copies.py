@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from PySide6.QtCore import QObject
 
+from carl_core.paths import keeps_nothing
 from carl_core.video.proxy import ProxyStore, is_worthwhile
 
 if TYPE_CHECKING:
@@ -51,7 +52,8 @@ class CopiesPresenter(QObject):
         session.recordings_changed.connect(self._on_recordings_changed)
 
     def set_wanted(self, is_wanted: bool) -> None:
-        """Make copies from now on, or use none."""
+        """Make copies from now on, unless nothing may be kept, or use none."""
+        is_wanted = is_wanted and not keeps_nothing()
         if is_wanted == self._is_wanted:
             return
         self._is_wanted = is_wanted

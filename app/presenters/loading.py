@@ -93,6 +93,8 @@ class LoadingPresenter(QObject):
         self._said_notes: set[str] = set()
         self._state: EngineState | None = None
         self._reference_id = ""
+        self._solving_near: set[str] = set()
+        self._again: set[str] = set()
         session.recordings_changed.connect(self._on_recordings_changed)
         opening.changed.connect(self._go_on)
 
@@ -124,7 +126,10 @@ class LoadingPresenter(QObject):
         reference = self._session.entry(self._session.reference_id)
         if entry is None or reference is None or entry is reference:
             return
-        if entry.embeddings is not None and reference.embeddings is not None:
+        if recording_id in self._solving_near:
+            # Nothing would ever be shown of a pin that is dragged if each move began anew.
+            self._again.add(recording_id)
+        elif entry.embeddings is not None and reference.embeddings is not None:
             self._align(reference, entry)
 
     def realign_all(self) -> None:
@@ -313,6 +318,8 @@ class LoadingPresenter(QObject):
         made_of = reference.embeddings, other.embeddings
 
         def done(made: _Aligned) -> None:
+            if self._begin_again(recording_id):
+                return
             self._session.set_alignment(recording_id, made.alignment, made.made_of, coarse=coarse)
             if self._jobs.is_active(f"embed:{recording_id}"):
                 self._session.set_stage(recording_id, Stage.REFINING)
@@ -324,19 +331,27 @@ class LoadingPresenter(QObject):
             self._go_on()
 
         def failed(error: Exception) -> None:
+            if self._begin_again(recording_id):
+                return
             self._session.set_stage(recording_id, Stage.FAILED)
             self._report(error)
             self._go_on()
 
-        previous = other.alignment if not demands.masks else None
+        is_near = demands.method == "auto" and bool(demands.anchors) and not demands.masks
+        previous = other.alignment if is_near else None
         if other.alignment_coarse != coarse:  # it counts in other samples
             previous = None
         sampling = coarse or None
+        self._again.discard(recording_id)
+        if previous is not None:
+            self._solving_near.add(recording_id)
+        else:
+            self._solving_near.discard(recording_id)
 
         def work(job: Job[_Aligned]) -> _Aligned:
             engine = self._engine.get()
             if previous is not None:
-                # Something to see at once; what was measured on the whole follows.
+                # Only what lies around the pins changes; how good it is as a whole follows.
                 near = engine.align_near(
                     previous,
                     first,
@@ -345,8 +360,12 @@ class LoadingPresenter(QObject):
                     sampling=sampling,
                     monitor=job.monitor,
                 )
+                job.send(near)
                 if near is not None:
-                    job.send(near)
+                    alignment = engine.measure(
+                        near, first, second, sampling=sampling, monitor=job.monitor
+                    )
+                    return in_samples(engine, job, alignment)
             alignment = engine.align(
                 first,
                 second,
@@ -356,6 +375,9 @@ class LoadingPresenter(QObject):
                 sampling=sampling,
                 monitor=job.monitor,
             )
+            return in_samples(engine, job, alignment)
+
+        def in_samples(engine: Engine, job: Job[_Aligned], alignment: Alignment) -> _Aligned:
             if not coarse:
                 return _Aligned(alignment, made_of)
             # Of one that is short its vectors in full are at hand; the map is of as few as this.
@@ -365,7 +387,9 @@ class LoadingPresenter(QObject):
             return _Aligned(alignment, (ours, theirs))
 
         def preview(value: object) -> None:
-            self._session.set_preview(recording_id, cast("Alignment", value))
+            if value is not None:
+                self._session.set_preview(recording_id, cast("Alignment", value))
+            self._begin_again(recording_id)
 
         self._jobs.submit(
             work,
@@ -378,6 +402,15 @@ class LoadingPresenter(QObject):
             cancelled=lambda: self._on_cancelled(recording_id),
         )
 
+    def _begin_again(self, recording_id: str) -> bool:
+        """Align anew if something else was demanded meanwhile; return whether it was."""
+        self._solving_near.discard(recording_id)
+        if recording_id not in self._again:
+            return False
+        self._again.discard(recording_id)
+        self.realign(recording_id)
+        return True
+
     def _on_progress(self, recording_id: str, progress: Progress) -> None:
         entry = self._session.entry(recording_id)
         shown = (Stage.INDEXING, Stage.EMBEDDING, Stage.REFINING)
@@ -385,6 +418,8 @@ class LoadingPresenter(QObject):
             self._session.set_stage(recording_id, entry.stage, progress)
 
     def _on_cancelled(self, recording_id: str) -> None:
+        self._solving_near.discard(recording_id)
+        self._again.discard(recording_id)
         entry = self._session.entry(recording_id)
         if entry is None:
             return

@@ -91,6 +91,8 @@ class OpeningPresenter(QObject):
         self._batches = 0
         self._opened: OrderedDict[str, Recording] = OrderedDict()
         self._looked_for: set[str] = set()
+        self._pictures: list[Path] = []
+        self.changed.connect(self._offer_pictures)
 
     @property
     def is_busy(self) -> bool:
@@ -115,7 +117,7 @@ class OpeningPresenter(QObject):
         self._batches += 1
         for path in paths:
             if path.suffix.lower() in IMAGE_SUFFIXES:
-                self.image_offered.emit(path)
+                self._pictures.append(path)  # what it is to be found in may come with it
                 continue
             if path.suffix.lower() in LABEL_SUFFIXES:
                 self.labels_offered.emit(path)
@@ -128,6 +130,12 @@ class OpeningPresenter(QObject):
             self._openings_made += 1
             self._submit_opening(opening)
         self.changed.emit()
+
+    def _offer_pictures(self) -> None:
+        if not self.is_busy:
+            pictures, self._pictures = self._pictures, []
+            for path in pictures:
+                self.image_offered.emit(path)
 
     def refuse_addresses(self, addresses: Sequence[str]) -> None:
         """Say that nothing is opened from the network."""

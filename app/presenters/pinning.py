@@ -122,6 +122,16 @@ class PinningPresenter(QObject):
         ):
             self._dragged = new
 
+    @property
+    def held_s(self) -> tuple[float, float] | None:
+        """Seconds of reference and other that the pin that is dragged joins; None = none is."""
+        pair = (
+            self._dragged.between(self._session.reference_id, self._other())
+            if self._dragged is not None
+            else None
+        )
+        return None if pair is None else (pair[0].time_s, pair[1].time_s)
+
     def end_drag(self) -> None:
         """Let go: what the drag changed is one step."""
         self._dragged = None

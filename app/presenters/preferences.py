@@ -23,6 +23,7 @@ from app.models.preferences import (
 )
 from carl_core.embeddings.store import EmbeddingStore, cache_folder
 from carl_core.errors import CarlError
+from carl_core.retrieval.libraries import clear_libraries
 from carl_core.video.proxy import ProxyStore
 
 if TYPE_CHECKING:
@@ -169,6 +170,7 @@ class PreferencesPresenter(QObject):
 
         def clear(store: EmbeddingStore) -> None:
             store.clear()
+            clear_libraries(store)
             ProxyStore(proxy_folder()).clear()
 
         self._look_at_cache(clear)

@@ -36,6 +36,10 @@ _SHAPES = {
         + _circle(8.5, 9.5, 1.6)
         + _path("M4 17l5-4.5 4 3.2 3-2.7 4.5 4"),
     ),
+    "export": (
+        _LINE,
+        _path("M12 15V3.5M7.5 8L12 3.5 16.5 8M4 14v4.5a2 2 0 0 0 2 2h12a2 2 0 0 0 2-2V14"),
+    ),
     "view-grid": (_LINE, _frame(3, 5, 8, 14, 1.5) + _frame(13, 5, 8, 14, 1.5)),
     "view-overlay": (_LINE, _frame(3, 4, 13, 11, 1.5) + _frame(8, 9, 13, 11, 1.5)),
     "view-difference": (_LINE, _circle(9, 12, 6) + _circle(15, 12, 6)),

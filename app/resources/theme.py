@@ -155,6 +155,7 @@ def style_sheet(colours: Colours) -> str:
     values = {name: str(value) for name, value in asdict(colours).items()}
     chevron = folder / f"chevron-{'light' if colours.is_dark else 'dark'}.svg"
     values["chevron"] = chevron.as_posix()
+    values["tick"] = (folder / f"check-{'dark' if colours.is_dark else 'light'}.svg").as_posix()
     return re.sub(r"@([a-z_]+)", lambda match: values[match.group(1)], text)
 
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import (
     QDialogButtonBox,
     QFormLayout,
     QLabel,
+    QLayout,
     QRadioButton,
     QVBoxLayout,
     QWidget,
@@ -40,8 +41,8 @@ class ExportDialog(QDialog):
         super().__init__(parent)
         self.setObjectName("export-dialog")
         self.setWindowTitle(self.tr("Export"))
-        self.setMinimumWidth(460)
         layout = QVBoxLayout(self)
+        layout.setSizeConstraint(QLayout.SizeConstraint.SetMinimumSize)
         layout.setContentsMargins(18, 16, 18, 14)
         layout.setSpacing(10)
         self._kinds = QButtonGroup(self)
@@ -75,6 +76,7 @@ class ExportDialog(QDialog):
         if offer.view != "grid":
             self._view.addItem(views[offer.view], True)
         self._view.addItem(views["grid"], False)
+        self._view.setMinimumWidth(355)
         form.addRow(self.tr("View"), self._named(self._view, self.tr("View")))
         self._part = QComboBox()
         self._part.addItem(self.tr("From beginning to end"), False)

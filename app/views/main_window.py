@@ -365,7 +365,7 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave words out where there is no room for them."""
         super().resizeEvent(event)
-        self._toolbar.set_room(self.width())
+        self._toolbar.fit(self.width())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave the full screen with Escape, as everywhere."""

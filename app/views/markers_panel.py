@@ -25,6 +25,8 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QMenu,
     QPushButton,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QTableView,
     QTableWidget,
     QTableWidgetItem,
@@ -102,6 +104,8 @@ class MarkerTable(QAbstractTableModel):
             return line.id
         if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
             return self._text(line, column, is_edited=role == Qt.ItemDataRole.EditRole)
+        if role == Qt.ItemDataRole.TextAlignmentRole and column in (_START, _LENGTH):
+            return int(Qt.AlignmentFlag.AlignTrailing | Qt.AlignmentFlag.AlignVCenter)
         if role == Qt.ItemDataRole.DecorationRole and column == _NAME:
             return _swatch(line.colour, is_derived=line.is_derived)
         if role == Qt.ItemDataRole.FontRole and line.is_derived:
@@ -289,6 +293,7 @@ class MarkersPanel(QWidget):
         self.view.setObjectName("markers-list")
         self.view.setAccessibleName(self.tr("Markers"))
         self.view.setModel(self._proxy)
+        self.view.setItemDelegate(_Typing(self.view))
         self.view.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.view.setShowGrid(False)
         self.view.setTabKeyNavigation(False)
@@ -296,10 +301,12 @@ class MarkersPanel(QWidget):
         self.view.verticalHeader().hide()
         self.view.verticalHeader().setDefaultSectionSize(26)
         header = self.view.horizontalHeader()
-        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
-        for at, width in ((_LETTER, 30), (_NAME, 150), (_START, 84), (_LENGTH, 74)):
-            header.resizeSection(at, width)
-        header.setStretchLastSection(True)
+        header.setMinimumSectionSize(28)
+        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(_NOTE, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(_NOTE, 56)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)
         self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(_ID_ROLE))))
@@ -334,6 +341,9 @@ class MarkersPanel(QWidget):
         self._phases.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self._phases.setTabKeyNavigation(False)
         self._phases.verticalHeader().hide()
+        self._phases.horizontalHeader().setDefaultAlignment(
+            Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter
+        )
         self._phases.horizontalHeader().setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
         column.addWidget(self._phases, 1)
         row = QHBoxLayout()
@@ -398,18 +408,33 @@ class MarkersPanel(QWidget):
         return QSize(430, 420)
 
 
+class _Typing(QStyledItemDelegate):
+    """Says what is typed over."""
+
+    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
+        """Return the field, with the name of its column."""
+        editor = super().createEditor(parent, option, index)
+        name = index.model().headerData(index.column(), Qt.Orientation.Horizontal)
+        editor.setAccessibleName(str(name))
+        return editor
+
+
 def _colour_name(name: str) -> str:
     return QCoreApplication.translate("MarkerColours", name)
 
 
 def _swatch(colour: str, *, is_derived: bool = False) -> QIcon:
     """Draw a filled square; an open one for what is only carried over."""
-    picture = QPixmap(14, 14)
+    picture = QPixmap(28, 28)
+    picture.setDevicePixelRatio(2)
     picture.fill(Qt.GlobalColor.transparent)
     painter = QPainter(picture)
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     shade = QColor(colour or "#999999")
     painter.setPen(shade)
     painter.setBrush(Qt.BrushStyle.NoBrush if is_derived else shade)
     painter.drawRoundedRect(1, 1, 11, 11, 3, 3)
     painter.end()
-    return QIcon(picture)
+    icon = QIcon(picture)
+    icon.addPixmap(picture, QIcon.Mode.Selected)  # a colour is no less one for being chosen
+    return icon

@@ -295,7 +295,7 @@ class PlaybackPage(Page):
         self.copies.setObjectName("settings-copies")
         self.copies.setToolTip(
             self.tr(
-                "Copies of 480 lines are made in the background, about half a gigabyte an hour. "
+                "Copies of 480 lines are made in the background. "
                 "While you drag they show each frame at once, as a preview; the recording's own "
                 "frame follows. They lie in the cache."
             )

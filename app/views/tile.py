@@ -29,7 +29,7 @@ from app.views.over_picture import HEADER_HEIGHT, paint_chips, paint_note, paint
 from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
 from app.views.surface import Surface
 from app.views.zooming import Zooming
-from carl_core.video.reader import MovingFrame
+from carl_core.video.frame import MovingFrame
 
 if TYPE_CHECKING:
     from app.models.looking import Zoom
@@ -45,9 +45,6 @@ NARROW = 420
 """Pixels; below, rate, time and frame number stand at the lower edge."""
 
 FOOTER_HEIGHT = 20.0
-
-_LEAST_FOR_KIND = 230
-"""Pixels; below, the kind of the map is left out."""
 
 
 class Tile(QWidget):
@@ -332,19 +329,25 @@ class Tile(QWidget):
         if self._frame.is_preview:
             parts.append((self.tr("preview"), QColor("#f3bb52")))
         rate = format_rate(self._rate)
-        if self._state.kind and not self._state.is_reference and self.width() >= _LEAST_FOR_KIND:
-            is_chosen = self._state.is_kind_chosen
-            parts.append((self._state.kind, QColor("#ffd37a" if is_chosen else "#c3cad3")))
         if rate and not self._state.is_reference:
             parts.append((rate, QColor("#ffd37a")))
         parts.append((format_time(self._frame.time_s), QColor("#f2f4f6")))
         parts.append((f"f{self._frame.index}", QColor("#c3cad3")))
+        kind = self._state.kind
+        if kind and not self._state.is_reference:
+            is_chosen = self._state.is_kind_chosen
+            whole = [(kind, QColor("#ffd37a" if is_chosen else "#c3cad3")), *parts]
+            if self._left_of(whole) >= 0:  # the narrowest tiles leave it out
+                return whole
         return parts
 
     def _readout_left(self) -> float:
-        """Return where the readout begins; all its digits are equally wide."""
+        return self._left_of(self._readout())
+
+    def _left_of(self, parts: list[tuple[str, QColor]]) -> float:
+        """Return where a readout begins; all its digits are equally wide."""
         width = QFontMetricsF(self._digits).horizontalAdvance("0")
-        return self.width() - 10.0 - sum(len(t) * width + 12 for t, _ in self._readout())
+        return self.width() - 10.0 - sum(len(t) * width + 12 for t, _ in parts)
 
     def _is_narrow(self) -> bool:
         """Whether the readout has a line of its own below, so that the name can be read."""

@@ -23,14 +23,8 @@ _VIEWS = (
     ActionId.VIEW_DIFFERENCE,
     ActionId.VIEW_WIPE,
 )
-
-_PLAIN = (ActionId.OPEN, ActionId.ALIGN, ActionId.FIND_FRAME)
-
-NARROW = 1420
-"""Pixels of the window; below, the views are icons without words."""
-
-NARROWEST = 1270
-"""Pixels; below, so is the rest, and what can be understood without a label has none."""
+_PICTURED = (ActionId.OPEN, ActionId.ALIGN, ActionId.FIND_FRAME, ActionId.EXPORT)
+_LEVELS = 4
 
 
 class Tools(QToolBar):
@@ -47,6 +41,8 @@ class Tools(QToolBar):
         super().__init__(parent)
         self._actions = actions
         self._labels: list[QAction] = []
+        self._level = 0
+        self._widths: list[int] = []
         self.setWindowTitle(self.tr("Tools"))
         self.setObjectName("toolbar")
         self.setMovable(False)
@@ -90,21 +86,41 @@ class Tools(QToolBar):
         for choice in choices:
             self._references.addItem(choice.text, choice.recording_id)
         self._references.setCurrentIndex(max(0, self._references.findData(current)))
+        self._widths.clear()
+        self.fit(self.width())
 
-    def set_room(self, width: int) -> None:
-        """Leave words out in a narrow window, so that no tool is hidden."""
-        for group, least in ((_VIEWS, NARROW), (_PLAIN, NARROWEST)):
-            style = (
-                Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-                if width >= least
-                else Qt.ToolButtonStyle.ToolButtonIconOnly
-            )
-            for which in group:
-                button = self.widgetForAction(self._actions[which])
-                if isinstance(button, QToolButton):
-                    button.setToolButtonStyle(style)
+    def fit(self, width: int) -> None:
+        """Leave out as many words as it takes to show every tool in ``width`` pixels.
+
+        First those of the views, then the labels, then those of all that has a picture.
+        """
+        if not self._widths:
+            self._widths = [self._width_of(level) for level in range(_LEVELS)]
+        level = next((n for n, needed in enumerate(self._widths) if needed <= width), _LEVELS - 1)
+        self._leave_out(level)
+
+    def _width_of(self, level: int) -> int:
+        self._leave_out(level)
+        layout = self.layout()
+        assert layout is not None  # a tool bar has its own
+        layout.invalidate()
+        return layout.sizeHint().width()
+
+    def _leave_out(self, level: int) -> None:
+        if level == self._level:
+            return
+        self._level = level
         for label in self._labels:
-            label.setVisible(width >= NARROWEST)
+            label.setVisible(level < 2)
+        for which in (*_VIEWS, *_PICTURED):
+            is_short = level >= (1 if which in _VIEWS else 3)
+            button = self.widgetForAction(self._actions[which])
+            if isinstance(button, QToolButton):
+                button.setToolButtonStyle(
+                    Qt.ToolButtonStyle.ToolButtonIconOnly
+                    if is_short
+                    else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+                )
 
     def _label(self, text: str) -> QLabel:
         label = QLabel(text)

@@ -44,9 +44,6 @@ READOUTS = ("time", "frame", "percent")
 WIDE = 1080
 """Pixels; below, volume is set in a menu."""
 
-NARROW = 900
-"""Pixels; below, the frame number is written shorter."""
-
 NARROWEST = 720
 """Pixels; below, it is left to the tiles."""
 
@@ -204,8 +201,10 @@ class TransportBar(QFrame):
         if self._readout == "frame":
             return format_time(transport.time_s)
         number = "–" if transport.frame is None else str(transport.frame)
-        is_wide = self.width() >= NARROW
-        text = self.tr("frame {number} of {count}") if is_wide else self.tr("f {number}")
+        whole = self.tr("frame {number} of {count}").format(number=number, count=transport.frames)
+        if self._frame.fontMetrics().horizontalAdvance(whole) <= self._frame.contentsRect().width():
+            return whole
+        text = self.tr("f {number}")
         return text.format(number=number, count=transport.frames)
 
     def _show_rate(self, rate: float) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 
 from carl_core.alignment import candidates, fixed
 from carl_core.alignment.alignment import Alignment
+from carl_core.alignment.around import around_anchors, as_warped
 from carl_core.alignment.candidates import Candidate, Problem
 from carl_core.alignment.confidence import ALIGNED_FROM, measure_trust, verdict_of
 from carl_core.alignment.dtw import Ends
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Monitor
 
-__all__ = ["METHODS", "AlignOptions", "align", "align_arrays"]
+__all__ = ["METHODS", "AlignOptions", "align", "align_arrays", "measured"]
 
 log = logging.getLogger("carl.align")
 
@@ -146,7 +147,8 @@ def align_arrays(
 def _choose(problem: Problem) -> Candidate:
     """``auto``: the same content, else the best of all paces, with closed and open ends.
 
-    With anchors or masks: the cheapest of global, open ends and both subsequences; every sample
+    With anchors the path found without them changes only around them. Where that is not possible,
+    and with masks: the cheapest of global, open ends and both subsequences; every sample
     left out costs the price ``Problem.skip``, so that the totals can be compared. Where a mask says
     that a whole stretch has no counterpart, the path leaves it out.
     """
@@ -155,6 +157,10 @@ def _choose(problem: Problem) -> Candidate:
         return copy
     if not problem.anchors and not problem.forbidden:
         return candidates.searched(problem)
+    if problem.anchors and not problem.forbidden:
+        found = around_anchors(problem)
+        if found is not None:
+            return found
     if not problem.anchors and _closes_a_stretch(problem):
         return candidates.gapped(problem)
     whole = candidates.warped(problem, "dtw", Ends())
@@ -168,6 +174,34 @@ def _choose(problem: Problem) -> Candidate:
         log.debug("%s: total %.3f, %.1f %% left out", candidate.method, candidate.path.total, share)
     best, share = min(tried, key=lambda pair: pair[0].path.total)
     return best if share > _WHOLE_ENOUGH else whole
+
+
+def measured(
+    alignment: Alignment,
+    reference: Embeddings,
+    other: Embeddings,
+    *,
+    options: AlignOptions = _DEFAULTS,
+    monitor: Monitor | None = None,
+) -> Alignment:
+    """Measure anew how far an alignment can be trusted whose path was changed by ``nearby``.
+
+    Raises
+    ------
+    Cancelled
+        When the monitor says so.
+    """
+    problem = Problem(
+        reference_s=reference.times_s,
+        vectors=reference.vectors,
+        other_s=other.times_s,
+        other_vectors=other.vectors,
+        anchors=alignment.anchors,
+        forbidden=(),
+        options=options,
+        monitor=monitor,
+    )
+    return _judge(problem, as_warped(problem, alignment), bank_for(reference.key.model_id))
 
 
 def _closes_a_stretch(problem: Problem) -> bool:

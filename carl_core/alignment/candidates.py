@@ -161,7 +161,7 @@ def warped(problem: Problem, method: str, ends: Ends) -> Candidate:
             solve_exact(pair.costs, pattern=options.step_pattern, ends=ends, straight=straight)
         )
 
-    reason = _extent(problem, path)
+    reason = extent_of(problem, path)
     return Candidate(method, other_s, path, solver, straight, reason)
 
 
@@ -192,7 +192,7 @@ def searched(problem: Problem) -> Candidate:
         method = "subsequence"
     else:
         method = "open-end"
-    reason = _extent(problem, path) + _repetitions(pair, path, found.repeats)
+    reason = extent_of(problem, path) + _repetitions(pair, path, found.repeats)
     return Candidate(method, other_s, path, solver, problem.straight, reason, NULL_LONGEST)
 
 
@@ -231,7 +231,7 @@ def gapped(problem: Problem) -> Candidate:
     other_s = playing_map(
         problem.reference_s, problem.other_s, path, problem.costs, options=options
     )
-    return Candidate("gaps", other_s, path, solver, straight, _extent(problem, path))
+    return Candidate("gaps", other_s, path, solver, straight, extent_of(problem, path))
 
 
 def every_end_open(problem: Problem) -> Ends:
@@ -262,7 +262,7 @@ def _repetitions(pair: Pair, path: Path, are_matched: bool) -> str:
     return f"; {clause}" if clause else ""
 
 
-def _extent(problem: Problem, path: Path) -> str:
+def extent_of(problem: Problem, path: Path) -> str:
     """Say what of the two recordings belongs together."""
     t, u = problem.reference_s, problem.other_s
     i0, i1 = int(path.reference[0]), int(path.reference[-1])

@@ -43,7 +43,8 @@ _FALLBACK = 9
 _TOP = 1024  # longest side of the coarsest level
 _RADIUS = 64  # cells of corridor on each side of the coarser path
 _BLOCK_ROWS = 64  # of a corridor: a block is as wide as all its rows together
-_WHOLE_ROWS = 256  # of the whole width
+_WHOLE_CELLS = 8_000_000  # of rows of the whole width: some 30 ms, in which nobody can cancel
+_WHOLE_ROWS = 256  # at most
 # A path found coarse to fine is checked in squares of this side, which together are no more than
 # this share of all pairs; what is dearer there by more than _EXCESS is not settled.
 _CHECK_SIDE = 2048
@@ -235,7 +236,7 @@ def _least(costs: Costs, pattern: StepPattern, straight: float, monitor: Monitor
     n, m = costs.shape
     weights = np.asarray((*_WEIGHTS[pattern], straight), dtype=np.float64)
     above = np.full(m, np.inf)
-    for a, b in _blocks(0, n, monitor):
+    for a, b in _blocks(0, n, m, monitor):
         block = costs.similarities(a, b, 0, m)
         kernels.advance(block, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
     return float(above[-1])
@@ -291,7 +292,7 @@ def solve_checkpointed(
         monitor.start("exact alignment", n, "rows")
     for i0 in range(0, n, strip):
         checkpoints.append(above.copy())
-        for a, b in _blocks(i0, min(n, i0 + strip), monitor):
+        for a, b in _blocks(i0, min(n, i0 + strip), m, monitor):
             block = costs.similarities(a, b, 0, m)
             kernels.advance(block, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
             if monitor is not None:
@@ -333,7 +334,7 @@ def _last_strip(
         left = max(0, j + 1 - reach)
         above = checkpoint[left : j + 1].copy()
         back = np.empty((height, j + 1 - left), dtype=np.uint8)
-        for a, b in _blocks(i0, i + 1, monitor):
+        for a, b in _blocks(i0, i + 1, j + 1 - left, monitor):
             edges = _closed(a, b, j + 1)
             kernels.advance(
                 costs.similarities(a, b, left, j + 1),
@@ -367,11 +368,15 @@ def _closed(first: int, end: int, columns: int) -> tuple[Float64, Float64, Float
     return start_rows, start_columns, rows, nowhere
 
 
-def _blocks(first: int, end: int, monitor: Monitor | None) -> Iterator[tuple[int, int]]:
-    for a in range(first, end, _WHOLE_ROWS):
+def _blocks(
+    first: int, end: int, columns: int, monitor: Monitor | None
+) -> Iterator[tuple[int, int]]:
+    """Rows first to end in blocks; between two of them the monitor may stop."""
+    height = int(np.clip(_WHOLE_CELLS // max(columns, 1), 8, _WHOLE_ROWS))
+    for a in range(first, end, height):
         if monitor is not None:
             monitor.check()
-        yield a, min(end, a + _WHOLE_ROWS)
+        yield a, min(end, a + height)
 
 
 def step_prices(pattern: StepPattern) -> tuple[float, float, float]:

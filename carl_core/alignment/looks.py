@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.costs import Costs
+from carl_core.progress import Monitor
 from carl_core.similarity.matrix import one_blas_thread, unit_rows
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ _STRUCTURE = 0.5
 _LANDMARKS = 128
 
 
-def fused_costs(pair: Pair, rows: Int64, columns: Int64) -> Costs:
+def fused_costs(pair: Pair, rows: Int64, columns: Int64, monitor: Monitor | None = None) -> Costs:
     """Return costs that also ask whether a pair lies alike among the pairs of a first path.
 
     Fused Gromov-Wasserstein (Vayer et al. 2020, the linearised objective of their Algorithm 1) with
@@ -147,13 +148,20 @@ def fused_costs(pair: Pair, rows: Int64, columns: Int64) -> Costs:
     Parameters
     ----------
     rows, columns : int64 (P,), the first path, in samples of ``pair``
+    monitor : asked between the steps whether to stop
     """
+    monitor = monitor or Monitor()
     chosen = np.linspace(0, len(rows) - 1, min(len(rows), _LANDMARKS)).round().astype(np.int64)
+    monitor.check()
     ours = pair.reference.distances(rows[chosen])
+    monitor.check()
     theirs = pair.other.distances(columns[chosen])
+    monitor.check()
     k = len(chosen)
     structure = _expanded(ours[:, :0], ours, theirs[:, :0], theirs, 0.0, 1.0 / k)
+    monitor.check()
     direct_usual = max(pair.typical[1], 1e-9)
+    monitor.check()
     structure_usual = max(structure.typical()[1], 1e-9)
     return _expanded(
         pair.reference.rows,

@@ -3,8 +3,8 @@
 A cheapest path through given points consists of cheapest parts: where a new path meets the old one
 again, what lies beyond is the old path. So a window around the anchors that changed is solved with
 its ends fixed on the old path, and widened until the new path meets the old one inside it on both
-sides, or reaches the neighbouring anchors. O(window squared), whatever the length of the
-recordings; confidence is that of before, for a full solution to measure.
+sides, or reaches the neighbouring anchors or the path's own ends, which stay. O(window squared),
+whatever the length of the recordings; confidence is that of before, for ``measured`` to find.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 WARPED = ("dtw", "open-end", "subsequence")
 """Methods whose path this can change: a path without gaps, searched in the pictures."""
 
-_FIRST = 256
+_FIRST = 64
 """Samples to either side of the changed anchors in the first window."""
 
 _MOST = 4096
@@ -54,8 +54,8 @@ def resolve(
 ) -> Alignment | None:
     """Return ``previous`` with other anchors, solved anew around those that changed.
 
-    None where that would not be the path's optimum, or not cheaper: another kind of alignment,
-    anchors changed all over, a window that grows too large. Then solve the whole.
+    None where that is not possible, or not cheaper: another kind of alignment, an anchor beyond the
+    path's ends, a window that grows too large. Then solve the whole.
 
     Parameters
     ----------
@@ -103,6 +103,8 @@ def resolve(
             new = (part.reference + r0, part.other + c0)
             if _meets(old, new, changed, is_first=is_first, is_last=is_last):
                 break
+        if is_first and is_last:
+            return None  # an anchor beyond the ends of the path
         half *= 2
     reference, other = _joined(old, new)
     path = Path(
@@ -145,8 +147,8 @@ def _window(
 ) -> tuple[int, int, int, int, bool, bool] | None:
     """Cells (first row, last row, first column, last column) of the old path around the change.
 
-    Also whether the window begins and ends at an anchor that stays, where it need not meet the old
-    path before. None where the path's own ends would be inside: they may be open.
+    Also whether the window begins and ends at an anchor or an end of the path that stays, where it
+    need not meet the old path before. None where an anchor that stays is not on the path.
     """
     reference, other = old
     first, last = changed[0], changed[-1]
@@ -163,8 +165,10 @@ def _window(
             begin, is_first = int(at[0]), True
         if i >= last[0] and int(at[-1]) <= end:
             end, is_last = int(at[-1]), True
-    if (begin <= 0 and not is_first) or (end >= len(reference) - 1 and not is_last):
-        return None
+    if begin <= 0:
+        begin, is_first = 0, True
+    if end >= len(reference) - 1:
+        end, is_last = len(reference) - 1, True
     return (
         int(reference[begin]),
         int(reference[end]),

@@ -84,7 +84,11 @@ def search(
     monitor: Monitor | None = None,
 ) -> Found:
     """Return the best path of ``pair``, at no more than ``longest`` samples on either side."""
+    if monitor is not None:
+        monitor.check()
     coarse = pair.pooled(longest, longest)
+    if monitor is not None:
+        monitor.check()
     found = [solve_at(coarse, 1.0, options, open_ends=False, rounds=rounds, monitor=monitor)]
     for pace in PACES:
         if pace == 1.0 or min(_sizes(coarse.shape, pace)) >= _FEWEST:
@@ -220,7 +224,7 @@ def solve_at(
     else:
         rows, columns = guess[0] * n // pair.shape[0], guess[1] * m // pair.shape[1]
     for _ in range(rounds):
-        fused = fused_costs(pooled, rows, columns)
+        fused = fused_costs(pooled, rows, columns, monitor)
         path = solve_costs(fused, options, fused.typical(), open_ends=open_ends, monitor=monitor)
         if np.array_equal(path.reference, rows) and np.array_equal(path.other, columns):
             break

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from carl_core.cli.console import message, result
 from carl_core.cli.models import (
+    BUNDLED,
     CHECKPOINTS,
     import_model,
     make_of_checkpoint,
     make_of_network,
+    make_variant_of,
     model_paths,
     models_folder,
     resolve_model,
@@ -25,6 +27,7 @@ from carl_core.errors import CarlError
 from carl_core.paths import is_there, state_folder
 from carl_core.pipeline import Engine
 from carl_core.project.traces import fingerprint_named, forget
+from carl_core.retrieval.libraries import clear_libraries
 from carl_core.video.proxy import ProxyStore
 from carl_core.video.writer import usable_codecs
 
@@ -59,6 +62,22 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--weights", metavar="FILE", default="download", help="a file in place of the download"
     )
     fetch.set_defaults(run=run_download)
+
+    smaller = actions.add_parser(
+        "quantize", help="make a faster variant of an encoder, kept only if it sees the same"
+    )
+    smaller.add_argument(
+        "files", nargs="+", metavar="FILE", help="recordings of the kind you embed"
+    )
+    smaller.add_argument("--model", metavar="M", help="encoder file or name; else the bundled one")
+    smaller.add_argument(
+        "--kind",
+        choices=("int8", "float16"),
+        default="int8",
+        help="int8 for CPUs, float16 for GPUs",
+    )
+    smaller.add_argument("--name", metavar="N", help="of the variant")
+    smaller.set_defaults(run=run_quantize)
 
     cache = commands.add_parser("cache", help="the embeddings that are kept")
     cache.add_argument(
@@ -117,6 +136,14 @@ def run_download(options: argparse.Namespace) -> int:
     return 0
 
 
+def run_quantize(options: argparse.Namespace) -> int:
+    """Make a variant of an encoder that agrees with it."""
+    model = resolve_model(options.model or BUNDLED)
+    files = [Path(file) for file in options.files]
+    result(f"{make_variant_of(model, options.kind, files, options.name)}")
+    return 0
+
+
 def run_cache(options: argparse.Namespace) -> int:
     """Show, prune or clear the cache, or forget single recordings."""
     if bool(options.files) != (options.action == "forget"):
@@ -132,6 +159,7 @@ def run_cache(options: argparse.Namespace) -> int:
         store.prune()
     elif options.action == "clear":
         store.clear()
+        clear_libraries(store)
         ProxyStore(store.root.parent / "proxies").clear()
     usage = store.usage()
     result(f"{usage.size_bytes / 1e6:.1f} MB of {usage.limit_bytes / 1e6:.0f} MB in {store.root}")

@@ -259,7 +259,7 @@ def _decoded(
     def batches() -> Iterator[UInt8]:
         waiting: list[UInt8] = []
         with FrameReader(recording, size=(size, size), fit=fit) as reader:
-            for frame in reader.frames_at(int(number) for number in frames):
+            for frame in reader.frames_at((int(number) for number in frames), ahead=True):
                 if monitor.is_cancelled:
                     return
                 waiting.append(frame.pixels)

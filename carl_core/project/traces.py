@@ -1,7 +1,8 @@
 """What the program keeps of one recording beside the user's own files, and forgetting it.
 
-Embeddings in the cache, unsaved work that names it, projects with it in the list of recent ones,
-their pictures, and lines of the log. Projects and exports are the user's files and stay.
+Embeddings in the cache and in the library of everything, unsaved work that names it, projects with
+it in the list of recent ones, their pictures, and lines of the log. Projects and exports are the
+user's files and stay.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from carl_core.errors import MediaError, ProjectError
+from carl_core.errors import MediaError, ProjectError, StoreError
 from carl_core.paths import is_there, log_folder
 from carl_core.project.files import autosave_path, drop_autosave, read_autosave, read_project
 from carl_core.project.recent import RecentProjects
+from carl_core.retrieval.libraries import forget_in_libraries
 from carl_core.video.container import cannot_be_read, check_file
 from carl_core.video.proxy import ProxyStore
 from carl_core.video.recording import fingerprint_of
@@ -101,6 +103,7 @@ def forget(
         raise MediaError(f"{fingerprint!r} is no fingerprint of a recording. Name its file.")
     entries, size_bytes = store.forget(fingerprint) if store is not None else (0, 0)
     if store is not None:
+        _forget_in_libraries(store, fingerprint)
         size_bytes += ProxyStore(store.root.parent / "proxies").forget(fingerprint)
     recent = RecentProjects(state)
     names = {path.name} if path is not None else set()
@@ -118,6 +121,13 @@ def forget(
     lines = _forget_lines(logs or log_folder(), names | {fingerprint})
     indices = _forget_indices(store.root.parent / "indices", fingerprint) if store else 0
     return Forgotten(entries, size_bytes, indices, listed, unsaved, lines)
+
+
+def _forget_in_libraries(store: EmbeddingStore, fingerprint: str) -> None:
+    try:
+        forget_in_libraries(store, fingerprint)
+    except StoreError as error:
+        log.warning("%s", error)
 
 
 def _read(path: Path) -> Project | None:

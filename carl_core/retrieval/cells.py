@@ -111,7 +111,7 @@ class Cells:
 
 def cells_for(count: int) -> int:
     """Return a number of cells for a segment of ``count`` rows."""
-    return 1 << int(np.clip(round(np.log2(max(count, 1) ** 0.5 / 2)), 4, 13))
+    return 1 << int(np.clip(round(np.log2(max(count, 1) ** 0.5 / 3)), 4, 13))
 
 
 def build_cells(segment: Segment, monitor: Monitor, *, count: int | None = None) -> CellsMeta:

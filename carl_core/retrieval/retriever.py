@@ -148,6 +148,7 @@ class Retriever:
     ) -> None:
         if not searched:
             raise ValueError("there is nothing to search in")
+        self._stranger_scores: dict[int, Float64] = {}  # by the query's length
         self._searched: dict[str, Embeddings | Stills] = dict(searched)
         self._strangers = tuple(strangers)
         self._beyond = beyond
@@ -213,7 +214,17 @@ class Retriever:
             return self._beyond.stranger_scores
         if not self._strangers:
             return None
-        return self._scores_of_stills() if self._by_stills else self._scores_of_strangers(length)
+        if length not in self._stranger_scores:  # two threads would find the same
+            self._stranger_scores[length] = (
+                self._scores_of_stills() if self._by_stills else self._scores_of_strangers(length)
+            )
+        return self._stranger_scores[length]
+
+    def is_over(self, searched: Mapping[str, Embeddings]) -> bool:
+        """Whether this searches just these embeddings: asked again, it knows its yardstick."""
+        return self._searched.keys() == searched.keys() and all(
+            self._searched[name] is one for name, one in searched.items()
+        )
 
     def _scores_of_stills(self) -> Float64:
         """Best score of each of up to 128 single frames from unrelated clips."""
@@ -260,10 +271,13 @@ def _similar(searched: Embeddings | Stills, query: Float32) -> Float32:
 
 def _curve(searched: Embeddings | Stills, query: Float32) -> tuple[Float64, Int64]:
     """Similarity of the query centred at every sample, and half the samples it covers there."""
-    similar = _similar(searched, query).astype(np.float64)  # (T, Q)
+    similar = _similar(searched, query)  # (T, Q)
     count, length = similar.shape
     if length == 1:
-        return similar[:, 0], np.zeros(count, dtype=np.int64)
+        return similar[:, 0].astype(np.float64), np.zeros(count, dtype=np.int64)
+    # Summed along the recording: a row for each step of the query, or every sum jumps in memory.
+    rows = np.ascontiguousarray(similar.T)
+    del similar
     best = np.full(count, -np.inf)
     half = np.zeros(count, dtype=np.int64)
     for rate in _RATES:
@@ -274,7 +288,7 @@ def _curve(searched: Embeddings | Stills, query: Float32) -> tuple[Float64, Int6
         places = count - covered + 1
         mean = np.zeros(places)
         for offset, step in enumerate(steps):
-            mean += similar[offset : offset + places, step]
+            mean += rows[step, offset : offset + places]
         mean /= covered
         centres = np.arange(places) + covered // 2
         better = mean > best[centres]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 
@@ -21,3 +22,12 @@ def block_peaks(values, row0, column0, side, out):  # type: ignore[no-untyped-de
             column = (column0 + j) // side
             if stored > out[at, column]:
                 out[at, column] = stored
+
+
+@njit("void(float32[:, ::1], uint8[:, ::1])", cache=True, nogil=True)
+def to_bytes(values, out):  # type: ignore[no-untyped-def]
+    """Write similarities -1..1 as 0..255, rounded."""
+    for i in range(values.shape[0]):
+        for j in range(values.shape[1]):
+            scaled = values[i, j] * np.float32(127.5) + np.float32(128.0)
+            out[i, j] = np.uint8(min(max(scaled, np.float32(0.0)), np.float32(255.0)))

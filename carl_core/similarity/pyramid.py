@@ -127,16 +127,17 @@ class SimilarityPyramid:
         return made
 
     def _means(self, level: int, r: int, c: int) -> UInt8:
+        # heavy: numba
+        from carl_core.similarity.kernels import to_bytes
+
         size = self.tile_size
         values = similarity(
             self._rows[level][r * size : (r + 1) * size],
             self._columns[level][c * size : (c + 1) * size],
         )
-        values += np.float32(1.0)
-        values *= np.float32(127.5)
-        values += np.float32(0.5)  # rounds: truncation follows
-        np.clip(values, 0.0, 255.0, out=values)
-        return values.astype(np.uint8)
+        out = np.empty(values.shape, dtype=np.uint8)
+        to_bytes(np.ascontiguousarray(values), out)
+        return out
 
     def _peaks(self, level: int, r: int, c: int, check: Callable[[], None] | None) -> UInt8:
         # heavy: numba

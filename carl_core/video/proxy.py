@@ -78,7 +78,7 @@ class ProxyStore:
         found = self.find(recording)
         if found is not None:
             return found
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         index, info = recording.index, recording.info
         height = max(2, min(LINES, info.height) // 2 * 2)
         size = (max(2, round(info.width * height / info.height / 2) * 2), height)

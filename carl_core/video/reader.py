@@ -91,6 +91,7 @@ class FrameReader:
         self._last_asked = -1
         self._is_stepping_back = False
         self._behind: FramesBehind | None = None
+        self._walk: Generator[tuple[int, VideoFrame | Frame], None, None] | None = None
         self._proxy = proxy
         self._proxy_reader: FrameReader | None = None
 
@@ -167,8 +168,10 @@ class FrameReader:
             As `frame_at`.
         """
         found = self._decoded_at(indices)
+        if ahead:
+            found = self._walk = prefetched(found, _DECODED_AHEAD)
         last: Frame | None = None
-        for index, decoded in prefetched(found, _DECODED_AHEAD) if ahead else found:
+        for index, decoded in found:
             if last is None or index != last.index:
                 last = self._as_shown(index, decoded)
             yield last
@@ -212,6 +215,9 @@ class FrameReader:
 
     def close(self) -> None:
         """Release the file and the decoder."""
+        if self._walk is not None:  # its thread decodes
+            self._walk.close()
+            self._walk = None
         self._cache.clear()
         self._finder.close()
         if self._behind is not None:

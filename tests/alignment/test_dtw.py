@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -344,3 +345,30 @@ def test_a_path_far_back_within_a_strip_is_found() -> None:
     found, exact = solve_checkpointed(costs), solve_exact(costs)
     assert found.total == pytest.approx(exact.total)
     np.testing.assert_array_equal(found.other, exact.other)
+
+
+class Watching(Monitor):
+    """Knows how long the work was ever busy between two moments at which it could be stopped."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.longest_s, self._last_s = 0.0, time.thread_time()
+
+    def check(self) -> None:
+        now_s = time.thread_time()
+        self.longest_s = max(self.longest_s, now_s - self._last_s)
+        super().check()
+        self._last_s = time.thread_time()
+
+
+@pytest.mark.parametrize(("n", "m", "exactly"), [(50_000, 50_000, False), (600, 100_000, True)])
+def test_work_can_be_stopped_at_any_moment(n: int, m: int, exactly: bool) -> None:
+    rng = np.random.default_rng(0)
+    walk = unit_rows(np.cumsum(rng.normal(size=(m, 16)), axis=0).astype(np.float32), centre=False)
+    costs = Costs(walk[:n], walk)
+    monitor = Watching()
+    if exactly:
+        solve_checkpointed(costs, monitor=monitor)
+    else:
+        solve(costs, exact_cells=0, monitor=monitor)
+    assert monitor.longest_s < 0.5  # a watchdog: some 0.03 where nothing else runs

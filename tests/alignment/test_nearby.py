@@ -71,10 +71,50 @@ def test_a_moved_anchor_leaves_what_lies_beyond_its_neighbours(
     np.testing.assert_array_equal(removed.raw_other, solved(pair, [moved[0], moved[2]]).raw_other)
 
 
+def test_the_ends_of_the_path_stay_where_they_are(pair: tuple[np.ndarray, ...]) -> None:
+    old = solved(pair, [])
+    anchors = [Anchor(2.0, 3.0)]
+    quick = near(pair, old, anchors)
+    assert quick is not None
+    assert (quick.raw_reference[0], quick.raw_other[0]) == (0, 0)
+    np.testing.assert_array_equal(quick.raw_other, solved(pair, anchors).raw_other)
+    # A recording of seconds is all within one window: that is no reason to do nothing.
+    short = tuple(part[:150] for part in pair)
+    base = solved(short, [])
+    moved = near(short, base, [Anchor(8.0, float(base.time_map(8.0)) + 0.5)])
+    assert moved is not None
+    assert float(moved.time_map(8.0)) == pytest.approx(float(base.time_map(8.0)) + 0.5)
+
+
+def test_an_anchor_beyond_the_path_is_left_to_a_full_solution(
+    pair: tuple[np.ndarray, ...],
+) -> None:
+    times, vectors, other_s, others = pair
+    old = align_arrays(
+        times, vectors, other_s[:400], others[400:800], method="subsequence", options=OPTIONS
+    )
+    assert old.raw_reference[0] > 100
+    part = (times, vectors, other_s[:400], others[400:800])
+    assert near(part, old, [Anchor(1.0, 1.0)]) is None
+
+
+def test_with_anchors_the_path_changes_only_around_them(pair: tuple[np.ndarray, ...]) -> None:
+    free = align_arrays(*pair, options=OPTIONS)
+    at = {t: float(free.time_map(t)) for t in (60.0, 70.0, 80.0)}
+    pins = [Anchor(60.0, at[60.0]), Anchor(70.0, at[70.0] + 1.0), Anchor(80.0, at[80.0])]
+    pinned = align_arrays(*pair, anchors=pins, options=OPTIONS)
+    assert pinned.method == free.method
+    outside = (free.reference_s < 40.0) | (free.reference_s > 100.0)
+    np.testing.assert_array_equal(pinned.other_s[outside], free.other_s[outside])
+    near_by = ((free.reference_s < 55.0) | (free.reference_s > 85.0)) & ~outside
+    np.testing.assert_allclose(pinned.other_s[near_by], free.other_s[near_by], atol=0.1)
+    for pin in pins:
+        assert float(pinned.time_map(pin.reference_s)) == pytest.approx(pin.other_s, abs=1e-9)
+
+
 def test_what_it_cannot_do_it_leaves(pair: tuple[np.ndarray, ...]) -> None:
     old = solved(pair, [])
     assert near(pair, old, []) is None  # nothing changed
-    assert near(pair, old, [Anchor(2.0, 2.0)]) is None  # the window reaches the open end
     linear = align_arrays(*pair, method="linear", options=OPTIONS)
     assert near(pair, linear, [Anchor(70.0, 65.0)]) is None
     far = [Anchor(20.0, float(old.time_map(20.0))), Anchor(130.0, float(old.time_map(130.0)))]

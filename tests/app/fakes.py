@@ -139,6 +139,17 @@ class FakeEngine:
     ) -> Alignment | None:
         return None
 
+    def measure(
+        self,
+        alignment: Alignment,
+        reference: Recording,
+        other: Recording,
+        *,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment:
+        return alignment
+
     def search(
         self,
         query: Sequence[Any],

@@ -191,3 +191,21 @@ def test_the_event_loop_turns_while_closing_waits_for_stubborn_work(qtbot: QtBot
     timer.stop()
     assert len(beats) > 20
     assert not called
+
+
+def test_a_worker_that_waits_for_a_dead_drive_is_left_behind(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.jobs.GIVE_UP_S", 0.2)
+    answers, waits = threading.Event(), threading.Event()
+
+    def work(job: Job[None]) -> None:
+        waits.set()
+        answers.wait()
+
+    runner = JobRunner(workers=1)
+    runner.submit(work, key="stuck")
+    waits.wait(5)
+    runner.close()
+    assert runner.is_stuck
+    answers.set()  # the thread ends with the test

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,12 +11,19 @@ from PySide6.QtCore import QPoint, QPointF, Qt
 from app.actions import ActionId
 from app.models.pinning import Wall
 from tests.app.conftest import wait_settled
+from tests.app.fakes import FakeEngine
 
 if TYPE_CHECKING:
-    from app.views.pin_layer import PinLayer
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
+    from app.views.heatmap.pin_layer import PinLayer
+    from carl_core.alignment.alignment import Alignment, Anchor
+    from carl_core.progress import Monitor
+    from carl_core.video.recording import Recording
 
 ALT = Qt.KeyboardModifier.AltModifier
 CONTROL = Qt.KeyboardModifier.ControlModifier
@@ -89,6 +97,75 @@ def test_a_pin_is_dragged_in_one_step_and_removed(shown: Program, qtbot: QtBot) 
     shown.actions[ActionId.UNDO].trigger()
     shown.actions[ActionId.UNDO].trigger()
     assert pairs(shown)[0][1] == pytest.approx(1.2, abs=0.05)
+
+
+def test_what_a_dragged_pin_joins_is_shown_while_it_is_dragged(
+    shown: Program, qtbot: QtBot
+) -> None:
+    shown.mapping.pinning.add(1.0, 1.2)
+    wait_settled(qtbot, shown, 2)
+    view, player = shown.window.heatmap.plot.viewport(), shown.player
+    qtbot.mousePress(view, LEFT, NONE, at(shown, 1.0, 1.2))
+    qtbot.mouseMove(view, at(shown, 1.0, 1.8))
+    ((first_s, second_s),) = pairs(shown)
+    reference, other = shown.session.entries
+    indices = [e.recording.index for e in (reference, other)]
+    due = [player.frame_due(e.id) for e in (reference, other)]
+    assert due == [
+        index.frame_shown_at(time_s)
+        for index, time_s in zip(indices, (first_s, second_s), strict=True)
+    ]
+    qtbot.mouseRelease(view, LEFT, NONE, at(shown, 1.0, 1.8))
+    wait_settled(qtbot, shown, 2)
+    assert player.frame_due(reference.id) == due[0]
+
+
+class SlowNearEngine(FakeEngine):
+    """Solves around pins in some hundredths of a second, as for long recordings."""
+
+    def align_near(
+        self,
+        previous: Alignment,
+        reference: Recording,
+        other: Recording,
+        anchors: Sequence[Anchor],
+        *,
+        sampling: str | None = None,
+        monitor: Monitor | None = None,
+    ) -> Alignment | None:
+        time.sleep(0.03)
+        return FakeEngine().align(reference, other, anchors=anchors, monitor=monitor)
+
+
+def test_the_map_follows_a_pin_that_is_dragged_without_a_rest(
+    make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot
+) -> None:
+    engine = SlowNearEngine()
+    program = make_program(engine)
+    program.opening.add_paths(videos[:2])
+    wait_settled(qtbot, program, 2)
+    pinning = program.mapping.pinning
+    pinning.add(1.0, 1.2)
+    wait_settled(qtbot, program, 2)
+    solved_whole = len(engine.aligned)
+    seen = set()
+    pinning.begin_drag(0)
+    for step in range(1, 2000):  # it never rests for as long as a solution takes
+        pinning.drag(1.0, 1.2 + 0.04 * (step % 10))
+        qtbot.wait(5)
+        alignment = program.session.others[0].alignment
+        assert alignment is not None
+        seen.add(alignment.anchors)
+        if len(seen) == 4:
+            break
+    assert len(seen) == 4
+    pinning.end_drag()
+    wait_settled(qtbot, program, 2)
+    alignment = program.session.others[0].alignment
+    assert alignment is not None
+    ((_, second_s),) = pairs(program)
+    assert alignment.anchors[0].other_s == pytest.approx(second_s)
+    assert len(engine.aligned) == solved_whole  # nothing else was searched anew
 
 
 def test_a_pin_stops_at_its_neighbour_and_the_wall_is_shown(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -192,3 +193,5 @@ sys.exit(module.run(module.Start(
     else:  # what the others must not do
         assert told
         assert len(embeddings) == 2
+        for folder in (home / "state", home / "cache" / "embeddings"):
+            assert sys.platform == "win32" or stat.S_IMODE(folder.stat().st_mode) == 0o700

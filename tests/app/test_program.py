@@ -311,15 +311,13 @@ def test_a_folder_gives_the_recordings_in_it(
     assert program.session.others[0].stage is Stage.ALIGNED
 
 
-def test_a_picture_dropped_on_the_window_is_offered_as_a_search(
+def test_a_picture_dropped_with_a_recording_is_looked_for_in_it(
     make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot, tmp_path: Path
 ) -> None:
     write_png(tmp_path / "query.png", draw_frame(7))
     program = make_program()
     drop(program, videos[0], tmp_path / "query.png")
     wait_settled(qtbot, program, 1)
-    wait_message(qtbot, program, "is a picture")
-    program.window.banner.messages[0].choices[0].action()
     qtbot.waitUntil(lambda: bool(program.window.search.model.matches), timeout=60_000)
 
 

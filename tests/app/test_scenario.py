@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -140,3 +142,31 @@ def test_from_dropped_files_to_a_crash_and_back(
     qtbot.waitUntil(lambda: again.project.is_in_file and not again.project.project.anchors)
     wait_settled(qtbot, again, 2)
     assert len(again.project.project.markers) == 2
+
+
+def test_work_of_a_window_that_was_killed_is_offered_and_comes_back(
+    make_program: Callable[..., Program], videos: list[Path], qtbot: QtBot, tmp_path: Path
+) -> None:
+    """A real process, killed without a chance to tidy up."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tests.app.crash_child", tmp_path / "state", *videos[:2]],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert child.stdout is not None
+        said = child.stdout.readline()
+    finally:
+        child.kill()
+        child.wait()
+        child.stdout.close()
+    assert said == "kept\n"
+    program = make_program()
+    qtbot.waitUntil(lambda: bool(program.window.banner.messages), timeout=20_000)
+    (message,) = program.window.banner.messages
+    assert "did not end properly" in message.text
+    message.choices[0].action()
+    wait_settled(qtbot, program, 2)
+    assert [m.name for m in program.project.project.markers] == ["Marker 1"]
+    assert program.session.entries[1].is_mapped
+    assert not program.project.is_saved

@@ -17,11 +17,13 @@ from PySide6.QtCore import Signal
 from PySide6.QtWidgets import QWidget
 
 from app import settings as keys
+from app.bootstrap.pictures import PicturesFeature
 from app.views import tile as tile_module
 from app.views.grid import TileGrid
 from app.views.surface import probe
+from carl_core.video.frame import MovingFrame
 from carl_core.video.planes import Making
-from carl_core.video.reader import FrameReader, MovingFrame
+from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from tests.app.test_views import painted, tile_state
 from tests.helpers.videos import make_video
@@ -109,14 +111,37 @@ def test_without_opengl_pictures_are_painted_and_diagnostics_say_so(
 ) -> None:
     program = make_program()
     assert "offscreen" in probe().problem
-    from app.bootstrap.pictures import PicturesFeature
-
     program.settings.set(keys.PICTURES, "card")
     part = next(f for f in program.features if isinstance(f, PicturesFeature))
     with caplog.at_level(logging.INFO, "carl.play"):
         again = PicturesFeature(part.parts, program)
     assert "painted (the platform offscreen has no OpenGL)" in caplog.text
     assert program.frames.motion is Making.QUICK
+    again.deleteLater()
+
+
+def test_a_driver_that_ends_the_program_does_it_once(
+    make_program: Callable[..., Program],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    program = make_program()
+    settings = program.settings
+    assert settings.get(keys.TRYING_OPENGL) is False
+    part = next(f for f in program.features if isinstance(f, PicturesFeature))
+
+    def end() -> None:
+        assert settings.get(keys.TRYING_OPENGL) is True, "what is tried must be on the disk"
+        raise SystemExit
+
+    monkeypatch.setattr("app.bootstrap.pictures.probe", end)
+    with pytest.raises(SystemExit):
+        PicturesFeature(part.parts, program)
+    with caplog.at_level(logging.WARNING, "carl.play"):
+        again = PicturesFeature(part.parts, program)
+    assert "ended the program at its last start" in caplog.text
+    assert program.frames.motion is Making.QUICK
+    assert settings.get(keys.PICTURES) == "painted"
     again.deleteLater()
 
 

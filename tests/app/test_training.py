@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import sys
+import weakref
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +14,7 @@ from PySide6.QtWidgets import QLabel, QPushButton, QTableWidget
 
 from app.actions import ActionId
 from app.jobs import JobRunner
-from app.models.engine import EngineHandle
+from app.models.engine import EngineHandle, engine_maker
 from app.models.training import Look, TrainingStage, TrainingState
 from app.presenters.training import TrainingPresenter
 from app.trainer import TRAIN, TrainerProcess, training_config
@@ -28,6 +30,8 @@ from carl_core.runs import (
     Step,
 )
 from tests.app.fakes import FakeEngine
+from tests.helpers.encoders import make_tiny_encoder
+from tests.helpers.videos import make_video
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,6 +187,22 @@ def test_the_engine_is_let_go_before_the_child_starts(
     first = desk.engine.get()
     begin(desk, qtbot, tmp_path)
     assert desk.engine.get() is not first
+
+
+def test_nothing_else_holds_the_encoder_when_it_is_let_go(tmp_path: Path) -> None:
+    """Its session is gone at once, not when garbage is collected: the GPU's memory with it."""
+    handle = EngineHandle(engine_maker(make_tiny_encoder(tmp_path / "tiny.onnx")))
+    video = make_video(tmp_path / "one.mp4", frames=40)
+    engine = handle.get()
+    recording = engine.open(video)
+    engine.embed(recording)
+    engine.align(recording, recording)
+    sessions = engine.encoder._sessions._sessions  # type: ignore[attr-defined]
+    session = weakref.ref(next(iter(sessions.values())))
+    del engine, sessions
+    gc.disable()
+    handle.release()
+    assert session() is None
 
 
 def test_what_the_child_says_of_its_end_is_shown(desk: Desk, qtbot: QtBot, tmp_path: Path) -> None:

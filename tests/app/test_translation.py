@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import Qt, QTranslator
+from PySide6.QtCore import QPoint, QRect, Qt, QTranslator
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import (
     QAbstractButton,
@@ -14,8 +14,10 @@ from PySide6.QtWidgets import (
     QDialog,
     QGroupBox,
     QLabel,
+    QScrollArea,
     QTabBar,
     QToolBar,
+    QToolButton,
     QWidget,
 )
 
@@ -125,19 +127,84 @@ def test_all_texts_of_the_window_are_translated(
         assert untranslated(program.window) == [], layout
     program.window.show_search()
     assert untranslated(program.window) == []
+    program.actions[ActionId.TRAIN].trigger()
+    assert untranslated(program.window) == []
+    program.actions[ActionId.MARK].trigger()
+    table = program.window.markers.table
+    tips = [str(table.index(row, 1).data(Qt.ItemDataRole.ToolTipRole)) for row in (0, 1)]
+    assert [word for tip in tips for word in foreign_words(tip)] == []
+    assert untranslated(program.window) == []
+
+
+def clipped(root: QWidget) -> list[str]:
+    """Return the labels and buttons that have less room than their words need."""
+    found = []
+    for widget in root.findChildren(QWidget):
+        if not isinstance(widget, QLabel | QAbstractButton) or not widget.isVisible():
+            continue
+        if not widget.text():
+            continue
+        needed = widget.minimumSizeHint()
+        if isinstance(widget, QLabel) and widget.wordWrap():
+            needed.setHeight(widget.heightForWidth(widget.width()))
+            needed.setWidth(0)
+        if widget.visibleRegion().isEmpty():
+            continue  # behind another panel, or scrolled away
+        at = QRect(widget.mapTo(root, QPoint(0, 0)), widget.size())
+        is_out = not root.rect().contains(at) and not _is_scrolled(widget)
+        if is_out or widget.width() < needed.width() or widget.height() < needed.height():
+            sizes = f"{widget.width()}x{widget.height()} of {needed.width()}x{needed.height()}"
+            name = widget.objectName()
+            found.append(f"{type(widget).__name__} {name} {widget.text()!r} {sizes}")
+    return found
+
+
+def _is_scrolled(widget: QWidget) -> bool:
+    parent = widget.parentWidget()
+    return parent is not None and (isinstance(parent, QScrollArea) or _is_scrolled(parent))
+
+
+@pytest.mark.parametrize("size", [(1024, 700), (1360, 850)])
+def test_nothing_is_cut_off(aligned: Program, qtbot: QtBot, size: tuple[int, int]) -> None:
+    window = aligned.window
+    window.resize(*size)
+    qtbot.waitUntil(lambda: window.width() == size[0])
+    for which in (
+        ActionId.LAYOUT_ALIGN,
+        ActionId.MARKERS_SHOW,
+        ActionId.ADAPT,
+        ActionId.TRAIN,
+        ActionId.FIND_FRAME,
+        ActionId.LAYOUT_COMPARE,
+    ):
+        aligned.actions[which].trigger()
+        qtbot.waitUntil(lambda: not aligned.jobs.is_active("search"))
+        qtbot.wait(20)
+        assert window.width() == size[0], which
+        assert clipped(window) == [], which
+    more = window.findChild(QToolButton, "qt_toolbar_ext_button")
+    assert more is None or not more.isVisible(), "a tool is hidden"
 
 
 @pytest.mark.parametrize(
-    "which", [ActionId.PALETTE, ActionId.KEYS, ActionId.SETTINGS, ActionId.ABOUT]
+    "which",
+    [
+        ActionId.PALETTE,
+        ActionId.KEYS,
+        ActionId.SETTINGS,
+        ActionId.ABOUT,
+        ActionId.EXPORT,
+        ActionId.GO_TO,
+    ],
 )
 def test_all_texts_of_dialogs_are_translated(
-    pseudo: None, make_program: Callable[..., Program], which: ActionId
+    pseudo: None, aligned: Program, which: ActionId
 ) -> None:
-    program = make_program()
-    program.actions[which].trigger()
-    dialogs = [d for d in program.window.findChildren(QDialog) if d.isVisible()]
+    aligned.actions[which].trigger()
+    dialogs = [d for d in aligned.window.findChildren(QDialog) if d.isVisible()]
     assert len(dialogs) == 1
     assert untranslated(dialogs[0]) == []
+    assert clipped(dialogs[0]) == []
     dialogs[0].close()
 
 

@@ -17,7 +17,7 @@ MODULES: dict[str, set[str]] = {
     "urllib": {"training/downloads.py"},
     "http": {"training/downloads.py"},
     "socket": {"training/parallel.py"},
-    "distributed": {"carl_core/cluster.py"},
+    "distributed": {"carl_core/cluster/scheduler.py"},
 }
 NOBODY = frozenset(
     "aiohttp asyncio cloudpickle code codeop dask dill ftplib joblib marshal pty requests shelve "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from benchmarks.__main__ import FOLDER, SCRIPTS
 from benchmarks.claims import FILE_VARIABLE, Claim, as_table, read_claims, report
 
 if TYPE_CHECKING:
@@ -54,3 +55,8 @@ def test_the_table_is_as_wide_as_its_widest_cell() -> None:
     lines = as_table([Claim("a rather long name of a claim", 1e-5).cells()])
     assert len({len(line) for line in lines}) == 1
     assert "1.0e-05" in lines[2]
+
+
+def test_every_script_that_is_run_is_there() -> None:
+    missing = [name for name in SCRIPTS if not (FOLDER / f"{name}.py").exists()]
+    assert not missing

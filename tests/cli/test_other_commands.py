@@ -123,6 +123,17 @@ def test_models_are_imported_shown_and_used_by_name(
     assert "no encoder 'nobody'" in unknown.err
 
 
+def test_a_faster_variant_is_made_and_used_by_name(
+    carl: Carl, clips: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARL_MODELS", str(tmp_path / "models"))
+    done = carl("models", "quantize", clips / "whole.mp4", "--model", tiny_model)
+    assert done.code == 0, done.err
+    assert done.out.strip() == str(tmp_path / "models" / "tiny.int8.onnx")
+    assert "mean cosine with the original" in done.err
+    assert carl("embed", clips / "late.mp4", "--model", "tiny.int8").code == 0
+
+
 @pytest.mark.slow
 @pytest.mark.torch
 def test_a_network_becomes_an_encoder_without_training(

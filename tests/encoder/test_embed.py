@@ -123,10 +123,12 @@ def test_a_cancelled_embedding_continues_where_it_stopped(
     asked: list[int] = []
     whole = FrameReader.frames_at
 
-    def watched(reader: FrameReader, indices: Iterable[int]) -> Iterator[Frame]:
+    def watched(
+        reader: FrameReader, indices: Iterable[int], *, ahead: bool = False
+    ) -> Iterator[Frame]:
         numbers = list(indices)
         asked.extend(numbers)
-        return whole(reader, numbers)
+        return whole(reader, numbers, ahead=ahead)
 
     monkeypatch.setattr(FrameReader, "frames_at", watched)
     reports: list[Progress] = []
@@ -267,9 +269,11 @@ def test_decoding_runs_ahead_on_a_thread_of_its_own(
     where: set[int] = set()
     whole = FrameReader.frames_at
 
-    def watched(reader: FrameReader, indices: Iterable[int]) -> Iterator[Frame]:
+    def watched(
+        reader: FrameReader, indices: Iterable[int], *, ahead: bool = False
+    ) -> Iterator[Frame]:
         where.add(threading.get_ident())
-        return whole(reader, indices)
+        return whole(reader, indices, ahead=ahead)
 
     monkeypatch.setattr(FrameReader, "frames_at", watched)
     embed_recording(recording, encoder)
@@ -284,8 +288,10 @@ def test_cancelling_does_not_wait_for_a_batch(
     seen: list[int] = []
     whole = FrameReader.frames_at
 
-    def watched(reader: FrameReader, indices: Iterable[int]) -> Iterator[Frame]:
-        for frame in whole(reader, indices):
+    def watched(
+        reader: FrameReader, indices: Iterable[int], *, ahead: bool = False
+    ) -> Iterator[Frame]:
+        for frame in whole(reader, indices, ahead=ahead):
             seen.append(frame.index)
             if frame.index == 5:
                 monitor.cancel()  # as another thread would

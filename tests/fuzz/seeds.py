@@ -53,7 +53,10 @@ STORE_FRAMES, STORE_CHANNELS, STORE_DIM = 40, 8, 4
 def make_seeds(folder: Path) -> dict[str, tuple[str, ...]]:
     """Write every seed that is not there yet; return the names by target."""
     folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, tuple[str, ...]] = {"media": tuple(VIDEOS)}
+    found: dict[str, tuple[str, ...]] = {
+        "media": tuple(VIDEOS),
+        "listing": tuple(name for name in VIDEOS if name.endswith(("mp4", "mov", "3gp"))),
+    }
     for name, options in VIDEOS.items():
         _made(folder / name, lambda path, o=options: make_video(path, **(_SMALL | o)))
     for target, makers in _DOCUMENTS.items():
@@ -159,7 +162,7 @@ def _fill(store: EmbeddingStore) -> None:
         for _ in range(0, STORE_FRAMES, 20):
             writer.append(rng.normal(size=(20, STORE_CHANNELS)).astype(np.float16))
         vectors = rng.normal(size=(STORE_FRAMES, STORE_DIM)).astype(np.float32)
-        writer.finish(vectors / np.linalg.norm(vectors, axis=1, keepdims=True))
+        writer.finish([vectors / np.linalg.norm(vectors, axis=1, keepdims=True)])
 
 
 def _encoder(path: Path) -> None:

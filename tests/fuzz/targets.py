@@ -6,6 +6,7 @@ import json
 import shutil
 from functools import cache
 from typing import TYPE_CHECKING
+from unittest.mock import patch
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from carl_core.encoder.onnx import Encoder, load_encoder
 from carl_core.export.labels import read_labels
 from carl_core.project.files import find_unsaved, read_project
 from carl_core.project.relink import missing
+from carl_core.video import index
 from carl_core.video.audio import read_audio
 from carl_core.video.image import read_image
 from carl_core.video.reader import FrameReader
@@ -46,6 +48,17 @@ def use_media(path: Path) -> None:
     assert np.isfinite(embeddings.vectors).all()
     if recording.info.audio is not None:
         read_audio(recording, rate=8000, end_s=min(60.0, recording.index.duration_s))
+
+
+def use_listing(path: Path) -> None:
+    """Show a film by the table of frames it brings, before it is read as a whole."""
+    # Only long films are listed: here a film of more than two frames is long.
+    with patch.object(index, "_LISTED_HEAD_PIXELS", 1), patch.object(index, "_HEAD_PACKETS", 2):
+        recording = open_recording(path, provisional=True)
+    count = len(recording.index)
+    with FrameReader(recording, size=(32, 24)) as reader:
+        for frame in (0, count // 2, count - 1):
+            reader.frame_at(frame)
 
 
 @cache
@@ -122,7 +135,7 @@ def use_store(path: Path) -> None:
             writer.append(np.zeros((left, STORE_CHANNELS), np.float16))
         vectors = np.zeros((STORE_FRAMES, STORE_DIM), np.float32)
         vectors[:, 0] = 1
-        writer.finish(vectors)
+        writer.finish([vectors])
     assert store.load(STORE_KEY) is not None
     store.usage()
     store.prune(0)
@@ -155,6 +168,7 @@ def use_settings(path: Path) -> None:
 
 TARGETS: dict[str, Callable[[Path], None]] = {
     "media": use_media,
+    "listing": use_listing,
     "picture": use_picture,
     "project": use_project,
     "unsaved": use_unsaved,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 SEED = 7
 COUNTS = {
     "media": 560,
+    "listing": 60,
     "picture": 60,
     "project": 160,
     "unsaved": 40,

@@ -18,6 +18,7 @@ import traceback
 from pathlib import Path
 
 from carl_core.errors import CarlError
+from carl_core.video import recording
 from tests.fuzz.mutations import mutate
 from tests.fuzz.targets import TARGETS
 
@@ -53,6 +54,7 @@ def main(seeds: Path, scratch: Path) -> None:
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a library prints counts as noise
     scratch.mkdir(parents=True, exist_ok=True)
+    recording.SETTLE_S = 0.0  # the files were written a moment ago, and nobody goes on
     is_limited = False
     for line in sys.stdin:
         target, name, seed = json.loads(line)

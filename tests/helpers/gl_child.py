@@ -14,8 +14,9 @@ import numpy as np
 from PySide6.QtGui import QGuiApplication, QOffscreenSurface, QOpenGLContext
 
 from app.views.surface import drawn, probe
+from carl_core.video.frame import MovingFrame
 from carl_core.video.planes import Making
-from carl_core.video.reader import FrameReader, MovingFrame
+from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 
 

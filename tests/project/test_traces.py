@@ -14,6 +14,8 @@ from carl_core.project import files
 from carl_core.project.project import Media, Project
 from carl_core.project.recent import RecentProjects
 from carl_core.project.traces import Forgotten, fingerprint_named, forget
+from carl_core.retrieval.libraries import clear_libraries, libraries_beside, root_beside
+from carl_core.retrieval.library import Library
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,7 +32,7 @@ def fill(store: EmbeddingStore, fingerprint: str, model: str) -> None:
     assert writer is not None
     with writer:
         writer.append(np.zeros((3, 2), np.float16))
-        writer.finish(np.eye(3, 2, dtype=np.float32))
+        writer.finish([np.eye(3, 2, dtype=np.float32)])
 
 
 def project_of(path: Path, fingerprint: str) -> Project:
@@ -118,3 +120,24 @@ def test_what_is_no_fingerprint_removes_nothing(place: Path, name: str) -> None:
     with pytest.raises(MediaError, match="is no fingerprint"):
         forget(name, None, store=None, state=place / "state", logs=place / "log")
     assert paths(place) == before
+
+
+def test_the_library_of_everything_forgets_it_too(place: Path, tmp_path: Path) -> None:
+    store = EmbeddingStore(place / "cache" / "embeddings")
+    for model in ("1" * 16, "2" * 16):
+        library = Library(root_beside(store), model)
+        for fingerprint in (MINE, OTHER):
+            library.catalogue.note(
+                tmp_path / f"{fingerprint}.mp4", EmbeddingKey(fingerprint, model, "10/1"), 3
+            )
+        library.update(store)
+        assert library.recordings == 2
+    forget(MINE, None, store=store, state=place / "state", logs=place / "logs")
+    for library in libraries_beside(store):
+        assert [one.key.fingerprint for one in library.catalogue.all()] == [OTHER]
+        assert library.recordings == 1
+        held = [p for p in library.folder.rglob("*") if p.is_file() and MINE in p.name]
+        assert not held
+        assert not any(MINE.encode() in p.read_bytes() for p in library.folder.rglob("*.json"))
+    clear_libraries(store)
+    assert not root_beside(store).exists()

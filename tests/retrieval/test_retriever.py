@@ -171,3 +171,23 @@ def test_each_recording_has_its_own_verdict() -> None:
     assert found.convincing
     assert found.verdicts["has"][0]
     assert not found.verdicts["lacks"][0]
+
+
+def test_a_retriever_asked_again_knows_what_strangers_score(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched = {"one": recording(walk(60, 0))}
+    retriever = Retriever(searched, strangers=[walk(40, 1)])
+    measured: list[int] = []
+    measure = Retriever._scores_of_strangers
+
+    def counted(self: Retriever, length: int) -> np.ndarray:
+        measured.append(length)
+        return measure(self, length)
+
+    monkeypatch.setattr(Retriever, "_scores_of_strangers", counted)
+    first, second = (retriever._strangers_for(3) for _ in range(2))
+    assert measured == [3]
+    assert first is second
+    assert retriever.is_over(searched)
+    assert not retriever.is_over({"one": recording(walk(60, 0))})

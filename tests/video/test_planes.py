@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
+from carl_core.video.frame import MovingFrame
 from carl_core.video.planes import Making
-from carl_core.video.reader import FrameReader, MovingFrame
+from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import random
+import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from tests.helpers.videos import make_video, read_number
 from tests.video.conftest import EVERY_KIND, MakeKind
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 # What the first frame of the index says where frames were cut off before it.
@@ -194,6 +196,21 @@ def test_decoding_in_a_thread_of_its_own_changes_nothing(kind: MakeKind, name: s
             np.testing.assert_array_equal(one.pixels, two.pixels)
         with pytest.raises(IndexError, match=f"frame {len(recording.index)}"):
             list(reader.frames_at([len(recording.index)], ahead=True))
+
+
+def test_a_walk_ahead_ends_with_its_reader(kind: MakeKind) -> None:
+    recording = open_recording(kind("b_pyramid.mp4"))
+
+    def some() -> Iterator[int]:
+        with FrameReader(recording, size=SMALL) as reader:
+            for frame in reader.frames_at(range(60), ahead=True):
+                yield read_number(frame.pixels)
+
+    for _ in range(20):
+        walk = some()
+        assert [next(walk) for _ in range(3)] == [0, 1, 2]
+        walk.close()  # the reader is closed while its thread decodes
+    assert not [t for t in threading.enumerate() if t.name == "prefetch"]
 
 
 def test_pixels_are_read_only_and_outlive_the_reader(kind: MakeKind) -> None:
