@@ -34,12 +34,13 @@ class Recorded(Protocol):
 
 
 @pytest.fixture
-def recorded(request: pytest.FixtureRequest) -> Recorded:
+def recorded(request: pytest.FixtureRequest, tmp_path: Path) -> Recorded:
     """Note a fault at the end of its test: what happened, what the user sees, how it goes on."""
 
     def record(fault: str, *, sees: str, then: str) -> None:
         assert sees == "nothing" or sees.rstrip().endswith("."), f"no sentence: {sees}"
         assert "Traceback" not in sees
+        sees, then = (text.replace(str(tmp_path), "FOLDER") for text in (sees, then))
         test = request.node.nodeid
         _ROWS.append({"fault": fault, "sees": sees, "then": then, "test": test})
 
