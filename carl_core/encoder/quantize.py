@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import onnx
 
+from carl_core.atomic import write_atomic
 from carl_core.encoder.modelfile import read_model_file
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
@@ -214,7 +215,7 @@ def _converted(path: Path, output: Path, kind: str, convert: Callable[[Path, Pat
         joined = Path(folder) / "joined.onnx"
         onnx.save(model, joined)
         read_model_file(joined)  # it must be one of ours
-        output.write_bytes(joined.read_bytes())
+        write_atomic(output, joined.read_bytes())
     return output
 
 
