@@ -24,7 +24,8 @@ layers:
 	$(RUN) lint-imports
 
 pytest:
-	$(RUN) pytest
+	$(RUN) pytest -n 2 --dist loadfile -m "not alone"
+	$(RUN) pytest -m alone
 
 # What a user without the [train] extra has must work without torch.
 no-torch:

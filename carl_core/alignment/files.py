@@ -243,7 +243,7 @@ def _map_to_json(entry: AlignmentMap) -> dict[str, Any]:
         "match": _rounded(alignment.match),
         "verdict": alignment.verdict,
         "reason": alignment.reason,
-        "stable": alignment.is_stable,
+        **({} if alignment.is_stable else {"stable": False}),
         "reference_s": _rounded_list(alignment.reference_s),
         "other_s": _rounded_list(alignment.other_s),
         "confidence": _rounded_list(alignment.confidence),

@@ -73,7 +73,6 @@ def test_the_document_has_exactly_the_agreed_keys(tmp_path: Path) -> None:
                 "match": 0.98,
                 "verdict": "aligned",
                 "reason": "Because.",
-                "stable": True,
                 "reference_s": [0.0, 0.1, 0.2],
                 "other_s": [None, 0.333333, 0.5],
                 "confidence": [0.0, 1.0, 0.5],

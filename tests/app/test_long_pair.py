@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from app.bootstrap.program import Program
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from app.bootstrap.program import Program
 
+pytestmark = pytest.mark.alone
+
 
 def test_nothing_blocks_while_embedding_aligning_playing_searching_exporting_and_closing(
     make_program: Callable[..., Program], qtbot: QtBot, tmp_path: Path
