@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-
     from PySide6.QtWidgets import QApplication
 
 ROUNDS, WARM_UP = 10, 4
