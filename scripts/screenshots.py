@@ -8,6 +8,7 @@ Run by `make screenshots`. Every picture is a state a user meets: look at each a
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -82,7 +83,12 @@ def shoot_training(shooter: Shooter, program: Program) -> None:
 
     program.actions[ActionId.TRAIN].trigger()
     training = next(f for f in program.features if isinstance(f, AdaptingFeature)).training
-    training.choose_folder(Path(program.session.entries[0].recording.path).parent)
+    # Under a name that is the same on every machine, for it is seen.
+    folder = Path(tempfile.gettempdir()) / "recordings"
+    shutil.copytree(
+        Path(program.session.entries[0].recording.path).parent, folder, dirs_exist_ok=True
+    )
+    training.choose_folder(folder)
     training.start(400)
     shooter.wait(
         lambda: len(training.state.looks) > 2 or not training.state.stage.is_running, LIMIT_MS
