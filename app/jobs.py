@@ -33,7 +33,7 @@ WORKER_NICENESS = 4
 GIVE_UP_S = 15.0
 """Waiting for workers when the window closes: what they finish is seconds, not more."""
 
-AT_ONCE_S = 0.05
+AT_ONCE_S = 0.02
 """Threads that end within this time are simply waited for."""
 
 DRAIN_BUDGET_S = 0.008

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 import av
 import numpy as np
 
-from benchmarks.decode import make_clip
+from benchmarks.clips import camera_clip
 from carl_core.assets import asset_path
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.coarse import COARSE
@@ -182,9 +182,7 @@ def first_look(recording: Recording, encoder: Encoder, folder: Path) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        path = Path(sys.argv[1]) if len(sys.argv) > 1 else folder / "clip.mp4"
-        if len(sys.argv) <= 1:
-            make_clip(path)
+        path = Path(sys.argv[1]) if len(sys.argv) > 1 else camera_clip((1280, 720), 240)
         recording = open_recording(path)
         info = recording.info
         print(f"{info.codec} {info.width}x{info.height}, {info.frames} frames")

@@ -188,7 +188,7 @@ def _search(
 
     An act of the reference itself must be found at another place than its own.
     """
-    from carl_core.pipeline import RangeQuery
+    from carl_core.queries import RangeQuery
 
     parts = pair.reference_parts
     if asked is not reference:

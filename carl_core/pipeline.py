@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,12 +31,12 @@ from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
 from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
+from carl_core.queries import ImageQuery, RangeQuery, query_of, samples_inside
 from carl_core.retrieval.everywhere import LibraryResult, search_library
 from carl_core.retrieval.libraries import root_beside
 from carl_core.retrieval.library import Library
-from carl_core.retrieval.retriever import Query, Retriever, SearchResult
+from carl_core.retrieval.retriever import Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
-from carl_core.video.image import read_image
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
@@ -45,7 +44,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from carl_core.alignment.alignment import Alignment, Mask
-    from carl_core.arrays import Bool, Float16, Float32, Float64, Int64, UInt8
+    from carl_core.arrays import Float16, Float32, Int64
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.encoder.onnx import Encoder
     from carl_core.video.recording import Recording
@@ -54,23 +53,6 @@ log = logging.getLogger("carl.pipeline")
 
 # Recordings whose embeddings stay in memory, those used last: a window compares nine at most.
 _MOST_KEPT = 24
-
-
-@dataclass(frozen=True, slots=True)
-class RangeQuery:
-    """Search for what a recording shows from ``start_s`` to ``end_s`` (equal = one frame)."""
-
-    recording: Recording
-    start_s: float
-    end_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class ImageQuery:
-    """Search for what a picture shows: uint8 (H, W, 3) RGB."""
-
-    pixels: UInt8
-    name: str = "image"
 
 
 class Engine:
@@ -347,10 +329,10 @@ class Engine:
             vectors = []
             for item in ranges:
                 own = self.embed(item.recording, sampling=sampling, monitor=monitor)
-                vectors.append(own.vectors[_inside(item, own.times_s)])
+                vectors.append(own.vectors[samples_inside(item, own.times_s)])
             searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
             retriever = self._retriever_of(searched)
-        return retriever.search(_query_of(vectors, len(query)), k=k, min_gap_s=min_gap_s)
+        return retriever.search(query_of(vectors, len(query)), k=k, min_gap_s=min_gap_s)
 
     def _retriever_of(self, searched: Mapping[str, Embeddings]) -> Retriever:
         with self._lock:
@@ -390,11 +372,11 @@ class Engine:
         vectors = []
         for item in (*query, *unlike):
             own = self.embed(item.recording, sampling=sampling, monitor=monitor)
-            vectors.append(own.vectors[_inside(item, own.times_s)])
+            vectors.append(own.vectors[samples_inside(item, own.times_s)])
         self.library.update(self.store, monitor)
         return search_library(
             self.library,
-            _query_of(vectors, len(query)),
+            query_of(vectors, len(query)),
             strangers=bank_for(self.encoder.model_id),
             k=k,
             min_gap_s=min_gap_s,
@@ -430,7 +412,7 @@ class Engine:
                 rows = picture_features(self.encoder, [item.pixels])
             else:
                 times_s = item.recording.index.times_s[self.frames_of(item.recording, sampling)]
-                rows = features[self._key(item.recording, sampling)][_inside(item, times_s)]
+                rows = features[self._key(item.recording, sampling)][samples_inside(item, times_s)]
             vectors.append(centred(rows, mean).mean(axis=0, keepdims=True))
         stills = {}
         for recording, rows in zip(recordings, searched, strict=True):
@@ -465,29 +447,6 @@ def _check_exact(recording: Recording) -> None:
             "Try again in a moment.",
             path=recording.path,
         )
-
-
-def _query_of(vectors: Sequence[Float32], wanted: int) -> Query:
-    """Query from the rows of each item: the first ``wanted`` are looked for, the rest is unlike.
-
-    Several are averaged; of one the rows stay in order.
-    """
-    means = np.stack([v.mean(axis=0) for v in vectors])
-    first = vectors[0] if wanted == 1 else means[:wanted].mean(axis=0, keepdims=True)
-    return Query(first, unlike=means[wanted:] if len(vectors) > wanted else None)
-
-
-def _inside(item: RangeQuery, times_s: Float64) -> Bool:
-    """Which samples lie in the range; where none does, the nearest to its start."""
-    inside: Bool = (times_s >= item.start_s) & (times_s <= item.end_s)
-    if not inside.any():
-        inside[int(np.argmin(np.abs(times_s - item.start_s)))] = True
-    return inside
-
-
-def image_query(path: Path) -> ImageQuery:
-    """Read a picture file as a query. Raises ``MediaError`` when it is not a picture."""
-    return ImageQuery(read_image(path), name=path.name)
 
 
 def snap_anchor(anchor: Anchor, reference: Recording, other: Recording) -> Anchor:

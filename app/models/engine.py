@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from carl_core.alignment.alignment import Alignment, Anchor, Mask
     from carl_core.arrays import UInt8
     from carl_core.embeddings.embeddings import Embeddings
-    from carl_core.pipeline import ImageQuery, RangeQuery
     from carl_core.progress import Monitor
+    from carl_core.queries import ImageQuery, RangeQuery
     from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
 
@@ -188,7 +188,7 @@ class EngineHandle:
 def _item(query: SearchQuery) -> RangeQuery | ImageQuery:
     """Return what the engine calls it; a picture file is read."""
     # heavy: numba and ONNX Runtime come along
-    from carl_core.pipeline import ImageQuery, RangeQuery, image_query
+    from carl_core.queries import ImageQuery, RangeQuery, image_query
 
     if isinstance(query, FrameQuery):
         return RangeQuery(query.recording, query.time_s, query.time_s)

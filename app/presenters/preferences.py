@@ -23,7 +23,6 @@ from app.models.preferences import (
 )
 from carl_core.embeddings.store import EmbeddingStore, cache_folder
 from carl_core.errors import CarlError
-from carl_core.retrieval.libraries import clear_libraries
 from carl_core.video.proxy import ProxyStore
 
 if TYPE_CHECKING:
@@ -169,6 +168,9 @@ class PreferencesPresenter(QObject):
         """Forget all embeddings that nobody is writing, and all small copies."""
 
         def clear(store: EmbeddingStore) -> None:
+            # Not at the start of the program: it takes a fiftieth of it and is seldom needed.
+            from carl_core.retrieval.libraries import clear_libraries
+
             store.clear()
             clear_libraries(store)
             ProxyStore(proxy_folder()).clear()

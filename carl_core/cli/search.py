@@ -14,7 +14,7 @@ from carl_core.cli.library import build_in_background
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.errors import CarlError
 from carl_core.export.caption import clock_text
-from carl_core.pipeline import ImageQuery, RangeQuery, image_query
+from carl_core.queries import ImageQuery, RangeQuery, image_query
 
 if TYPE_CHECKING:
     import argparse

@@ -12,8 +12,9 @@ from carl_core.alignment.nullbank import bank_for, features_id, write_bank
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.embed import picture_features
 from carl_core.errors import Cancelled, MediaError
-from carl_core.pipeline import Engine, ImageQuery, RangeQuery, image_query
+from carl_core.pipeline import Engine
 from carl_core.progress import Monitor
+from carl_core.queries import ImageQuery, RangeQuery, image_query
 from carl_core.video.recording import open_recording
 from tests.helpers.encoders import make_tiny_encoder
 from tests.helpers.scenes import draw_scene, make_scene
