@@ -14,7 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from carl_core.alignment.dtw import Path
-    from carl_core.arrays import Bool, Float32, Float64
+    from carl_core.arrays import Bool, Float32, Float64, Int64
 
 # Pairs of a copy differ by coding noise and sub-sample shifts only. As a share of how much a
 # recording differs from itself a third of a second away, exact and double-speed copies measure 0.00
@@ -25,6 +25,7 @@ _LAG_S = 1.0 / 3.0
 _BEATEN = 1.1
 _BEST = 0.9  # share of the samples that is looked at: a cut or a fade may spoil the rest
 _ROUNDS = 12
+_BLOCK = 4096  # samples looked at at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +58,11 @@ def find_copy(
     line = _robust_line(x, y)
     if line is None:
         return None
-    pairs = (vectors[path.reference], other_vectors[path.other])
-    along_path = _best_mean(1.0 - np.einsum("ij,ij->i", *pairs, dtype=np.float64))
+    products = [
+        np.einsum("ij,ij->i", vectors[ours], other_vectors[theirs], dtype=np.float64)
+        for ours, theirs in zip(_blocks(path.reference), _blocks(path.other), strict=True)
+    ]
+    along_path = _best_mean(1.0 - np.concatenate(products))
     # Between samples of the recording that is sampled more finely (in what it shows, not in its own
     # seconds) interpolation errs least: that one plays the other.
     if np.median(np.diff(other_s)) <= 1.01 * line.rate * np.median(np.diff(reference_s)):
@@ -152,12 +156,16 @@ def _improve(
     before = after - 1
     step_s = (other_s[after] - other_s[before])[:, None]
     share = ((at - other_s[before])[:, None] / step_s).astype(np.float32)
-    low, high = other_vectors[before], other_vectors[after]
-    gap = vectors[inside] - (low + share * (high - low))  # (K, D)
-    speed = (high - low) / step_s.astype(np.float32)
-    force = np.einsum("ij,ij->i", speed, gap, dtype=np.float64)
-    power = np.einsum("ij,ij->i", speed, speed, dtype=np.float64)
-    error = np.einsum("ij,ij->i", gap, gap, dtype=np.float64)
+    # In blocks: each of these arrays is as large as a recording's vectors.
+    where = np.flatnonzero(inside)
+    force, power, error = np.empty(len(where)), np.empty(len(where)), np.empty(len(where))
+    for block in _blocks(np.arange(len(where))):
+        low, high = other_vectors[before[block]], other_vectors[after[block]]
+        gap = vectors[where[block]] - (low + share[block] * (high - low))  # (B, D)
+        speed = (high - low) / step_s[block].astype(np.float32)
+        force[block] = np.einsum("ij,ij->i", speed, gap, dtype=np.float64)
+        power[block] = np.einsum("ij,ij->i", speed, speed, dtype=np.float64)
+        error[block] = np.einsum("ij,ij->i", gap, gap, dtype=np.float64)
     keep = error <= np.quantile(error, 0.8)
     force, power, times = force[keep], power[keep], times[keep]
     centre_s = float(times.mean())
@@ -186,10 +194,19 @@ def _distances(
     after = np.clip(np.searchsorted(other_s, at, side="right"), 1, len(other_s) - 1)
     before = after - 1
     share = ((at - other_s[before]) / (other_s[after] - other_s[before]))[:, None]
-    picture = other_vectors[before] * (1 - share) + other_vectors[after] * share
-    norms = np.linalg.norm(picture, axis=1) * np.linalg.norm(vectors, axis=1)
-    products = np.einsum("ij,ij->i", picture, vectors, dtype=np.float64)
-    return np.asarray(np.maximum(1.0 - products / np.maximum(norms, 1e-12), 0.0))
+    distances = np.empty(len(at))
+    for block in _blocks(np.arange(len(at))):
+        picture = other_vectors[before[block]] * (1 - share[block])
+        picture += other_vectors[after[block]] * share[block]
+        ours = vectors[block]
+        norms = np.linalg.norm(picture, axis=1) * np.linalg.norm(ours, axis=1)
+        products = np.einsum("ij,ij->i", picture, ours, dtype=np.float64)
+        distances[block] = 1.0 - products / np.maximum(norms, 1e-12)
+    return np.maximum(distances, 0.0)
+
+
+def _blocks(places: Int64) -> list[Int64]:
+    return [places[k : k + _BLOCK] for k in range(0, len(places), _BLOCK)]
 
 
 def _change(times_s: Float64, vectors: Float32) -> Float64:

@@ -66,7 +66,7 @@ def playing_map(
             alone = playing_map(reference_s, other_s, part, costs, anchors=anchors, options=options)
             low, high = other_s[part.other[[0, -1]]]
             found = np.where(np.isfinite(alone), np.clip(alone, low, high), found)
-        return found
+        return _within_anchors(found, reference_s, anchors)
     found = np.full(len(reference_s), np.nan)
     first, last = int(path.reference[0]), int(path.reference[-1])
     x = reference_s[path.reference]
@@ -95,6 +95,16 @@ def playing_map(
     # Two segments that share a sample agree there: it lies on the anchor.
     known = np.isfinite(found)
     found[known] = np.maximum.accumulate(found[known])
+    return _within_anchors(found, reference_s, anchors)
+
+
+def _within_anchors(found: Float64, reference_s: Float64, anchors: Sequence[Anchor]) -> Float64:
+    """Hold a map back at anchors that lie beyond its ends, where its path does not pass."""
+    for anchor in anchors:
+        is_after = reference_s >= anchor.reference_s
+        found = np.where(
+            is_after, np.maximum(found, anchor.other_s), np.minimum(found, anchor.other_s)
+        )
     return found
 
 

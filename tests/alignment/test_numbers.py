@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from carl_core.alignment.aligners import METHODS, align_arrays
@@ -94,6 +94,9 @@ def check_sentence(error: AlignmentError) -> None:
 
 
 @SLOW
+@example(  # a pin before the path's only sample
+    n=8, m=2, first="walk", second="walk", method="open-end", seed=0, demands="anchor"
+)
 @given(
     n=st.integers(2, 45),
     m=st.integers(2, 45),

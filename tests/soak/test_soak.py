@@ -6,7 +6,6 @@ import threading
 from typing import TYPE_CHECKING
 
 from app.resources.theme import THEME
-from carl_core import pipeline
 from tests.helpers.soak import Sample, Soak, growth
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ def test_ten_rounds_of_use_leave_no_thread_no_handle_no_error(
 ) -> None:
     # Every pair is new, and embeddings that stay at hand are files held open: their limit is to be
     # reached while warming up.
-    monkeypatch.setattr(pipeline, "_MOST_KEPT", 2 * WARM_UP)
+    monkeypatch.setattr("carl_core.pipeline._MOST_KEPT", 2 * WARM_UP)
     before = {thread.name for thread in threading.enumerate()}  # the pools of other tests
     THEME.apply(qapp, "dark")
     soak = Soak(tmp_path)
