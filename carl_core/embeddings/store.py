@@ -172,7 +172,17 @@ class EmbeddingStore:
             size = _size(folder)
             if folder.name.startswith(f"{fingerprint}-") and self._remove(folder):
                 count, size_bytes = count + 1, size_bytes + size
+        self._forget_locks(fingerprint)
         return count, size_bytes
+
+    def _forget_locks(self, fingerprint: str) -> None:
+        """Remove locks that nobody holds: their names say what was embedded."""
+        for path in (self.root / _LOCKS).glob(f"{fingerprint}-*"):
+            lock = FileLock(path)
+            with contextlib.suppress(OSError):
+                if lock.acquire():
+                    path.unlink(missing_ok=True)
+            lock.release()
 
     def usage(self) -> StoreUsage:
         """Count entries and bytes."""
@@ -215,12 +225,12 @@ class EmbeddingStore:
             return []
 
     def _lock(self, folder: Path) -> FileLock:
-        # Beside the entries, never removed: an unlinked lock file would guard nothing.
+        # Beside the entries. One that was unlinked guards nothing: ``_take`` looks.
         return FileLock(self.root / _LOCKS / folder.name)
 
     def _acquire(self, lock: FileLock) -> bool:
         try:
-            return lock.acquire()
+            return _take(lock)
         except OSError as exc:
             raise StoreError(
                 f"The cache {self.root} cannot be written: {exc.strerror or exc}. "
@@ -230,7 +240,7 @@ class EmbeddingStore:
     def _remove(self, folder: Path) -> bool:
         lock = self._lock(folder)
         try:
-            if not lock.acquire():
+            if not _take(lock):
                 return False
             try:
                 # The list of what is whole goes first: a half removed entry is no entry.
@@ -244,6 +254,15 @@ class EmbeddingStore:
             log.warning("The cache entry %s cannot be removed: %s.", folder, exc)
             return False
         return True
+
+
+def _take(lock: FileLock) -> bool:
+    """Take a lock whose file may be removed by who forgets. Raises ``OSError``."""
+    while lock.acquire():
+        if lock.is_current():
+            return True
+        lock.release()
+    return False
 
 
 def cache_folder() -> Path:

@@ -141,3 +141,13 @@ def test_the_library_of_everything_forgets_it_too(place: Path, tmp_path: Path) -
         assert not any(MINE.encode() in p.read_bytes() for p in library.folder.rglob("*.json"))
     clear_libraries(store)
     assert not root_beside(store).exists()
+
+
+def test_no_lock_tells_what_was_embedded(place: Path) -> None:
+    store = EmbeddingStore(place / "cache" / "embeddings")
+    forget(MINE, None, store=store, state=place / "state", logs=place / "logs")
+    names = [path.name for path in store.root.rglob("*")]
+    assert not [name for name in names if MINE in name]
+    assert [name for name in names if OTHER in name]
+    fill(store, MINE, "1" * 16)  # and it can be embedded again
+    assert store.usage().entries == 3
