@@ -190,6 +190,7 @@ def test_the_engine_is_let_go_before_the_child_starts(
     assert desk.engine.get() is not first
 
 
+@pytest.mark.alone
 def test_nothing_else_holds_the_encoder_when_it_is_let_go(tmp_path: Path) -> None:
     """Its session is gone at once, not when garbage is collected: the GPU's memory with it."""
     handle = EngineHandle(engine_maker(make_tiny_encoder(tmp_path / "tiny.onnx")))
