@@ -31,7 +31,7 @@ def test_with_keep_nothing_nothing_is_kept(
     carl: Carl, clips: Path, tiny_model: Path, private_cache: Path
 ) -> None:
     names = clips / "whole.mp4", clips / "fast.mp4"
-    done = carl("--keep-nothing", "align", *names, "--model", tiny_model)
+    done = carl("--keep-nothing", "align", *names, "--model", tiny_model, "--json")
     assert done.code in (0, 4)
     assert files_in(private_cache) == []
     assert carl("--keep-nothing", "embed", names[0], "--model", tiny_model).code == 2
