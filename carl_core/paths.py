@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import errno
+import ntpath
 import os
 import stat
 import threading
-from pathlib import Path
+from pathlib import Path, PurePath, PureWindowsPath
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -20,6 +21,9 @@ Answer = TypeVar("Answer")
 KEEP_NOTHING = "CARL_KEEP_NOTHING"
 """Set to 1: no cache, no recent projects, no log; what must lie somewhere goes at the end."""
 
+_IS_WINDOWS = os.name == "nt"
+# Folders may have 248 characters, files 260; entries of the cache add a hundred to its folder.
+_LONG_FOR_WINDOWS = 150
 
 ANSWER_S = 20.0
 """Disks that slept need up to ten seconds; a network drive that is gone may never answer."""
@@ -61,9 +65,36 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     Of a path without permission or of one that is too long, ``Path.is_file`` raises.
     """
     try:
-        return answered(lambda: os.path.isfile(path), ANSWER_S / 4)  # noqa: PTH113
+        return answered(lambda: os.path.isfile(reachable(Path(path))), ANSWER_S / 4)  # noqa: PTH113
     except TimeoutError:
         return False
+
+
+def reachable(path: Path) -> Path:
+    r"""Return the path to ask the system with; the one given stays what people see and we keep.
+
+    Windows takes paths of more than 260 characters only in a form of their own, see ``extended``.
+    """
+    return Path(extended(str(path.absolute()))) if _IS_WINDOWS else path
+
+
+def extended(path: str) -> str:
+    r"""Return an absolute Windows path as ``\\?\...`` (shares: ``\\?\UNC\...``) where it is long.
+
+    What is short, has that form already or names no drive stays as it is.
+    """
+    whole = ntpath.normpath(path)  # nothing is resolved in that form, slashes are none
+    if len(whole) < _LONG_FOR_WINDOWS or whole.startswith(("\\\\?\\", "\\\\.\\")):
+        return path
+    if whole.startswith("\\\\"):
+        return "\\\\?\\UNC" + whole[1:]
+    return "\\\\?\\" + whole if whole[1:3] == ":\\" else path
+
+
+def parts_of(path: str) -> PurePath:
+    """Take a path from a file apart that may have been written on another kind of system."""
+    is_of_windows = path[1:3] in (":\\", ":/") or path.startswith("\\\\")
+    return PureWindowsPath(path) if is_of_windows else PurePath(path)
 
 
 def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
@@ -75,7 +106,7 @@ def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
         When it cannot be read, is larger, or is no ordinary file (a pipe would be waited for, a
         device may never end).
     """
-    path = Path(path)
+    path = reachable(Path(path))
     try:
         status = path.stat()
     except ValueError as exc:  # a null character

@@ -24,7 +24,7 @@ import msgspec
 from carl_core.atomic import replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
-from carl_core.paths import is_there, read_bounded
+from carl_core.paths import is_there, reachable, read_bounded
 from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
 
@@ -118,9 +118,10 @@ def write_project(path: Path, project: Project) -> None:
     """
     try:
         text = to_text(project, path.parent.absolute())
-        _keep_older_form(path)
-        _rotate(path)
-        write_atomic(path, text)
+        target = reachable(path)
+        _keep_older_form(target)
+        _rotate(target)
+        write_atomic(target, text)
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be saved: {error.strerror or error}. "
@@ -131,7 +132,7 @@ def write_project(path: Path, project: Project) -> None:
 def content_of(path: Path) -> bytes | None:
     """Return what tells whether a file was changed meanwhile; None when it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with reachable(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return None
@@ -191,7 +192,7 @@ def read_autosave(path: Path) -> Unsaved:
 def drop_autosave(path: Path) -> None:
     """Forget unsaved work; nothing happens when there is none."""
     try:
-        path.unlink(missing_ok=True)
+        reachable(path).unlink(missing_ok=True)
     except OSError as error:
         log.warning("the autosave %s stays: %s", path, error)
 
@@ -286,7 +287,7 @@ def _found(stored: _Stored, folder: Path) -> Project:
 def _fits(path: Path, media: Media) -> bool:
     """Whether a file may be the recording: it is there, of the same size where that is known."""
     try:
-        return is_there(path) and (not media.size or path.stat().st_size == media.size)
+        return is_there(path) and (not media.size or reachable(path).stat().st_size == media.size)
     except OSError:
         return False
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO
 
 from carl_core.errors import UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_frames(path: Path, size: int) -> None:
     OSError
         When it cannot be read.
     """
-    with path.open("rb") as file:
+    with reachable(path).open("rb") as file:
         head = file.read(_HEADER)
         if head[4:] not in _BOXES:
             return
@@ -130,7 +131,7 @@ def missing_bytes(path: Path, size: int) -> int:
     OSError
         When it cannot be read.
     """
-    with path.open("rb") as file:
+    with reachable(path).open("rb") as file:
         head = file.read(_HEADER)
         if head[4:] in _BOXES:
             end = _end_of_boxes(file, size)

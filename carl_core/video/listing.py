@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import av
 import numpy as np
 
+from carl_core.paths import reachable
 from carl_core.video.claims import missing_bytes
 from carl_core.video.packets import PacketTable
 
@@ -42,7 +43,7 @@ def read_listing(path: Path, container: InputContainer, stream: VideoStream) -> 
     entries = stream.index_entries
     try:
         delays = _presentation_delays(path, stream.id)
-        size = path.stat().st_size
+        size = reachable(path).stat().st_size
         is_whole = not missing_bytes(path, size)
     except (OSError, ValueError) as exc:
         _log.debug("the table of frames cannot be read: %s", exc)
@@ -113,7 +114,7 @@ def _presentation_delays(path: Path, track: int) -> Int64:
     ValueError
         When the file has no such track, or is not made of one table.
     """
-    with path.open("rb") as file:
+    with reachable(path).open("rb") as file:
         file.seek(0, 2)
         whole = (0, file.tell())
         if _inside(file, whole, b"moof"):

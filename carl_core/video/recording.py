@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from carl_core.errors import UnreadableMediaError
-from carl_core.paths import answered
+from carl_core.paths import answered, reachable
 from carl_core.video.claims import check_frames
 from carl_core.video.container import (
     cannot_be_read,
@@ -137,7 +137,7 @@ def _first_look(path: Path) -> os.stat_result:
 
     def look() -> os.stat_result:
         status = check_file(path)
-        with path.open("rb") as file:
+        with reachable(path).open("rb") as file:
             file.read(1)
         return status
 
@@ -156,10 +156,10 @@ def _first_look(path: Path) -> os.stat_result:
 def _is_growing(path: Path, before: os.stat_result) -> bool:
     """Whether somebody still writes the file: it grew, or was changed just now and grows soon."""
     try:
-        now = path.stat()
+        now = reachable(path).stat()
         if now.st_size == before.st_size and abs(time.time() - now.st_mtime) < _JUST_NOW_S:
             time.sleep(SETTLE_S)
-            now = path.stat()
+            now = reachable(path).stat()
     except OSError:  # gone: what reads it will say so
         return False
     return now.st_size != before.st_size
@@ -181,7 +181,7 @@ def fingerprint_of(path: Path, size: int) -> str:
     not larger are hashed whole. Reads 4 MiB at most.
     """
     digest = xxhash.xxh3_128(size.to_bytes(8, "little"))
-    with path.open("rb") as file:
+    with reachable(path).open("rb") as file:
         if size <= _BLOCKS * _BLOCK_BYTES:
             digest.update(file.read())
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from carl_core.errors import UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ class FileWatch:
         """
         recording = self._recording
         try:
-            status = recording.path.stat()
+            status = reachable(recording.path).stat()
             seen = (status.st_size, status.st_mtime_ns, status.st_ino)
             if seen == self._seen:
                 return

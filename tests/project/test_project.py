@@ -23,7 +23,7 @@ from carl_core.project.project import (
     Span,
     View,
 )
-from carl_core.project.relink import find_in, media_of, missing, moved_along, with_prefix
+from carl_core.project.relink import find_in, media_of, missing, moved_along
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -306,8 +306,6 @@ def test_missing_recordings_are_found_by_content_then_by_name(tmp_path: Path) ->
         "b": ("b.mp4", False),
     }
     assert missing(edits.relink(project, media_of(found))) == wanted[2:]
-    by_prefix = with_prefix(wanted, "/gone/", f"{deep}/")
-    assert list(by_prefix) == ["b"]
 
 
 def test_what_was_moved_together_is_found_together(tmp_path: Path) -> None:
