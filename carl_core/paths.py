@@ -97,6 +97,14 @@ def parts_of(path: str) -> PurePath:
     return PureWindowsPath(path) if is_of_windows else PurePath(path)
 
 
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is a folder; false where that cannot be asked, or nothing answers."""
+    try:
+        return answered(lambda: os.path.isdir(reachable(Path(path))), ANSWER_S / 4)  # noqa: PTH112
+    except TimeoutError:
+        return False
+
+
 def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
     """Read a file that a stranger may have made: an ordinary one, of a limited size.
 

@@ -24,7 +24,7 @@ import msgspec
 from carl_core.atomic import replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
-from carl_core.paths import is_there, reachable, read_bounded
+from carl_core.paths import answered, is_there, reachable, read_bounded
 from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
 
@@ -225,7 +225,7 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
 
 def _read(path: Path) -> _Stored:
     try:
-        text = read_bounded(path, _LARGEST).decode("utf-8")
+        text = answered(lambda: read_bounded(path, _LARGEST)).decode("utf-8")
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be read: {error.strerror or error}. Check the path."
