@@ -24,7 +24,7 @@ import msgspec
 from carl_core.atomic import replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
-from carl_core.paths import answered, is_there, reachable, read_bounded
+from carl_core.paths import answered, is_there, parts_of, reachable, read_bounded
 from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
 
@@ -49,7 +49,7 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     project: Project
     relative: dict[str, str] = {}
-    saved_as: str = ""  # of an autosave: the project it belongs to
+    name: str = ""  # of an autosave: what the project it belongs to is called, to be shown
     process: int = 0  # of an autosave: who writes it
 
 
@@ -64,17 +64,19 @@ class Unsaved(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     path : of the autosave
-    saved_as : the project it belongs to, None = it was never saved
+    saved_as : the project it lies beside and belongs to, None = it lies elsewhere
+    name : of the project it belongs to, to be shown; "" = it was never saved
     process : id of the process that wrote it
     """
 
     path: Path
     project: Project
     saved_as: Path | None
+    name: str
     process: int
 
 
-def to_text(project: Project, folder: Path, *, saved_as: str = "", process: int = 0) -> str:
+def to_text(project: Project, folder: Path, *, name: str = "", process: int = 0) -> str:
     """Return the document as it stands in a file of ``folder``."""
     relative = {}
     for media in project.recordings:
@@ -86,7 +88,7 @@ def to_text(project: Project, folder: Path, *, saved_as: str = "", process: int 
         version=VERSION,
         project=project,
         relative=relative,
-        saved_as=saved_as,
+        name=name,
         process=process,
     )
     # Escaped, since a path may hold bytes that are no text.
@@ -147,7 +149,7 @@ def autosave_path(project: Path | None, unsaved_folder: Path, process: int | Non
 
 
 def write_autosave(path: Path, project: Project, saved_as: Path | None) -> None:
-    """Keep unsaved work.
+    """Keep unsaved work of the project ``saved_as``, None = it was never saved.
 
     Raises
     ------
@@ -157,7 +159,7 @@ def write_autosave(path: Path, project: Project, saved_as: Path | None) -> None:
     text = to_text(
         project,
         path.parent.absolute(),
-        saved_as=str(saved_as.absolute()) if saved_as else "",
+        name=saved_as.name if saved_as else "",
         process=os.getpid(),
     )
     try:
@@ -181,10 +183,12 @@ def read_autosave(path: Path) -> Unsaved:
     # NOTE: the file may come from a stranger, beside whose project it lies. What it says of the
     # place it belongs to is not believed, or saving would write wherever the stranger wants.
     own = path.name.removeprefix(".").removesuffix(".autosave")
+    is_beside = path.name.startswith(".")
     return Unsaved(
         path=path,
         project=stored.project,
-        saved_as=path.with_name(own) if path.name.startswith(".") else None,
+        saved_as=path.with_name(own) if is_beside else None,
+        name=own if is_beside else parts_of(stored.name).name,
         process=stored.process,
     )
 

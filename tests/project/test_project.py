@@ -204,9 +204,12 @@ def test_unsaved_work_of_a_stranger_cannot_say_where_it_is_saved(tmp_path: Path)
     beside = files.autosave_path(theirs, tmp_path)
     files.write_autosave(beside, full(), tmp_path / "home" / ".bashrc")
     assert files.read_autosave(beside).saved_as == theirs
+    assert files.read_autosave(beside).name == "p.carl"
     unsaved = files.autosave_path(None, tmp_path / "state", 5)
     files.write_autosave(unsaved, full(), tmp_path / "home" / ".bashrc")
     assert files.read_autosave(unsaved).saved_as is None
+    assert files.read_autosave(unsaved).name == ".bashrc"  # shown, and no more
+    assert str(tmp_path / "home") not in unsaved.read_text()
 
 
 @pytest.mark.parametrize("path", ["/x" * 5000, "/a\0b", "/dev/null/x", "/" + "y" * 300 + ".mp4"])
