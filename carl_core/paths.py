@@ -140,6 +140,25 @@ def keeps_nothing() -> bool:
     return os.environ.get(KEEP_NOTHING, "") not in ("", "0")
 
 
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone. Raises ``OSError``.
+
+    What is there already stays as it is.
+    """
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
+def settings_file() -> Path:
+    """Where the window's settings lie; ``CARL_CONFIG`` names another folder."""
+    folder = os.environ.get("CARL_CONFIG") or platformdirs.user_config_dir("carl")
+    return Path(folder) / "window.ini"
+
+
 def state_folder() -> Path:
     """Folder of recent projects and unsaved work: ``CARL_STATE``, or the user's."""
     given = os.environ.get("CARL_STATE")
