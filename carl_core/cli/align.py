@@ -13,7 +13,14 @@ from carl_core.alignment.aligners import METHODS, AlignOptions
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import to_json, write_alignment
 from carl_core.alignment.together import TOGETHER_METHODS
-from carl_core.cli.console import message, progress_bar, result, result_json, tell_unmapped
+from carl_core.cli.console import (
+    message,
+    progress_bar,
+    result,
+    result_json,
+    tell_problems,
+    tell_unmapped,
+)
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.export.heatmap import write_heatmap
 from carl_core.export.otio import write_timeline
@@ -130,6 +137,7 @@ def open_all(engine: Engine, names: Sequence[str], monitor: Monitor) -> list[Rec
     recordings: list[Recording] = []
     for name in names:
         recording = engine.open(Path(name), monitor=monitor)
+        tell_problems(recording)
         copies = sum(r.fingerprint == recording.fingerprint for r in recordings)
         if copies:
             recording = replace(recording, id=f"{recording.id}-{copies + 1}")

@@ -36,6 +36,12 @@ def message(text: str, *, is_error: bool = False) -> None:
     _stderr.print(printable(prefix + text), markup=False, style="bold red" if is_error else "")
 
 
+def tell_problems(recording: Recording) -> None:
+    """Say what is wrong with a recording that is used all the same."""
+    for problem in recording.info.problems:
+        message(f"{recording.name}: {problem}")
+
+
 def tell_unmapped(others: Sequence[Recording], maps: Mapping[str, TimeMap]) -> None:
     """Say which recordings a video shows without a map."""
     for other in others:

@@ -6,7 +6,7 @@ import contextlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from carl_core.cli.console import message, progress_bar, result, result_json
+from carl_core.cli.console import message, progress_bar, result, result_json, tell_problems
 from carl_core.cli.models import resolve_model
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.cluster.processes import with_processes
@@ -146,10 +146,11 @@ def _outcomes(
     readable = []
     for task in tasks:
         try:
-            open_recording(Path(task.path), monitor=monitor)
+            recording = open_recording(Path(task.path), monitor=monitor)
         except MediaError as error:
             yield Outcome(task, problem=str(error))
         else:
+            tell_problems(recording)
             readable.append(task)
     if options.jobs > 1 and len(readable) > 1:
         yield from with_processes(readable, options.jobs, monitor)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carl_core.alignment.files import read_alignment
-from carl_core.cli.console import message, progress_bar, result, tell_unmapped
+from carl_core.cli.console import message, progress_bar, result, tell_problems, tell_unmapped
 from carl_core.errors import ProjectError
 from carl_core.export.compose import MAX_GAIN
 from carl_core.export.labels import LABEL_SUFFIXES, read_labels, transfer, write_labels
@@ -122,6 +122,7 @@ def _schedule(document: AlignmentFile, source: Path, monitor: Monitor) -> Schedu
                 f"{entry.path} is not the recording that {source} was made from: its content has "
                 "changed. Align again, or put the original file back."
             )
+        tell_problems(recording)
         opened.append(replace(recording, id=f"{recording.id}-{number}"))
     reference = opened[document.reference]
     others = [opened[entry.recording] for entry in document.maps]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from carl_core.cli.align import open_all
-from carl_core.cli.console import message, progress_bar, result, result_json
+from carl_core.cli.console import message, progress_bar, result, result_json, tell_problems
 from carl_core.cli.library import build_in_background
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.errors import CarlError
@@ -172,6 +172,7 @@ def _query(text: str, engine: Engine, monitor: Monitor) -> RangeQuery | ImageQue
         return image_query(Path(text))
     start_s, end_s = float(match[2]), float(match[3] or match[2])
     recording = engine.open(Path(match[1]), monitor=monitor)
+    tell_problems(recording)
     if not start_s <= end_s or start_s > recording.index.duration_s:
         raise CarlError(
             f"{text}: the recording lasts {recording.index.duration_s:.3f} s; give a moment inside "

@@ -67,7 +67,9 @@ class Catalogue:
                 found.append(_read(file))
             except FileNotFoundError:
                 continue
-            except (OSError, ValueError, KeyError, TypeError) as error:
+            except (
+                OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError,
+            ) as error:  # fmt: skip
                 log.warning("The library's note %s cannot be used: %r.", file, error)
         return found
 

@@ -8,13 +8,14 @@ measured on rows of the segment itself, against the exact search.
 
 from __future__ import annotations
 
-import os
+import contextlib
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carl_core.retrieval.seals import Seal, SealedFile
 from carl_core.retrieval.segment import mapped, thread_count, threads
 from carl_core.similarity.matrix import one_blas_thread
 
@@ -44,11 +45,13 @@ class CellsMeta:
     count : number of cells
     probes : cells a search reads
     recall : measured share of the ten nearest rows of other recordings that it finds
+    seals : of their files
     """
 
     count: int
     probes: int
     recall: float
+    seals: dict[str, Seal] = field(default_factory=dict, hash=False)
 
 
 class Cells:
@@ -134,12 +137,12 @@ def build_cells(segment: Segment, monitor: Monitor, *, count: int | None = None)
         count = min(count or cells_for(len(segment)), len(segment))
         centres = _centres(segment, count, monitor)
         cell_of = _assigned(segment.vectors, centres, monitor)
-        _write(segment, partial, centres, cell_of, monitor)
+        seals = _write(segment, partial, centres, cell_of, monitor)
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-    return _measured(segment, count, monitor)
+    return _measured(segment, count, seals, monitor)
 
 
 def _centres(segment: Segment, count: int, monitor: Monitor) -> Float32:
@@ -184,7 +187,7 @@ def _assigned(
 
 def _write(
     segment: Segment, folder: Path, centres: Float32, cell_of: Int64, monitor: Monitor
-) -> None:
+) -> dict[str, Seal]:
     order = np.argsort(cell_of, kind="stable").astype(np.int32)
     counts = np.bincount(cell_of, minlength=len(centres))
     columns = {
@@ -192,21 +195,22 @@ def _write(
         "offsets.i64": np.concatenate([[0], np.cumsum(counts)]).astype("<i8"),
         "rows.i32": order,
     }
+    seals = {}
     for name, values in columns.items():
-        with (folder / name).open("wb") as stream:
-            stream.write(np.ascontiguousarray(values).data)
-            os.fsync(stream.fileno())
+        with contextlib.closing(SealedFile(folder / name)) as file:
+            file.write(np.ascontiguousarray(values).data)
+            seals[name] = file.finish()
     for name in ("codes.i8", "scales.f32", "errors.f32"):
         array = segment.array(name)
-        with (folder / name).open("wb") as stream:
+        with contextlib.closing(SealedFile(folder / name)) as file:
             for first in range(0, len(order), _BLOCK):
                 monitor.check()
-                stream.write(np.ascontiguousarray(array[order[first : first + _BLOCK]]).data)
-            stream.flush()
-            os.fsync(stream.fileno())
+                file.write(np.ascontiguousarray(array[order[first : first + _BLOCK]]).data)
+            seals[name] = file.finish()
+    return seals
 
 
-def _measured(segment: Segment, count: int, monitor: Monitor) -> CellsMeta:
+def _measured(segment: Segment, count: int, seals: dict[str, Seal], monitor: Monitor) -> CellsMeta:
     """Find how many cells must be read for a recall a little above ``RECALL``.
 
     Queries are rows of the segment; their own recording does not count, for its neighbouring frames
@@ -234,5 +238,5 @@ def _measured(segment: Segment, count: int, monitor: Monitor) -> CellsMeta:
             monitor.check()
         recall = float(np.mean(shares))
         if recall >= _AIM or probes >= count:
-            return CellsMeta(count, min(probes, count), recall)
+            return CellsMeta(count, min(probes, count), recall, seals)
         probes *= 2

@@ -17,8 +17,8 @@ from __future__ import annotations
 import json
 import logging
 import shutil
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +28,15 @@ from carl_core.errors import StoreError
 from carl_core.paths import make_private
 from carl_core.progress import Monitor
 from carl_core.retrieval.catalogue import Catalogue
-from carl_core.retrieval.cells import Cells, CellsMeta, build_cells
+from carl_core.retrieval.cells import FOLDER, Cells, CellsMeta, build_cells
+from carl_core.retrieval.contents import (
+    Contents,
+    DamagedContentsError,
+    Entry,
+    contents_from_json,
+    contents_to_json,
+)
+from carl_core.retrieval.seals import check_seals
 from carl_core.retrieval.segment import Part, Segment, SegmentWriter
 
 if TYPE_CHECKING:
@@ -42,32 +50,10 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("carl.search")
 
-_FORMAT, _VERSION = "carl-library", 1
 _INDEX = "index.json"
 
 CELLS_FROM = 2_000_000
 """Rows from which a segment gets cells: below, looking at all of them takes some 20 ms."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A segment as ``index.json`` names it."""
-
-    name: str
-    parts: tuple[Part, ...]
-    cells: CellsMeta | None = None
-
-    @property
-    def count(self) -> int:
-        return sum(part.count for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """What ``index.json`` says."""
-
-    dim: int = 0
-    entries: tuple[_Entry, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,7 +88,7 @@ class Library:
         self.folder = root / model_id
         self.model_id = model_id
         self.catalogue = Catalogue(self.folder / "recordings")
-        self._opened: tuple[_Index, tuple[tuple[Segment, Cells | None], ...]] | None = None
+        self._opened: tuple[Contents, tuple[tuple[Segment, Cells | None], ...]] | None = None
 
     # What is in it -----------------------------------------------------------------------------
 
@@ -124,8 +110,7 @@ class Library:
     @property
     def wants_cells(self) -> bool:
         """Whether a segment is so large that cells should be built (``build``)."""
-        entries = self._read().entries
-        return any(entry.cells is None and entry.count >= CELLS_FROM for entry in entries)
+        return any(cells is None and len(one) >= CELLS_FROM for one, cells in self.segments())
 
     def segments(self) -> tuple[tuple[Segment, Cells | None], ...]:
         """Open what ``index.json`` names; a segment that is damaged is logged and left out."""
@@ -198,8 +183,8 @@ class Library:
                 added = writer.finish()
             gone = {part.fingerprint for part in added.parts}
             index = self._without(index, gone, monitor)
-            entries = (*index.entries, _Entry(name, added.parts))
-            index = _Index(first.dim, entries)
+            entries = (*index.entries, Entry(name, added.parts, writer.seals))
+            index = Contents(first.dim, entries)
             self._commit(index)
             while len(index.entries) > 1 and index.entries[-2].count < 2 * index.entries[-1].count:
                 merged = self._merged(index, index.entries[-2:], monitor)
@@ -250,7 +235,7 @@ class Library:
                 raise StoreError(
                     "The library is being written by another process. Try again in a moment."
                 )
-            self._commit(_Index())
+            self._commit(Contents())
             shutil.rmtree(self.folder / "recordings", ignore_errors=True)
 
     # Searching ---------------------------------------------------------------------------------
@@ -309,31 +294,40 @@ class Library:
 
     # Inside ------------------------------------------------------------------------------------
 
-    def _read(self) -> _Index:
+    def _read(self) -> Contents:
         file = self.folder / _INDEX
         try:
             document = json.loads(file.read_text(encoding="utf-8"))
-            return _from_json(document, self.model_id)
+            return contents_from_json(document, self.model_id)
         except FileNotFoundError:
-            return _Index()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s cannot be used (%r): the library is built anew.", file, error)
-            return _Index()
+            return Contents()
+        except (OSError, ValueError, RecursionError, DamagedContentsError) as error:
+            log.warning("%s cannot be used (%s): the library is built anew.", file, error)
+            return Contents()
 
-    def _open(self, entry: _Entry, dim: int) -> tuple[Segment, Cells | None]:
+    def _open(self, entry: Entry, dim: int) -> tuple[Segment, Cells | None]:
+        check_seals(self.folder / entry.name, entry.seals)
         segment = Segment(self.folder / entry.name, entry.parts, dim)
-        return segment, None if entry.cells is None else Cells(segment, entry.cells)
+        if entry.cells is None:
+            return segment, None
+        try:
+            check_seals(segment.folder / FOLDER, entry.cells.seals)
+            return segment, Cells(segment, entry.cells)
+        except (OSError, ValueError) as error:
+            log.warning("The cells of %s are damaged (%s): made anew.", entry.name, error)
+            return segment, None
 
-    def _writing(self) -> AbstractContextManager[_Index | None]:
+    def _writing(self) -> AbstractContextManager[Contents | None]:
         return _Writing(self)
 
-    def _commit(self, index: _Index) -> None:
+    def _commit(self, index: Contents) -> None:
         """Make ``index`` what counts, and remove segments that it does not name."""
-        write_atomic(self.folder / _INDEX, json.dumps(_to_json(index, self.model_id)), mode=0o600)
+        text = json.dumps(contents_to_json(index, self.model_id))
+        write_atomic(self.folder / _INDEX, text, mode=0o600)
         self._opened = None
         self.sweep(index)
 
-    def sweep(self, index: _Index) -> None:
+    def sweep(self, index: Contents) -> None:
         """Remove folders that ``index`` does not name (on Windows not while they are read)."""
         named = {entry.name for entry in index.entries}
         for folder in self.folder.glob("segment-*"):
@@ -344,19 +338,19 @@ class Library:
         taken = [int(f.name.split("-")[1].split(".")[0]) for f in self.folder.glob("segment-*")]
         return f"segment-{max(taken, default=0) + 1}"
 
-    def _usable(self, index: _Index) -> _Index:
+    def _usable(self, index: Contents) -> Contents:
         """Leave out what is damaged; ``update`` takes it in again from the store."""
         entries = []
         for entry in index.entries:
             try:
-                self._open(entry, index.dim)
+                _, cells = self._open(entry, index.dim)
             except (OSError, ValueError) as error:
                 log.warning("%s of the library is damaged (%s): made anew.", entry.name, error)
             else:
-                entries.append(entry)
+                entries.append(entry if cells is not None else replace(entry, cells=None))
         return replace(index, entries=tuple(entries))
 
-    def _without(self, index: _Index, gone: set[str], monitor: Monitor) -> _Index:
+    def _without(self, index: Contents, gone: set[str], monitor: Monitor) -> Contents:
         """Rewrite segments that hold a recording that goes."""
         entries = []
         for entry in index.entries:
@@ -369,11 +363,11 @@ class Library:
 
     def _merged(
         self,
-        index: _Index,
-        entries: tuple[_Entry, ...],
+        index: Contents,
+        entries: tuple[Entry, ...],
         monitor: Monitor,
         gone: set[str] | None = None,
-    ) -> _Entry:
+    ) -> Entry:
         name = self._new_name()
         with SegmentWriter(self.folder / name, index.dim) as writer:
             for entry in entries:
@@ -381,7 +375,8 @@ class Library:
                 for part in entry.parts:
                     if part.fingerprint not in (gone or ()):
                         writer.copy(segment, part, monitor.check)
-            return _Entry(name, writer.finish().parts)
+            parts = writer.finish().parts
+            return Entry(name, parts, writer.seals)
 
     def _unwritable(self, error: OSError) -> StoreError:
         return StoreError(
@@ -397,7 +392,7 @@ class _Writing:
         self._library = library
         self._lock = FileLock(library.folder / ".lock")
 
-    def __enter__(self) -> _Index | None:
+    def __enter__(self) -> Contents | None:
         try:
             make_private(self._library.folder)
             if not self._lock.acquire():
@@ -432,40 +427,3 @@ def _best_in_cells(cells: Cells, query: Float32) -> Float32:
     highs = np.full(len(segment.parts), -np.inf, dtype=np.float32)
     np.maximum.at(highs, at, scores + errors)
     return highs
-
-
-def _to_json(index: _Index, model_id: str) -> dict[str, Any]:
-    return {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "model": model_id,
-        "dim": index.dim,
-        "segments": [
-            {
-                "name": entry.name,
-                "parts": [[p.fingerprint, p.sampling, p.count] for p in entry.parts],
-                "cells": None if entry.cells is None else asdict(entry.cells),
-            }
-            for entry in index.entries
-        ],
-    }
-
-
-def _from_json(document: Any, model_id: str) -> _Index:
-    """Read ``index.json``. Raises ``ValueError``, ``KeyError`` and ``TypeError``."""
-    if (document["format"], document["version"]) != (_FORMAT, _VERSION):
-        raise ValueError("it is of another format")
-    if document["model"] != model_id:
-        raise ValueError("it belongs to another encoder")
-    entries = []
-    for one in document["segments"]:
-        parts: list[Part] = []
-        for fingerprint, sampling, count in one["parts"]:
-            start = parts[-1].stop if parts else 0
-            parts.append(Part(str(fingerprint), str(sampling), start, int(count)))
-        cells = one["cells"]
-        meta = None
-        if cells is not None:
-            meta = CellsMeta(int(cells["count"]), int(cells["probes"]), float(cells["recall"]))
-        entries.append(_Entry(str(one["name"]), tuple(parts), meta))
-    return _Index(int(document["dim"]), tuple(entries))

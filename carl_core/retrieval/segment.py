@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+from carl_core.retrieval.seals import Seal, SealedFile
 from carl_core.similarity.matrix import one_blas_thread
 
 if TYPE_CHECKING:
@@ -211,6 +212,10 @@ class SegmentWriter:
     """Writes a segment beside its place and moves it there when it is whole.
 
     Use as a context manager; what is not finished is removed.
+
+    Attributes
+    ----------
+    seals : of its files, once it is finished
     """
 
     def __init__(self, folder: Path, dim: int) -> None:
@@ -221,7 +226,8 @@ class SegmentWriter:
         self._rows = 0
         shutil.rmtree(self._partial, ignore_errors=True)
         self._partial.mkdir(mode=0o700, parents=True)
-        self._streams = {name: (self._partial / name).open("wb") for name in FILES}
+        self._streams = {name: SealedFile(self._partial / name) for name in FILES}
+        self.seals: dict[str, Seal] = {}
 
     def __enter__(self) -> SegmentWriter:
         return self
@@ -267,10 +273,7 @@ class SegmentWriter:
 
     def finish(self) -> Segment:
         """Flush, move to its place and open. Raises ``OSError``."""
-        for stream in self._streams.values():
-            stream.flush()
-            os.fsync(stream.fileno())
-            stream.close()
+        self.seals = {name: stream.finish() for name, stream in self._streams.items()}
         self._partial.replace(self._folder)
         return Segment(self._folder, self._parts, self._dim)
 

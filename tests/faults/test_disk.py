@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from app.models.exporting import ExportChoice, Kind
@@ -206,6 +207,45 @@ def test_a_read_only_cache_is_told_and_done_without(
         "the cache is read-only",
         sees=said.replace(str(disk.folder), "DISK"),
         then="Embeddings are computed and kept in memory; recordings are aligned as ever.",
+    )
+
+
+def test_a_damaged_cache_is_made_anew_without_a_word(
+    make_program: Callable[..., Program],
+    videos: list[Path],
+    qtbot: QtBot,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    recorded: Recorded,
+) -> None:
+    model = make_tiny_encoder(tmp_path / "tiny.onnx")
+    store = EmbeddingStore(tmp_path / "cache" / "embeddings")
+    first = engine_with(model, store)
+    whole = [first.embed(first.open(video)) for video in videos[:2]]
+    assert first.library is not None
+    first.library.update(store)
+    for pattern in ("vectors.f32", "chunks.txt", "index.json"):
+        for file in (tmp_path / "cache").rglob(pattern):
+            content = bytearray(file.read_bytes())
+            content[len(content) // 2] ^= 8
+            file.write_bytes(content)
+    program = make_program(engine_with(model, store))
+    program.opening.add_paths(videos[:2])
+    wait_settled(qtbot, program, 2)
+    assert program.session.others[0].alignment is not None
+    for entry, before in zip(program.session.entries, whole, strict=True):
+        assert entry.embeddings is not None
+        np.testing.assert_allclose(entry.embeddings.vectors, before.vectors, atol=1e-6)
+        assert store.load(before.key) is not None
+    assert not program.window.banner.messages
+    assert "is damaged" in caplog.text
+    library = first.library
+    assert library.update(store) == 2
+    assert library.nearest(whole[0].vectors[3], 1)[0][0] == pytest.approx(1.0, abs=1e-5)
+    recorded(
+        "the cache and the library of everything are damaged",
+        sees="nothing",
+        then="What is damaged is noticed by its checksum, removed and made anew.",
     )
 
 

@@ -21,8 +21,8 @@ from tests.fuzz.seeds import make_seeds
 
 # Of a hundred cases so many go to each target.
 SHARES = {
-    "media": 58, "listing": 4, "picture": 4, "project": 6, "unsaved": 2, "alignment": 6,
-    "labels": 4, "eaf": 4, "onnx": 6, "store": 4, "settings": 2,
+    "media": 54, "listing": 4, "picture": 4, "project": 6, "unsaved": 2, "alignment": 6,
+    "labels": 4, "eaf": 4, "onnx": 6, "store": 4, "library": 3, "events": 1, "settings": 2,
 }  # fmt: skip
 
 

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from carl_core.alignment.alignment import Alignment, Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry, write_alignment
-from carl_core.embeddings.embeddings import EmbeddingKey
+from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.export.labels import Label, write_labels
 from carl_core.project import project as p
 from carl_core.project.files import write_project
+from carl_core.retrieval.library import Library
+from carl_core.runs import Evaluated, Exported, Started, Step, event_to_json
 from carl_core.video.image import write_jpeg, write_png
 from tests.helpers.encoders import make_tiny_encoder
 from tests.helpers.videos import draw_frame, make_video
@@ -68,6 +71,12 @@ def make_seeds(folder: Path) -> dict[str, tuple[str, ...]]:
         _fill(store)
     entry = next(f for f in (folder / "store").iterdir() if not f.name.startswith("."))
     found["store"] = tuple(f"store/{entry.name}/{file.name}" for file in sorted(entry.iterdir()))
+    library = Library(folder / "library", STORE_KEY.model_id)
+    if not library.recordings:
+        _stock(library)
+    files = (file for file in library.folder.rglob("*") if file.is_file())
+    names = (file.relative_to(folder).as_posix() for file in files if not file.name.startswith("."))
+    found["library"] = tuple(sorted(names))
     return found
 
 
@@ -165,6 +174,18 @@ def _fill(store: EmbeddingStore) -> None:
         writer.finish([vectors / np.linalg.norm(vectors, axis=1, keepdims=True)])
 
 
+def _stock(library: Library) -> None:
+    rng = np.random.default_rng(0)
+    for number in range(3):
+        key = replace(STORE_KEY, fingerprint=f"{number}" * 32)
+        vectors = rng.normal(size=(STORE_FRAMES, STORE_DIM)).astype(np.float32)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        frames = np.arange(STORE_FRAMES, dtype=np.int64)
+        library.catalogue.note(library.folder / f"{number}.mp4", key, STORE_FRAMES)
+        library.add([Embeddings(key, frames, frames / 10, vectors)])
+    library.build(least=1)
+
+
 def _encoder(path: Path) -> None:
     make_tiny_encoder(path, size=16, grid=4)
 
@@ -177,6 +198,13 @@ def _jpeg(path: Path) -> None:
     write_jpeg(path, draw_frame(5, (64, 48)))
 
 
+def _events(path: Path) -> None:
+    one = Started(1.0, 0, 9, {"run": {"steps": 9}}, "cpu")
+    step = Step(2.0, 3, {"total": 1.5, "scl": 1.0}, 1e-3, 0.5, 400.0, 0.1, 12.0)
+    events = (one, step, Evaluated(3.0, 5, {"error": 4.5}), Exported(4.0, 9, "e.onnx"))
+    path.write_text("".join(event_to_json(event) + "\n" for event in events))
+
+
 _DOCUMENTS: dict[str, dict[str, Callable[[Path], object]]] = {
     "picture": {"still.png": _png, "still.jpg": _jpeg},
     "project": {"project.carl": _project},
@@ -185,5 +213,6 @@ _DOCUMENTS: dict[str, dict[str, Callable[[Path], object]]] = {
     "labels": {"labels.csv": _labels, "labels.json": _labels},
     "eaf": {"labels.eaf": _labels},
     "onnx": {"encoder.onnx": _encoder},
+    "events": {"run.json": _events},
     "settings": {"window.ini": _settings, "recent.json": _recent},
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 from functools import cache
@@ -11,12 +12,16 @@ from unittest.mock import patch
 import numpy as np
 
 from carl_core.alignment.files import read_alignment
+from carl_core.embeddings.embeddings import Embeddings
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.embed import embed_recording
 from carl_core.encoder.onnx import Encoder, load_encoder
+from carl_core.errors import StoreError
 from carl_core.export.labels import read_labels
 from carl_core.project.files import find_unsaved, read_project
 from carl_core.project.relink import missing
+from carl_core.retrieval.library import Library
+from carl_core.runs import EVENTS_NAME, EventTail, EventWriter, Finished, read_events
 from carl_core.video import index
 from carl_core.video.audio import read_audio
 from carl_core.video.image import read_image
@@ -141,6 +146,42 @@ def use_store(path: Path) -> None:
     store.prune(0)
 
 
+def use_library(path: Path) -> None:
+    """Search it, take the damaged recordings in again, forget one of them, and clear it."""
+    folder = path
+    while folder.name != STORE_KEY.model_id:
+        folder = folder.parent
+    library = Library(folder.parent, STORE_KEY.model_id)
+    queries = np.eye(1, STORE_DIM, dtype=np.float32)
+    for known in library.catalogue.all():
+        json.dumps(str(known.path))
+    for exactly in (False, True):
+        assert all(np.isfinite(one.bound) for one in library.candidates(queries, exactly=exactly))
+        assert all(np.isfinite(score) for score, _, _ in library.nearest(queries[0], 3))
+    assert np.isfinite(library.best_scores(queries)).all()
+    rows = np.tile(queries, (STORE_FRAMES, 1))
+    frames = np.arange(STORE_FRAMES, dtype=np.int64)
+    library.add([Embeddings(STORE_KEY, frames, frames / 10, rows)])
+    assert library.nearest(queries[0], 1)[0][0] > 0.99
+    library.forget(["1" * 32, STORE_KEY.fingerprint])
+    library.clear()
+    assert library.recordings == 0
+
+
+def use_events(path: Path) -> None:
+    """Read what a training run says, as the window does, and go on writing it."""
+    folder = path.parent
+    shutil.copyfile(path, folder / EVENTS_NAME)
+    with contextlib.suppress(StoreError):
+        list(read_events(folder))
+    tail = EventTail(folder)
+    try:
+        tail.new_events()
+    finally:
+        with EventWriter(folder) as writer:
+            writer.write(Finished(1.0, 5, True))
+
+
 def use_settings(path: Path) -> None:
     """Start with these settings and this list of recent projects."""
     # Imported here: the other targets need no Qt.
@@ -177,5 +218,7 @@ TARGETS: dict[str, Callable[[Path], None]] = {
     "eaf": use_labels,
     "onnx": use_onnx,
     "store": use_store,
+    "library": use_library,
+    "events": use_events,
     "settings": use_settings,
 }

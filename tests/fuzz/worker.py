@@ -78,9 +78,10 @@ def main(seeds: Path, scratch: Path) -> None:
 def _damaged(seeds: Path, scratch: Path, name: str, seed: str) -> tuple[str, Path]:
     """Write the damaged file, with the files it belongs to where it is one of a folder."""
     path = scratch / name
-    if name.startswith("store/"):
-        shutil.rmtree(scratch / "store", ignore_errors=True)
-        shutil.copytree(seeds / "store", scratch / "store")
+    if "/" in name:
+        folder = name.partition("/")[0]
+        shutil.rmtree(scratch / folder, ignore_errors=True)
+        shutil.copytree(seeds / folder, scratch / folder)
     if path.suffix == ".act":
         way, content = "acts", seed.encode()
     elif seed == "":

@@ -157,6 +157,55 @@ def test_a_damaged_segment_is_left_out_with_a_word(
     caplog.clear()
 
 
+def flip(path: Path) -> None:
+    """Change one bit in the middle, and nothing else of a file."""
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 64
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize("name", ["vectors.f32", "errors.f32", "frames.i64"])
+def test_a_segment_in_which_a_bit_changed_is_left_out(
+    library: Library, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    library.add(many(2))
+    (file,) = library.folder.rglob(name)
+    flip(file)
+    again = Library(library.folder.parent, MODEL)
+    assert again.segments() == ()
+    assert f"{name} is not what was written" in caplog.text
+    again.add(many(2))
+    assert again.recordings == 2
+    caplog.clear()
+
+
+def test_cells_in_which_a_bit_changed_are_done_without_and_built_anew(
+    library: Library, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("carl_core.retrieval.library.CELLS_FROM", 1)
+    library.add(many(3))
+    assert library.build(least=1)
+    query = walk(1, 1, 48)[0]
+    before = library.nearest(query, 5, exactly=True)
+    for name in ("rows.i32", "offsets.i64"):
+        (file,) = library.folder.rglob(f"cells/{name}")
+        flip(file)
+        again = Library(library.folder.parent, MODEL)
+        assert again.nearest(query, 5) == before  # all rows are looked at
+        assert "The cells of segment-1 are damaged" in caplog.text
+        assert again.wants_cells
+        assert again.build(least=1)
+        assert not again.wants_cells
+        caplog.clear()
+
+
+def test_a_library_that_was_only_copied_is_whole(library: Library) -> None:
+    library.add(many(2))
+    for file in library.folder.rglob("*.f32"):
+        file.touch()  # another time of change, the same content
+    assert Library(library.folder.parent, MODEL).segments() != ()
+
+
 def test_one_process_writes_at_a_time(library: Library) -> None:
     library.add(many(1))
     lock = FileLock(library.folder / ".lock")
