@@ -23,6 +23,7 @@ from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
 
 from carl_core.errors import Cancelled
 from carl_core.progress import Monitor, Progress
+from carl_core.video.info import display_text
 
 log = logging.getLogger("carl.jobs")
 
@@ -178,7 +179,7 @@ class JobRunner(QObject):
         Exactly one of ``done``, ``failed`` and ``cancelled`` is called, unless a newer job of the
         same key took the place of this one: then none is.
         """
-        job: Job[Result] = Job(key, title, self._post, holds_window=holds_window)
+        job: Job[Result] = Job(key, display_text(title), self._post, holds_window=holds_window)
         if self._is_closed:
             job.cancel()
             job.state = JobState.CANCELLED

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QCoreApplication, QObject, Signal
 
 from carl_core.errors import CarlError
+from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,6 +50,11 @@ class Message:
     details: str = ""
     choices: tuple[Choice, ...] = field(default=())
     topic: str = ""
+
+    def __post_init__(self) -> None:
+        # Paths come into these sentences, and not every path is text.
+        object.__setattr__(self, "text", display_text(self.text))
+        object.__setattr__(self, "details", display_text(self.details))
 
 
 def describe(error: BaseException, *, topic: str = "") -> Message:

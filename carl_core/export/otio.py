@@ -20,6 +20,7 @@ import numpy as np
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError
+from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -84,7 +85,7 @@ def timeline_of(schedule: Schedule, marks: Sequence[Mark] = ()) -> Any:
     """Return the ``opentimelineio.schema.Timeline``. Raises ``ExportError`` without the library."""
     otio = _library()
     reference = schedule.reference
-    timeline = otio.schema.Timeline(name=reference.path.stem)
+    timeline = otio.schema.Timeline(name=display_text(reference.path.stem))
     timeline.metadata["carl"] = {"version": FORMAT_VERSION, "reference": reference.name}
     rate = _rate(reference)
     for recording in schedule.recordings:
@@ -201,7 +202,7 @@ def _fill(
         )
         length_s = piece.end_s - piece.start_s
         clip = otio.schema.Clip(
-            name=recording.path.stem,
+            name=display_text(recording.path.stem),
             media_reference=media,
             source_range=range_of(piece.other_s, length_s, own_rate),
         )

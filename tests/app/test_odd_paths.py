@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.models.exporting import ExportChoice, Kind
 from carl_core.project import files
 from tests.app.conftest import wait_settled
 from tests.helpers.videos import make_video
@@ -43,9 +44,19 @@ def test_a_path_that_is_no_text_is_opened_saved_and_found_again(
         os.fsencode(one),
         os.fsencode(two),
     ]
+    before = {path.name for path in tmp_path.iterdir()}
+    for kind in Kind:
+        out = odd_path(tmp_path).with_suffix(f".{kind.value}")
+        program.exporting.exporting.write(ExportChoice(kind, height=120), out)
+        qtbot.waitUntil(lambda: not program.jobs.is_active("export"), timeout=60_000)
+        assert out.is_file(), (kind, told)
+    made = {path.name for path in tmp_path.iterdir()} - before
+    assert all(os.fsencode(name).startswith(os.fsencode(target.stem)) for name in made), made
     program.files.new()
     qtbot.waitUntil(lambda: not program.session.entries)
     program.files.open(target)
     wait_settled(qtbot, program, 2)
     assert not any("wrong" in text or "cannot" in text for text in told), told
+    for text in told:
+        text.encode("utf-8")  # what is shown is text
     program.help.diagnostics().encode("utf-8")
