@@ -27,9 +27,6 @@ LEFT_S = 3600.0
 
 _IS_WINDOWS = os.name == "nt"
 _WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4)
-"""Windows refuses to replace what another program has open: who looks at new files (a virus
-scanner, an index, a synchronised folder) lets go of them after a moment."""
-
 _LONGEST_NAME = 200  # bytes; systems allow 255 for a name, and the partial one is longer
 
 
@@ -107,15 +104,23 @@ def finish(partial: Path, path: Path) -> None:
     path = reachable(path)
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
+    rename(partial, path)
+    flush_folder(path.parent)
+
+
+def rename(path: Path, target: Path) -> None:
+    """Give a file another name, also of one that is there. Raises ``OSError``.
+
+    Windows refuses that while another program has one of them open: who looks at new files (a virus
+    scanner, an index, a synchronised folder) lets go of them after a moment, which is waited for.
+    """
     for wait_s in _WAITS_S if _IS_WINDOWS else ():
         try:
-            partial.replace(path)
-            break
+            path.replace(target)
+            return
         except PermissionError:
             time.sleep(wait_s)
-    else:
-        partial.replace(path)
-    flush_folder(path.parent)
+    path.replace(target)
 
 
 def target_of(path: Path) -> Path:

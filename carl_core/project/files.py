@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from carl_core.atomic import replacing, write_atomic
+from carl_core.atomic import rename, replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
 from carl_core.paths import answered, is_there, parts_of, reachable, read_bounded
@@ -310,7 +310,7 @@ def _rotate(path: Path) -> None:
     for number in range(BACKUPS - 1, 0, -1):
         older = path.with_name(f"{path.name}.{number}")
         if older.is_file():
-            older.replace(path.with_name(f"{path.name}.{number + 1}"))
+            rename(older, path.with_name(f"{path.name}.{number + 1}"))
     _copy(path, path.with_name(f"{path.name}.1"))
 
 
