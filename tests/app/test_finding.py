@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QMenu
 
 from app.actions import ActionId
 from app.models.engine import engine_maker
@@ -188,3 +189,32 @@ def test_the_mouse_runs_through_the_second_before_and_after(found: Program, qtbo
     qtbot.mouseMove(panel.list.viewport(), rect.topLeft() + QPoint(20, 40))
     assert panel._delegate.hover is not None
     assert panel.list.viewport().grab(rect).toImage() != still
+
+
+def test_the_menu_of_a_match_has_the_commands_of_the_table(found: Program, qtbot: QtBot) -> None:
+    panel = found.window.search
+    row = panel.list.visualRect(panel.model.index(panel.model.row_of(0)))
+    panel.list.customContextMenuRequested.emit(row.center())
+    menu = panel.findChild(QMenu, "match-menu")
+    assert isinstance(menu, QMenu)
+    offered = {w for w, a in found.actions.items() if a in menu.actions()}
+    assert offered == {
+        ActionId.MATCH_GO,
+        ActionId.MATCH_ALONE,
+        ActionId.MATCH_PIN,
+        ActionId.MATCH_ALSO,
+        ActionId.MATCH_UNLIKE,
+    }
+    assert len(offered) == sum(not a.isSeparator() for a in menu.actions())
+    menu.close()
+    match = panel.model.matches[0]
+    found.actions[ActionId.MATCH_GO].trigger()
+    assert found.player.own_times_s[match.recording_id] == pytest.approx(match.time_s, abs=0.04)
+    found.actions[ActionId.MATCH_ALSO].trigger()
+    assert len(panel.query._chips) == 2
+
+
+def test_the_commands_of_a_match_say_that_none_is_chosen(aligned: Program) -> None:
+    aligned.actions[ActionId.MATCH_PIN].trigger()
+    assert "No match is chosen" in aligned.window.banner.messages[0].text
+    assert not aligned.project.project.anchors
