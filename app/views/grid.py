@@ -166,6 +166,12 @@ class TileGrid(QWidget):
         if tile is not None:
             tile.set_counterpart(has_counterpart)
 
+    def set_match(self, recording_id: str, match: float | None) -> None:
+        """Say how similar a tile's frame is to the reference's."""
+        tile = self._tiles.get(recording_id)
+        if tile is not None:
+            tile.set_match(match)
+
     @property
     def solo(self) -> str:
         """Recording shown alone, "" = all."""
