@@ -12,6 +12,7 @@ from PySide6.QtWidgets import QMenu
 from app.actions import ActionId
 from app.models.engine import engine_maker
 from app.models.searching import Role
+from app.views.search.delegate import PICTURES_LEFT, WORDS_WIDTH, picture_widths, share_at
 from carl_core.project import edits
 from carl_core.retrieval.retriever import SearchResult
 from carl_core.video.image import write_png
@@ -218,3 +219,13 @@ def test_the_commands_of_a_match_say_that_none_is_chosen(aligned: Program) -> No
     aligned.actions[ActionId.MATCH_PIN].trigger()
     assert "No match is chosen" in aligned.window.banner.messages[0].text
     assert not aligned.project.project.anchors
+
+
+@pytest.mark.parametrize("width", [240, 306, 420])
+def test_pictures_of_a_card_leave_room_for_its_words(width: int) -> None:
+    middle, beside = picture_widths(width)
+    assert middle > beside > 10
+    words = width - PICTURES_LEFT - middle - 2 * beside - 6 - 24
+    assert words >= min(WORDS_WIDTH, width // 3)
+    assert share_at(PICTURES_LEFT, width) == 0
+    assert share_at(PICTURES_LEFT + middle + 2 * beside + 6, width) == 1

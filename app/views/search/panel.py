@@ -38,7 +38,7 @@ from app.models.matches import MatchesModel
 from app.models.searching import Role
 from app.resources.theme import THEME
 from app.views.painting import FRAME_MIME
-from app.views.search.delegate import PICTURES_LEFT, PICTURES_WIDTH, MatchDelegate
+from app.views.search.delegate import MatchDelegate, share_at
 from app.views.search.query_box import QueryBox
 from app.views.sliders import KeyedSlider
 
@@ -311,8 +311,8 @@ class SearchPanel(QWidget):
                 return True
         if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove:
             at = event.position().toPoint()
-            share = (at.x() - PICTURES_LEFT) / PICTURES_WIDTH
             index = self.list.indexAt(at)
+            share = share_at(at.x(), self.list.visualRect(index).width())
             is_over = index.isValid() and 0 <= share < 1
             self._delegate.hover = (index.row(), share) if is_over else None
             self.list.viewport().update()
