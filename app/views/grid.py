@@ -190,6 +190,11 @@ class TileGrid(QWidget):
         for tile in self._tiles.values():
             tile.set_zoom(zoom)
 
+    def zoom_of(self, recording_id: str) -> Zoom:
+        """Return which part of a picture is seen."""
+        tile = self._tiles.get(recording_id)
+        return self._zoom if tile is None else tile.zooming.zoom
+
     def set_surfaces(self, is_wanted: bool) -> None:
         """Have the graphics card draw the pictures, or paint them."""
         self._has_surfaces = is_wanted
