@@ -78,6 +78,7 @@ class ExportingPresenter(QObject):
         heatmap = "" if self._mapped() else self.tr("nothing is aligned")
         return ExportOffer(
             view=self._project.project.view.mode,
+            is_zoomed=any(self._zoom_of(e.id).factor > 1 for e in self._session.entries),
             has_range=self._project.project.loop is not None,
             has_marks=bool(self._project.project.markers),
             sound=sound,

@@ -96,6 +96,11 @@ def test_what_is_zoomed_is_exported_as_shown(
     aligned.window.stage.set_zoom(Zoom(2.0, 0.5, 0.25))
     if is_composite:
         aligned.actions[ActionId.VIEW_OVERLAY].trigger()
+    offer = exporting(aligned).offer()
+    assert offer.is_zoomed
+    dialog = ExportDialog(offer)
+    qtbot.addWidget(dialog)
+    assert dialog.choice().is_as_shown
     made = exporting(aligned)._made(ExportChoice(height=120))
     assert made is not None
     assert made[1].parts[first] == (0.25, 0.0, 0.5, 0.5)
