@@ -22,7 +22,7 @@ from app.models.viewstate import (
 from app.presenters.heatmap import cost_picture
 from app.views.heatmap.colours import clipped_levels
 from app.views.heatmap.pair_strip import LEAST_SIDE, PairStrip
-from app.views.heatmap.plot import MOST_POINTS, thinned
+from app.views.heatmap.plot import MOST_POINTS, MapPlot, thinned
 from tests.app.conftest import wait_settled
 
 if TYPE_CHECKING:
@@ -270,6 +270,19 @@ def test_the_cost_is_least_along_the_best_path() -> None:
     cost = cost_picture(HeatmapPicture(values, (0.0, 6.0), (0.0, 6.0)))
     assert np.diagonal(cost.values).min() == 255
     assert cost.values[0, 59] == 0
+
+
+def test_zoomed_in_a_long_line_goes_through_every_sample(qtbot: QtBot) -> None:
+    plot = MapPlot()
+    qtbot.addWidget(plot)
+    times = np.arange(20_000) / 10
+    plot.box.setXRange(0.0, 2000.0, padding=0.0)
+    plot.set_path(times, times * 0.9, is_played=True)
+    assert len(plot._path.xData) <= MOST_POINTS
+    plot.box.setXRange(1000.0, 1010.0, padding=0.0)
+    shown = plot._path.xData
+    np.testing.assert_array_equal(times[(times >= 1000.0) & (times <= 1010.0)], shown[1:-1])
+    assert shown[0] < 1000.0 < 1010.0 < shown[-1]
 
 
 def test_a_long_line_is_thinned_but_keeps_its_gaps() -> None:
