@@ -42,8 +42,26 @@ def encode(vectors, codes, scales, errors):  # type: ignore[no-untyped-def]
     **_OPTIONS,
 )
 def scan(codes, scales, query, scores):  # type: ignore[no-untyped-def]
-    """Write the product of every code (N, D) with the query (D,)."""
-    for i in range(codes.shape[0]):
+    """Write the product of every code (N, D) with the query (D,).
+
+    Four places are read at once: one stream of rows leaves the memory waiting. Measured over a
+    million rows of 128, CPU ms: one stream 19, two 13, four 11, eight 11, merely reading them 9.
+    """
+    quarter = codes.shape[0] // 4
+    for i in range(quarter):
+        j, k, m = i + quarter, i + 2 * quarter, i + 3 * quarter
+        total_i = total_j = total_k = total_m = np.float32(0.0)
+        for d in range(codes.shape[1]):
+            part = query[d]
+            total_i += np.float32(codes[i, d]) * part
+            total_j += np.float32(codes[j, d]) * part
+            total_k += np.float32(codes[k, d]) * part
+            total_m += np.float32(codes[m, d]) * part
+        scores[i] = total_i * scales[i]
+        scores[j] = total_j * scales[j]
+        scores[k] = total_k * scales[k]
+        scores[m] = total_m * scales[m]
+    for i in range(4 * quarter, codes.shape[0]):
         total = np.float32(0.0)
         for d in range(codes.shape[1]):
             total += np.float32(codes[i, d]) * query[d]

@@ -112,15 +112,10 @@ class Segment:
 
     def scores(self, query: Float32) -> Float32:
         """Score of every row's code: float32 (N,). True scores lie within ``errors.f32`` of it."""
-        # heavy: numba
-        from carl_core.retrieval.kernels import scan
-
-        codes, scales = self._arrays["codes.i8"], self._arrays["scales.f32"]
         found = np.empty(self._count, dtype=np.float32)
 
         def some(first: int) -> None:
-            rows = slice(first, first + _CHUNK)
-            scan(codes[rows], scales[rows], query, found[rows])
+            self._scan(first, query, found)
 
         list(threads().map(some, range(0, self._count, _CHUNK)))
         return found
@@ -166,17 +161,24 @@ class Segment:
         # heavy: numba
         from carl_core.retrieval.kernels import bounds
 
-        scores = self.scores(query)
-        scores[slice(*excluded)] = -np.inf
-        starts = np.append(np.arange(0, self._count, _STRETCH), self._count)
-        lows, highs = np.empty(len(starts) - 1, np.float32), np.empty(len(starts) - 1, np.float32)
+        scores = np.empty(self._count, dtype=np.float32)
+        lows, highs = (np.empty(-(-self._count // _STRETCH), np.float32) for _ in range(2))
         errors = self._arrays["errors.f32"]
-        bounds(scores, errors, starts, lows, highs)
+
+        def some(first: int) -> None:
+            self._scan(first, query, scores)
+            last = min(first + _CHUNK, self._count)
+            scores[max(first, excluded[0]) : max(first, min(last, excluded[1]))] = -np.inf
+            starts = np.append(np.arange(first, last, _STRETCH), last) - first
+            at = slice(first // _STRETCH, first // _STRETCH + len(starts) - 1)
+            bounds(scores[first:last], errors[first:last], starts, lows[at], highs[at])
+
+        list(threads().map(some, range(0, self._count, _CHUNK)))
         # The k-th best of the stretches' best is not above the k-th best of all.
         least = np.partition(lows, -k)[-k] if k < len(lows) else np.float32(-np.inf)
         candidates = [
             np.flatnonzero(scores[a : a + _STRETCH] + errors[a : a + _STRETCH] >= least) + a
-            for a in starts[:-1][highs >= least].tolist()
+            for a in (np.flatnonzero(highs >= least) * _STRETCH).tolist()
         ]
         return self.ranked(query, np.concatenate(candidates), k)
 
@@ -189,6 +191,15 @@ class Segment:
         products(self.vectors, rows, query, found)
         order = np.argsort(-found, kind="stable")[:k]
         return rows[order], found[order]
+
+    def _scan(self, first: int, query: Float32, scores: Float32) -> None:
+        """Write the scores of ``_CHUNK`` rows into their places."""
+        # heavy: numba
+        from carl_core.retrieval.kernels import scan
+
+        rows = slice(first, first + _CHUNK)
+        codes, scales = self._arrays["codes.i8"][rows], self._arrays["scales.f32"][rows]
+        scan(codes, scales, query, scores[rows])
 
     def _products(self, queries: Float32) -> Iterator[tuple[int, Float32]]:
         codes, scales = self._arrays["codes.i8"], self._arrays["scales.f32"]
