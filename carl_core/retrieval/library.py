@@ -28,7 +28,8 @@ from carl_core.errors import StoreError
 from carl_core.progress import Monitor
 from carl_core.retrieval.catalogue import Catalogue
 from carl_core.retrieval.cells import Cells, CellsMeta, build_cells
-from carl_core.retrieval.segment import Part, Segment, SegmentWriter
+from carl_core.retrieval.segment import Part, Segment
+from carl_core.retrieval.writer import SegmentWriter
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("carl.search")
 
-_FORMAT, _VERSION = "carl-library", 1
+_FORMAT, _VERSION = "carl-library", 2
 _INDEX = "index.json"
 
 CELLS_FROM = 2_000_000
