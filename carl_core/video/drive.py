@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 from typing import TYPE_CHECKING, TypeVar
@@ -30,8 +31,10 @@ _MOST_BYTES = 1024 * 1024
 class DriveFile:
     """A file open for reading; every wait for its drive has a limit. One thread at a time.
 
-    FFmpeg reads through it, see `carl_core.video.container`: what is raised here comes out of
-    PyAV's calls.
+    FFmpeg reads through it, see `carl_core.video.container`. What is raised here comes out of the
+    PyAV call that reads, but only the first time: FFmpeg may go on reading in the same call, and
+    PyAV has room for one error and prints the others. From then on what cannot be read counts as
+    the end of the file; who finds an end asks `check_answers` whether it is one.
 
     Parameters
     ----------
@@ -55,6 +58,7 @@ class DriveFile:
         self._position = self._start = 0
         self._block = memoryview(b"")
         self._ahead = _FIRST_BYTES
+        self._failure: Exception | None = None
         try:
             self._file, self.size = self._ask(lambda: _opened(path, check))
         except BaseException:
@@ -89,6 +93,11 @@ class DriveFile:
             size -= len(part)
         return b"".join(parts)
 
+    def check_answers(self) -> None:
+        """Raise what reading ended with when its drive did not answer, as `read` did."""
+        if self._failure is not None and not isinstance(self._failure, OSError):
+            raise self._failure
+
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
         """Move to a place; the drive is not asked."""
         base = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self.size}[whence]
@@ -120,15 +129,20 @@ class DriveFile:
         self._ahead = min(_MOST_BYTES, self._ahead * _GROWTH) if follows else _FIRST_BYTES
         position, count = self._position, max(wanted, self._ahead)
         file = self._file
-        self._block = memoryview(b"")
+        self._block, self._start = memoryview(b""), position
+        is_first = self._failure is None
         try:
             self._block = memoryview(self._ask(lambda: _read(file, position, count)))
         except OSError as exc:
-            if isinstance(exc, av.FFmpegError) or not exc.errno:
-                raise
             # As FFmpeg itself would have said it: who reads through it knows its errors only.
-            raise av.error.OSError(exc.errno, os.strerror(exc.errno), self.name) from exc
-        self._start = position
+            number = exc.errno or errno.EIO
+            self._failure = av.error.OSError(number, os.strerror(number), self.name)
+        except (UnreadableMediaError, Cancelled) as exc:
+            self._failure = exc
+        else:
+            return
+        if is_first:
+            raise self._failure
 
     def _ask(self, question: Callable[[], _Answer]) -> _Answer:
         try:
