@@ -6,10 +6,9 @@ import logging
 import os
 import signal
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, QTimer
 from PySide6.QtGui import QIcon
@@ -18,6 +17,7 @@ from PySide6.QtWidgets import QApplication
 from app import settings as keys
 from app.bootstrap.instance import Instance
 from app.bootstrap.program import Program
+from app.bootstrap.scratch import Scratch, sweep
 from app.bootstrap.selftest import FAULT, SelfTest
 from app.faults.hooks import Hooks, log_to_file
 from app.faults.log import RecentRecords
@@ -29,6 +29,9 @@ from app.settings import Settings
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
 from carl_core.paths import KEEP_NOTHING, keeps_nothing, log_folder, state_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 log = logging.getLogger("carl.window")
 
@@ -107,22 +110,22 @@ def run(start: Start) -> int:
             state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
             state_folder().chmod(0o700)
     file_log = None if keeps_nothing() else log_to_file(log_folder())
-    scratch: tempfile.TemporaryDirectory[str] | None = None
-    if start.self_test is not None or keeps_nothing():
-        scratch = tempfile.TemporaryDirectory(prefix="carl-")
+    sweep()
+    scratch = Scratch() if start.self_test is not None or keeps_nothing() else None
     if scratch is not None and keeps_nothing():
         # Qt's own dialogs note the folders they have shown.
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch.name)
+        folder = str(scratch.folder)
+        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, folder)
     if scratch is not None and start.self_test is not None:
         # A test must see the window as it is at first, whatever the user did to it.
-        settings = Settings(Path(scratch.name) / "window.ini")
+        settings = Settings(scratch.folder / "window.ini")
     THEME.apply(app, settings.get(keys.THEME))
     program = Program(
         make_engine=engine_from(settings, start.model),
         settings=settings,
         reporter=reporter,
         recent=recent,
-        state=Path(scratch.name) if scratch is not None else None,
+        state=scratch.folder if scratch is not None else None,
     )
     if instance is not None and instance.listen():
         instance.received.connect(program.take_files)
@@ -139,7 +142,7 @@ def run(start: Start) -> int:
             logging.getLogger("carl").removeHandler(file_log)
             file_log.close()
         if scratch is not None:
-            scratch.cleanup()
+            scratch.remove()
     if program.jobs.is_stuck:
         # Python would wait for that thread for ever; all is saved, and nothing can end it.
         logging.shutdown()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from carl_core.atomic import write_atomic
 from carl_core.embeddings.embeddings import EmbeddingKey
+from carl_core.paths import make_private
 
 log = logging.getLogger("carl.store")
 
@@ -53,6 +54,7 @@ class Catalogue:
         text = json.dumps(document, ensure_ascii=True)
         try:
             if not file.exists() or file.read_text(encoding="utf-8") != text:
+                make_private(self._folder)
                 write_atomic(file, text, mode=0o600)
         except (OSError, UnicodeDecodeError) as error:
             log.warning("%s is not noted for the library: %s.", path, error)

@@ -25,6 +25,7 @@ import numpy as np
 from carl_core.atomic import write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import StoreError
+from carl_core.paths import make_private
 from carl_core.progress import Monitor
 from carl_core.retrieval.catalogue import Catalogue
 from carl_core.retrieval.cells import Cells, CellsMeta, build_cells
@@ -399,7 +400,7 @@ class _Writing:
 
     def __enter__(self) -> _Index | None:
         try:
-            self._library.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self._library.folder)
             if not self._lock.acquire():
                 return None
         except OSError as error:

@@ -14,6 +14,7 @@ from av.format import ContainerFormat
 from av.stream import Disposition
 
 from carl_core.errors import NoVideoStreamError, UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.claims import MOST_PIXELS, check_pixels
 from carl_core.video.drive import DriveFile
 from carl_core.video.info import display_text
@@ -67,7 +68,7 @@ def check_file(path: Path) -> os.stat_result:
     """
     name = display_text(path)
     try:
-        status = path.stat()
+        status = reachable(path).stat()
         if stat.S_ISDIR(status.st_mode):
             raise UnreadableMediaError(
                 f"{name} is a folder, not a recording. Name the video files inside it.", path=path
@@ -81,7 +82,7 @@ def check_file(path: Path) -> os.stat_result:
             raise UnreadableMediaError(
                 f"{name} is empty (0 bytes). Copy or record the file again.", path=path
             )
-        with path.open("rb"):
+        with reachable(path).open("rb"):
             pass
     except FileNotFoundError as exc:
         raise UnreadableMediaError(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 import av.error
 
 from carl_core.errors import Cancelled, UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.info import display_text
 from carl_core.waiting import Questions
 
@@ -166,7 +167,7 @@ def no_answer(path: Path) -> UnreadableMediaError:
 def _opened(path: Path, check: Callable[[Path], object] | None) -> tuple[io.FileIO, int]:
     if check is not None:
         check(path)
-    file = io.FileIO(path)
+    file = io.FileIO(reachable(path))
     try:
         return file, os.fstat(file.fileno()).st_size
     except BaseException:

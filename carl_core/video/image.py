@@ -17,6 +17,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.claims import MOST_PIXELS, check_pixels
 from carl_core.video.container import check_file, is_picture_format, safe_options
 from carl_core.video.display import DisplayTransform, Fit, Geometry, geometry_of
@@ -117,7 +118,7 @@ def _encoded(frame: VideoFrame, codec: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    if not path.parent.is_dir():
+    if not reachable(path).parent.is_dir():
         raise _unwritten(path, os.strerror(errno.ENOENT))
     try:
         write_atomic(path, content)
