@@ -6,8 +6,6 @@ import gc
 import weakref
 from typing import TYPE_CHECKING
 
-import pytest
-
 from app.bootstrap.program import Program
 from app.faults.collector import MainThreadCollector
 from app.settings import Settings
@@ -17,7 +15,12 @@ from tests.app.fakes import FakeEngine
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from pytestqt.qtbot import QtBot
+
+
+def wait_ready(qtbot: QtBot, program: Program) -> None:
+    qtbot.waitUntil(lambda: program.engine_state is not None and not program.jobs.active)
 
 
 def test_a_closed_window_is_garbage_with_all_that_it_showed(
@@ -31,8 +34,7 @@ def test_a_closed_window_is_garbage_with_all_that_it_showed(
     program.show()
     program.opening.add_paths(videos[:2])
     wait_settled(qtbot, program, 2)
-    qtbot.waitUntil(lambda: program.engine_state is not None)
-    qtbot.waitUntil(lambda: not program.jobs.active)
+    wait_ready(qtbot, program)
     left = [weakref.ref(program), weakref.ref(program.session), weakref.ref(program.window)]
     program.close()
     program.window.deleteLater()
