@@ -398,12 +398,17 @@ class MarkersPanel(QWidget):
 class _Typing(QStyledItemDelegate):
     """Says what is typed over."""
 
-    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
-        """Return the field, with the name of its column."""
-        editor = super().createEditor(parent, option, index)
+    def updateEditorGeometry(
+        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
+    ) -> None:
+        """Place the field, and name it after its column.
+
+        Here, for PySide keeps the wrapper of a field that ``createEditor`` or ``setEditorData``
+        was overridden for, one for every word that is typed.
+        """
+        super().updateEditorGeometry(editor, option, index)
         name = index.model().headerData(index.column(), Qt.Orientation.Horizontal)
         editor.setAccessibleName(str(name))
-        return editor
 
 
 def _colour_name(name: str) -> str:

@@ -19,12 +19,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
 
-def use(program: Program, qtbot: QtBot, videos: list[Path]) -> None:
-    program.show()
-    program.opening.add_paths(videos)
-    wait_settled(qtbot, program, 2)
-    qtbot.waitUntil(lambda: program.engine_state is not None)
-    qtbot.waitUntil(lambda: not program.jobs.active)
+def wait_ready(qtbot: QtBot, program: Program) -> None:
+    qtbot.waitUntil(lambda: program.engine_state is not None and not program.jobs.active)
 
 
 def test_a_closed_window_is_garbage_with_all_that_it_showed(
@@ -35,7 +31,10 @@ def test_a_closed_window_is_garbage_with_all_that_it_showed(
         settings=Settings(tmp_path / "window.ini"),
         state=tmp_path / "state",
     )
-    use(program, qtbot, videos[:2])
+    program.show()
+    program.opening.add_paths(videos[:2])
+    wait_settled(qtbot, program, 2)
+    wait_ready(qtbot, program)
     left = [weakref.ref(program), weakref.ref(program.session), weakref.ref(program.window)]
     program.close()
     program.window.deleteLater()
