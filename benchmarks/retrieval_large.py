@@ -8,6 +8,7 @@ a process of its own, so that its memory and what a restart costs are seen; the 
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import statistics
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.claims import Claim
 from benchmarks.retrieval_material import LENGTH, recordings, rows
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
 QUERIES, NEAREST = 64, 10
 GROWN = 10  # recordings that come later, one by one
+_KINDS, _ALL = ("made", "real"), "all frames"
 _REAL = "real.npz"
 _BUILD = [sys.executable, "-m", "carl_core.cli.main", "library", "build", "--idle"]
 _SAME = 2e-6  # scores nearer than this are the same: of equal rows any will do
@@ -72,6 +75,37 @@ def measure_large(folder: Path, count: int, real: Real) -> dict[str, float | str
     figures["own memory while growing, MB"] = grown.own_mb
     figures["on disk, GB"] = _size(folder) / 1e9
     return figures
+
+
+def claims_of_large(figures: dict[str, float | str]) -> list[Claim]:
+    """Say what is wanted of the figures."""
+
+    def figure(name: str) -> float:
+        value = figures.get(name, math.nan)
+        return value if isinstance(value, float) else math.nan
+
+    def memory(name: str) -> float:
+        return max(v for n, v in figures.items() if name in n and isinstance(v, float))
+
+    frames, after = f"{figure('frames'):,.0f} x {figure('numbers per frame'):.0f}", "with the index"
+    return [
+        Claim(f"adding {frames}, frames/s", figure("added, frames/s")),
+        Claim(
+            f"exact query over {frames}, CPU ms", figure(f"{after}: all frames: CPU ms (median)")
+        ),
+        Claim(
+            "recall of the exact query",
+            min(figure(f"{after}: {_ALL}: recall@{NEAREST}, {w} frames") for w in _KINDS),
+            at_least=1.0,
+        ),
+        Claim(f"query of cells over {frames}, CPU ms", figure(f"{after}: cells: CPU ms (median)")),
+        Claim(
+            "recall of the query of cells",
+            min(figure(f"{after}: cells: recall@{NEAREST}, {w} frames") for w in _KINDS),
+            at_least=0.99,
+        ),
+        Claim("own memory, the most of all steps, MB", memory("own memory"), at_most=1000),
+    ]
 
 
 def _searched(run: _Run, when: str) -> dict[str, float | str]:
@@ -167,7 +201,7 @@ def _search(library: Library, count: int, real: Real) -> dict[str, Any]:
     found: dict[str, Any] = {
         "first query after a restart, ms": 1000 * (time.perf_counter() - started)
     }
-    ways = {"all frames": True} | ({"cells": False} if library.cells else {})
+    ways = {_ALL: True} | ({"cells": False} if library.cells else {})
     times: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     scores: dict[str, list[list[float]]] = {way: [] for way in ways}
     for query in queries:
