@@ -20,6 +20,7 @@ from carl_core.progress import Monitor
 from carl_core.retrieval import building
 from carl_core.retrieval.catalogue import Catalogue
 from carl_core.retrieval.growing import add_cells, add_recordings, without
+from carl_core.retrieval.kept_scores import kept_best_scores
 from carl_core.retrieval.library_files import Index, LibraryFiles
 
 if TYPE_CHECKING:
@@ -253,17 +254,18 @@ class Library:
         found.sort(key=lambda one: -one.bound)
         return found
 
-    def best_scores(self, queries: Float32) -> Float32:
-        """Return the best score of each query in the whole library, within a hundredth: (Q,)."""
+    def best_scores(self, queries: Float32, monitor: Monitor | None = None) -> Float32:
+        """Return the best score of each query in the whole library, within a hundredth: (Q,).
+
+        A segment does not change, so what was found in it is kept beside it for the next time.
+
+        Raises
+        ------
+        Cancelled
+        """
         best = np.full(len(queries), -1.0, dtype=np.float32)
         for segment, cells in self.segments():
-            if cells is None:
-                lows, highs = segment.best_of_parts(queries)
-                best = np.maximum(best, 0.5 * (lows + highs).max(axis=1))
-            else:
-                for number, query in enumerate(queries):
-                    _, scores = cells.nearest(query, 1)
-                    best[number] = max(best[number], scores[0]) if len(scores) else best[number]
+            best = np.maximum(best, kept_best_scores(segment, cells, queries, monitor or Monitor()))
         return best
 
     def nearest(

@@ -15,6 +15,7 @@ from carl_core.progress import Monitor, Progress
 from carl_core.retrieval.everywhere import search_library
 from carl_core.retrieval.library import Library
 from carl_core.retrieval.retriever import Query, Retriever
+from carl_core.retrieval.segment import Segment
 from tests.retrieval.test_retriever import walk
 
 if TYPE_CHECKING:
@@ -240,6 +241,35 @@ def test_cells_that_were_interrupted_are_built_on_where_they_stopped(tmp_path: P
         assert one.read_bytes() == other.read_bytes()
     assert not list(broken.folder.rglob("cell_of.i32"))
     assert whole.cells == broken.cells
+
+
+def test_best_scores_are_kept_beside_what_does_not_change(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = many(3)
+    library.add(recordings)
+    queries = walk(20, 5, 48)
+    right = np.concatenate([r.vectors for r in recordings]) @ queries.T
+    best = library.best_scores(queries)
+    np.testing.assert_allclose(best, right.max(axis=0), atol=0.01)
+    counted: list[int] = []
+    among_all = Segment.best_of_parts
+
+    def count(segment: Segment, *rest: object) -> object:
+        counted.append(len(segment))
+        return among_all(segment, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Segment, "best_of_parts", count)
+    again = Library(library.folder.parent, MODEL)
+    np.testing.assert_array_equal(again.best_scores(queries), best)
+    assert counted == []
+    again.add([recording("z", walk(40, 9, 48))])  # a segment of its own: only that is new
+    again.best_scores(queries)
+    assert counted == [40]
+    stopped = Monitor()
+    stopped.cancel()
+    with pytest.raises(Cancelled):
+        again.best_scores(queries[:12], stopped)
 
 
 def test_above_its_limit_what_was_used_longest_ago_goes(tmp_path: Path) -> None:
