@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, QTimer
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
 from app.actions import SPECS, ActionId, bind, make_actions, text_of
@@ -29,6 +29,8 @@ from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
 from app.bootstrap.pictures import PicturesFeature
 from app.bootstrap.playing import PlayingFeature
+from app.bootstrap.pointing import PointFeature
+from app.bootstrap.recent import RecentFeature
 from app.bootstrap.sounding import SoundFeature
 from app.bootstrap.viewing import ViewingFeature
 from app.faults.collector import MainThreadCollector
@@ -51,6 +53,7 @@ from app.resources import icons
 from app.resources.theme import THEME
 from app.settings import Settings
 from app.views.main_window import MainWindow
+from app.views.menus import pop_up
 from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
@@ -77,10 +80,10 @@ _NEEDS_RECORDINGS = (
 )
 
 _TILE_MENU = (
-    (ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE),
-    (ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE),
-    (ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS),
-    (ActionId.MAKE_REFERENCE, ActionId.REMOVE),
+    *(ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE, None),
+    *(ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE, None),
+    *(ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS, None),
+    *(ActionId.MAKE_REFERENCE, ActionId.REMOVE),
 )
 
 
@@ -207,6 +210,7 @@ class Program(QObject):
             LanesFeature(parts, self),
             AligningFeature(parts, self),
             self.mapping,
+            PointFeature(parts, self, self.mapping),
             ViewingFeature(parts, self),
             hand,
             self.finding,
@@ -218,6 +222,7 @@ class Program(QObject):
             SettingsFeature(parts, self, self.commands),
             KeepingFeature(parts, self),
             LayoutsFeature(parts, self),
+            RecentFeature(parts, self),
             self.help,
         )
         bind(actions, [self._handlers(), *(feature.handlers() for feature in self.features)])
@@ -301,9 +306,6 @@ class Program(QObject):
         window.theme_changed.connect(self._on_theme_changed)
         window.empty.open_requested.connect(self._choose_files)
         window.empty.demo_requested.connect(self.open_demo)
-        window.empty.project_requested.connect(self.files.open)
-        window.empty.forget_requested.connect(self.files.forget_recent)
-        self.files.recent_listed.connect(window.empty.set_recent)
         window.may_close = lambda: self._is_closed or self._leaving.may_close()
 
         window.status.job_cancelled.connect(self.status.cancel)
@@ -362,13 +364,8 @@ class Program(QObject):
         self.reporter.report(describe(error))
 
     def _on_tile_menu(self, recording_id: str, at: QPoint) -> None:
-        menu = QMenu(self.window)
-        for group in _TILE_MENU:
-            for which in group:
-                menu.addAction(self.actions[which])
-            menu.addSeparator()
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
+        commands = [None if which is None else self.actions[which] for which in _TILE_MENU]
+        pop_up(self.window, "tile-menu", commands, at)
 
     def _on_theme_changed(self) -> None:
         app = QApplication.instance()

@@ -41,7 +41,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import ACTIONS, MENUS, SPECS, ActionId, translated
+from app.actions import SPECS, ActionId
 from app.resources import icons
 from app.resources.theme import THEME
 from app.views.adaptation_panel import AdaptationPanel
@@ -50,6 +50,7 @@ from app.views.empty import EmptyPage
 from app.views.heatmap import HandBar, HeatmapPanel, ReviewBar
 from app.views.lanes_area import LanesArea
 from app.views.markers_panel import MarkersPanel
+from app.views.menus import fill_menu_bar
 from app.views.painting import FRAME_MIME
 from app.views.search import SearchPanel
 from app.views.stage import Stage
@@ -120,7 +121,7 @@ class MainWindow(QMainWindow):
         self.adaptation = AdaptationPanel()
         self.training = TrainingPanel()
         self.status = StatusBar()
-        self._make_menus()
+        fill_menu_bar(self.menuBar(), self.actions_by_id)
         self._toolbar = Tools(actions, self)
         self._toolbar.reference_chosen.connect(self.reference_chosen)
         self.addToolBar(self._toolbar)
@@ -133,17 +134,6 @@ class MainWindow(QMainWindow):
         self._first_layout = self.saveState()
 
     # Building ----------------------------------------------------------------------------------
-
-    def _make_menus(self) -> None:
-        for menu_text in MENUS:
-            menu = self.menuBar().addMenu(translated(menu_text))
-            menu.setObjectName(f"menu-{menu_text.replace('&', '').lower()}")
-            menu.setToolTipsVisible(True)
-            for spec in ACTIONS:
-                if spec.menu == menu_text:
-                    if spec.starts_section:
-                        menu.addSeparator()
-                    menu.addAction(self.actions_by_id[spec.id])
 
     def _make_centre(self) -> None:
         lower = QWidget()

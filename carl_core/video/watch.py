@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from carl_core.errors import UnreadableMediaError
 from carl_core.video.recording import fingerprint_of
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     from carl_core.video.recording import Recording
@@ -34,7 +35,7 @@ class FileWatch:
         """
         recording = self._recording
         try:
-            status = recording.path.stat()
+            status = answered(recording.path.stat, about=recording.path)
             seen = (status.st_size, status.st_mtime_ns, status.st_ino)
             if seen == self._seen:
                 return

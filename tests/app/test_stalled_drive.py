@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from carl_core import paths
+from carl_core import waiting
 from carl_core.video import recording as module
 from tests.app.conftest import wait_settled
 
@@ -36,7 +36,7 @@ def test_the_window_says_that_a_drive_does_not_answer(
         return check(path)
 
     monkeypatch.setattr(module, "check_file", stalled)
-    monkeypatch.setattr(paths.answered, "__defaults__", (1.0,))
+    monkeypatch.setattr(waiting, "ANSWER_S", 1.0)
     try:
         program = make_program()
         told: list[str] = []
