@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -172,10 +172,11 @@ def _kept_cells(
         monitor.start("sorting into cells", count, "frames", done)
         step = _BLOCK * thread_count()
         for first in range(done, count, step):
-            vectors = segment.vectors[first : first + step]
-            stream.write(_assigned(vectors, centres).astype("<i4").data)
+            # A quarter of the bytes of the vectors; which cell a row is in need not be exact.
+            codes = segment.array("codes.i8")[first : first + step]
+            stream.write(_assigned(codes, centres).astype("<i4").data)
             stream.flush()
-            monitor.advance(len(vectors))
+            monitor.advance(len(codes))
         os.fsync(stream.fileno())
     return np.fromfile(file, dtype="<i4")
 
@@ -199,13 +200,13 @@ def _centres(segment: Segment, count: int, monitor: Monitor) -> Float32:
     return centres
 
 
-def _assigned(vectors: Float32, centres: Float32, monitor: Monitor | None = None) -> Int64:
-    """Return the nearest centre of every row: int64 (N,)."""
+def _assigned(vectors: npt.NDArray[Any], centres: Float32, monitor: Monitor | None = None) -> Int64:
+    """Return the centre most like every row, of whatever length these are: int64 (N,)."""
     found = np.empty(len(vectors), dtype=np.int64)
 
     def some(first: int) -> None:
         rows = slice(first, first + _BLOCK)
-        found[rows] = np.argmax(vectors[rows] @ centres.T, axis=1)
+        found[rows] = np.argmax(vectors[rows].astype(np.float32, copy=False) @ centres.T, axis=1)
 
     firsts, width = range(0, len(vectors), _BLOCK), thread_count()
     with one_blas_thread():

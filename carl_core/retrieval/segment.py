@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from carl_core.arrays import Float32, Int64
+    from carl_core.progress import Monitor
 
 FILES: dict[str, tuple[str, bool]] = {
     "vectors.f32": ("<f4", True),
@@ -122,8 +123,13 @@ class Segment:
         list(threads().map(some, range(0, self._count, _CHUNK)))
         return found
 
-    def best_of_parts(self, queries: Float32) -> tuple[Float32, Float32]:
-        """Bounds of the best score of each part for each query: lows, highs, both (Q, parts)."""
+    def best_of_parts(
+        self, queries: Float32, monitor: Monitor | None = None
+    ) -> tuple[Float32, Float32]:
+        """Bounds of the best score of each part for each query: lows, highs, both (Q, parts).
+
+        Raises ``Cancelled`` when the monitor says so.
+        """
         # heavy: numba
         from carl_core.retrieval.kernels import bounds
 
@@ -135,7 +141,11 @@ class Segment:
                 bounds(self.scores(query), errors, self.starts, lows[number], highs[number])
             return lows, highs
         lows[:], highs[:] = -np.inf, -np.inf
+        if monitor is not None:
+            monitor.start("comparing with everything", self._count, "frames")
         for first, scores in self._products(queries):  # scores (Q, rows)
+            if monitor is not None:
+                monitor.advance(scores.shape[1])
             rows = slice(first, first + scores.shape[1])
             begin = int(np.searchsorted(self.starts, first, side="right")) - 1
             inside = np.clip(self.starts[begin:], first, rows.stop) - first

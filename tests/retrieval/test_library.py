@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from carl_core.progress import Monitor, Progress
 from carl_core.retrieval.everywhere import search_library
 from carl_core.retrieval.library import Library
 from carl_core.retrieval.retriever import Query, Retriever
+from carl_core.retrieval.segment import Segment
 from tests.retrieval.test_retriever import walk
 
 if TYPE_CHECKING:
@@ -239,6 +241,58 @@ def test_cells_that_were_interrupted_are_built_on_where_they_stopped(tmp_path: P
         assert one.read_bytes() == other.read_bytes()
     assert not list(broken.folder.rglob("cell_of.i32"))
     assert whole.cells == broken.cells
+
+
+def test_best_scores_are_kept_beside_what_does_not_change(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = many(3)
+    library.add(recordings)
+    queries = walk(20, 5, 48)
+    right = np.concatenate([r.vectors for r in recordings]) @ queries.T
+    best = library.best_scores(queries)
+    np.testing.assert_allclose(best, right.max(axis=0), atol=0.01)
+    counted: list[int] = []
+    among_all = Segment.best_of_parts
+
+    def count(segment: Segment, *rest: object) -> object:
+        counted.append(len(segment))
+        return among_all(segment, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Segment, "best_of_parts", count)
+    again = Library(library.folder.parent, MODEL)
+    np.testing.assert_array_equal(again.best_scores(queries), best)
+    assert counted == []
+    again.add([recording("z", walk(40, 9, 48))])  # a segment of its own: only that is new
+    again.best_scores(queries)
+    assert counted == [40]
+    stopped = Monitor()
+    stopped.cancel()
+    with pytest.raises(Cancelled):
+        again.best_scores(queries[:12], stopped)
+
+
+def test_above_its_limit_what_was_used_longest_ago_goes(tmp_path: Path) -> None:
+    recordings = many(6)
+    library = Library(tmp_path, MODEL)
+    for age, one in enumerate(recordings):
+        library.catalogue.note(tmp_path / f"{age}.mp4", one.key, len(one))
+        (note,) = (library.folder / "recordings").glob(f"{one.key.fingerprint}-*")
+        os.utime(note, (age + 1, age + 1))
+        library.add([one])
+    library.catalogue.note(tmp_path / "0.mp4", recordings[0].key, len(recordings[0]))  # used again
+    limit = int(0.8 * library.size_bytes)
+    small = Library(tmp_path, MODEL, limit_bytes=limit)
+    newest = recording("z", walk(300, 99, 48))
+    small.catalogue.note(tmp_path / "z.mp4", newest.key, len(newest))
+    small.add([newest])
+    assert small.size_bytes <= limit
+    left = {part.fingerprint[0] for segment, _ in small.segments() for part in segment.parts}
+    assert {"a", "z"} <= left
+    assert left == set("afz") | (left & set("cde"))
+    assert {one.key.fingerprint[0] for one in small.catalogue.all()} == left
+    found = small.nearest(newest.vectors[3], 1)
+    assert found[0][1:] == (newest.key.fingerprint, 3)
 
 
 def test_an_empty_library_says_so(library: Library) -> None:
