@@ -9,7 +9,7 @@ from PySide6.QtCore import QObject, QPoint, QTimer
 from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
-from app.actions import SPECS, ActionId, bind, make_actions, text_of
+from app.actions import SPECS, ActionId, bind, text_of
 from app.bootstrap.adapting import AdaptingFeature
 from app.bootstrap.aligning import AligningFeature
 from app.bootstrap.arranging import LayoutsFeature
@@ -18,6 +18,7 @@ from app.bootstrap.commanding import CommandsFeature
 from app.bootstrap.configuring import SettingsFeature
 from app.bootstrap.exporting import ExportFeature
 from app.bootstrap.finding import FindingFeature
+from app.bootstrap.first import make_window
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.joined_views import RoomyTimeline, TilesAndTransport
@@ -49,10 +50,8 @@ from app.presenters.project_files import ProjectFiles
 from app.presenters.status import StatusPresenter
 from app.presenters.tiles import TilesPresenter
 from app.presenters.timeline import TimelinePresenter
-from app.resources import icons
 from app.resources.theme import THEME
 from app.settings import Settings
-from app.views.main_window import MainWindow
 from app.views.menus import pop_up
 from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
@@ -69,6 +68,7 @@ if TYPE_CHECKING:
     from app.audio.output import Output
     from app.bootstrap.parts import Feature
     from app.models.engine import Engine
+    from app.views.main_window import MainWindow
 
 log = logging.getLogger("carl.window")
 
@@ -97,6 +97,7 @@ class Program(QObject):
     recent : the log kept in memory, for "copy diagnostics"
     state : folder for recent projects and unsaved work; None = the user's
     sound_output : the sound device; None = the system's
+    window : one that is on the screen already, empty; None = a new one
     """
 
     def __init__(
@@ -108,6 +109,7 @@ class Program(QObject):
         recent: RecentRecords | None = None,
         state: Path | None = None,
         sound_output: Output | None = None,
+        window: MainWindow | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings or Settings()
@@ -123,11 +125,10 @@ class Program(QObject):
         self._is_closed = False
         self.features: tuple[Feature, ...] = ()
 
-        colours = THEME.colours
-        actions = make_actions(self, lambda name: icons.icon(name, colours.text, colours.line))
-        self.actions = actions
-        self.window = MainWindow(actions, SPEEDS)
+        self.window = window or make_window(self.settings)
         window = self.window
+        window.furnish(SPEEDS)
+        self.actions = actions = window.actions_by_id
         self.player = PlaybackPresenter(self.session, self.frames, TilesAndTransport(window), self)
         self.opening = OpeningPresenter(self.project, self.jobs, self.engine, self.reporter, self)
         self.loading = LoadingPresenter(
@@ -273,9 +274,6 @@ class Program(QObject):
         self.collector.stop()
 
     def _restore(self) -> None:
-        geometry = self.settings.get(keys.GEOMETRY)
-        if not geometry.isEmpty():
-            self.window.restoreGeometry(geometry)
         self.actions[ActionId.SYNC].setChecked(True)
         self._on_project_changed()
         self._show_steps()
