@@ -6,17 +6,11 @@ import errno
 import ntpath
 import os
 import stat
-import threading
 from pathlib import Path, PurePath, PureWindowsPath
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import platformdirs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Answer = TypeVar("Answer")
+from carl_core import waiting
 
 KEEP_NOTHING = "CARL_KEEP_NOTHING"
 """Set to 1: no cache, no recent projects, no log; what must lie somewhere goes at the end."""
@@ -25,39 +19,6 @@ _IS_WINDOWS = os.name == "nt"
 # Folders may have 248 characters, files 260; entries of the cache add a hundred to its folder.
 _LONG_FOR_WINDOWS = 150
 
-ANSWER_S = 20.0
-"""Disks that slept need up to ten seconds; a network drive that is gone may never answer."""
-
-
-def answered(ask: Callable[[], Answer], limit_s: float = ANSWER_S) -> Answer:
-    """Ask a drive something it may never answer, in a thread of its own.
-
-    The thread of a question without answer is left behind: nothing can end it.
-
-    Raises
-    ------
-    TimeoutError
-        When there is no answer within ``limit_s``.
-    Exception
-        What ``ask`` raises.
-    """
-    answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put((True, ask()))
-        except Exception as exc:
-            answers.put((False, exc))
-
-    threading.Thread(target=work, name="asking-a-drive", daemon=True).start()
-    try:
-        is_answer, answer = answers.get(timeout=limit_s)
-    except Empty:
-        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {limit_s:g} s") from None
-    if not is_answer:
-        raise answer
-    return cast(Answer, answer)
-
 
 def is_there(path: str | os.PathLike[str]) -> bool:
     """Whether a file lies at ``path``; false where that cannot be asked, or nothing answers.
@@ -65,7 +26,10 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     Of a path without permission or of one that is too long, ``Path.is_file`` raises.
     """
     try:
-        return answered(lambda: os.path.isfile(reachable(Path(path))), ANSWER_S / 4)  # noqa: PTH113
+        return waiting.answered(
+            lambda: os.path.isfile(reachable(Path(path))),  # noqa: PTH113
+            waiting.ANSWER_S / 4,
+        )
     except TimeoutError:
         return False
 
@@ -100,7 +64,10 @@ def parts_of(path: str) -> PurePath:
 def is_folder(path: str | os.PathLike[str]) -> bool:
     """Whether ``path`` is a folder; false where that cannot be asked, or nothing answers."""
     try:
-        return answered(lambda: os.path.isdir(reachable(Path(path))), ANSWER_S / 4)  # noqa: PTH112
+        return waiting.answered(
+            lambda: os.path.isdir(reachable(Path(path))),  # noqa: PTH112
+            waiting.ANSWER_S / 4,
+        )
     except TimeoutError:
         return False
 

@@ -83,7 +83,7 @@ def run_kills(times: int, works: list[str]) -> int:
         with tempfile.TemporaryDirectory(prefix="carl-kills-") as scratch:
             out = Path(scratch) / "rounds.json"
             arguments = ["--times", str(times), "--works", name, "--json", str(out)]
-            longest = {"train": "4", "align": "1.5", "export": "1.0"}.get(name, "0.5")
+            longest = {"train": "2", "align": "1.5", "export": "1.0"}.get(name, "0.5")
             _call("tests.helpers.kills", scratch, *arguments, "--longest", longest)
             rounds = json.loads(out.read_text()) if out.exists() else []
         bad = [one for one in rounds if not one["is_well"]]
@@ -161,13 +161,15 @@ def _kills_lines(document: dict[str, Any]) -> list[str]:
 def _soak_lines(one: dict[str, Any]) -> list[str]:
     if not one:
         return []
+    left = one["threads_left"]
+    threads = "not looked at, it was stopped" if left is None else len(left)
     lines = [
         "## Used over and over",
         "",
         f"{one['when']}: {one['rounds']} rounds in {one['minutes']:g} minutes, each with two "
         "recordings nobody has seen before: open, embed, align, play, seek, search, pin, mark, "
         f"undo, other views, save, close. Errors: {one['errors']}; threads left at the end: "
-        f"{len(one['threads_left'])}. Looked at when all is closed, growth after a warm-up of "
+        f"{threads}. Looked at when all is closed, growth after a warm-up of "
         f"{one['warm_up']} rounds (medians of the first and the last tenth):",
         "",
         "| | After the warm-up | At the end | Growth |",

@@ -18,8 +18,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carl_core.atomic import write_atomic
+
 if TYPE_CHECKING:
-    from tests.helpers.soak import Sample
+    from tests.helpers.soak import Sample, Soak
 
 FIGURES = ("rss", "handles", "threads", "qt_objects", "python_objects")
 MOST_GROWTH = 5.0
@@ -38,22 +40,22 @@ def main() -> int:
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
     with tempfile.TemporaryDirectory(prefix="carl-soak-") as scratch:
         os.environ["CARL_CACHE"] = str(Path(scratch) / "cache")
-        limit_s = 60 * options.minutes
-        result = soak(Path(scratch), options.rounds, options.warm_up, options.every, limit_s)
-    text = json.dumps(result, indent=1)
+        result = soak(Path(scratch), options)
     if options.json is not None:
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(text + "\n", encoding="utf-8")
-    sys.stdout.write(text + "\n")
+        _keep(options.json, result)
+    sys.stdout.write(json.dumps(result, indent=1) + "\n")
     return 0 if result["passed"] else 1
 
 
-def soak(folder: Path, rounds: int, warm_up: int, every: int, limit_s: float) -> dict[str, object]:
-    """Run it; return what docs/reliability/soak.json holds."""
+def soak(folder: Path, options: argparse.Namespace) -> dict[str, object]:
+    """Run it; return what docs/reliability/soak.json holds.
+
+    What is known so far is kept on the way: of a process that is stopped, its rounds are not lost.
+    """
     # after QT_QPA_PLATFORM and CARL_CACHE are set
     from app.bootstrap.run import SWITCH_INTERVAL_S, import_engine, make_application
     from app.resources.theme import THEME
-    from tests.helpers.soak import Soak, growth
+    from tests.helpers.soak import Soak
 
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     app = make_application()
@@ -63,17 +65,31 @@ def soak(folder: Path, rounds: int, warm_up: int, every: int, limit_s: float) ->
     runner = Soak(folder)
 
     def tell(sample: Sample) -> None:
-        if sample.round % every == 0:
+        if sample.round % options.every == 0:
             text = ", ".join(f"{name} {getattr(sample, name)}" for name in FIGURES)
             minutes = (time.monotonic() - began) / 60
             sys.stderr.write(f"{minutes:6.1f} min, round {sample.round}: {text}\n")
             for error in runner.errors[-3:]:
                 sys.stderr.write(f"  {error}\n")
             sys.stderr.flush()
+            if options.json is not None and sample.round >= options.warm_up:
+                _keep(options.json, outcome(None))
 
-    runner.run(rounds, limit_s=limit_s, on_sample=tell)
+    def outcome(left: list[str] | None) -> dict[str, object]:
+        return _outcome(runner, options, (time.monotonic() - began) / 60, left)
+
+    runner.run(options.rounds, limit_s=60 * options.minutes, on_sample=tell)
     runner.close()
-    left = [t.name for t in threading.enumerate() if t.name.startswith("carl-")]
+    return outcome([t.name for t in threading.enumerate() if t.name.startswith("carl-")])
+
+
+def _outcome(
+    runner: Soak, options: argparse.Namespace, minutes: float, left: list[str] | None
+) -> dict[str, object]:
+    """Sum up the rounds until now; ``left`` = threads that are there after the end, None before."""
+    from tests.helpers.soak import growth
+
+    rounds, warm_up = options.rounds, options.warm_up
     grown = {name: round(growth(runner.samples, warm_up=warm_up, what=name), 2) for name in FIGURES}
     watched = ("rss", "handles", "threads", "qt_objects")
     return {
@@ -81,7 +97,7 @@ def soak(folder: Path, rounds: int, warm_up: int, every: int, limit_s: float) ->
         "rounds": len(runner.samples),
         "rounds_wanted": rounds,
         "warm_up": warm_up,
-        "minutes": round((time.monotonic() - began) / 60, 1),
+        "minutes": round(minutes, 1),
         "growth_percent": grown,
         "first": asdict(runner.samples[min(warm_up, len(runner.samples) - 1)]),
         "last": asdict(runner.samples[-1]),
@@ -90,9 +106,14 @@ def soak(folder: Path, rounds: int, warm_up: int, every: int, limit_s: float) ->
         "first_errors": runner.errors[:10],
         "passed": len(runner.samples) == rounds
         and not runner.errors
-        and not left
+        and left == []
         and all(grown[n] < MOST_GROWTH for n in watched),
     }
+
+
+def _keep(path: Path, result: dict[str, object]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomic(path, json.dumps(result, indent=1) + "\n")
 
 
 if __name__ == "__main__":

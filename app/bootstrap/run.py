@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -11,27 +12,25 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, QTimer
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
+from app.bootstrap.first import make_application, make_window, show_at_once
 from app.bootstrap.instance import Instance
-from app.bootstrap.program import Program
 from app.bootstrap.scratch import Scratch, sweep
-from app.bootstrap.selftest import FAULT, SelfTest
 from app.faults.hooks import Hooks, log_to_file
 from app.faults.log import RecentRecords
 from app.faults.messages import Reporter
 from app.faults.watchdog import LoopWatchdog
-from app.presenters.preferences import engine_from
 from app.resources.theme import THEME
 from app.settings import Settings
-from carl_core.assets import asset_path
-from carl_core.errors import CarlError
 from carl_core.paths import KEEP_NOTHING, keeps_nothing, log_folder, state_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
+
+    from app.bootstrap.program import Program
 
 log = logging.getLogger("carl.window")
 
@@ -79,20 +78,9 @@ def import_engine() -> None:
         log.exception("the engine cannot be imported")  # the first job says so to the user
 
 
-def make_application() -> QApplication:
-    """Make the one ``QApplication`` with name and theme."""
-    existing = QApplication.instance()
-    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
-    app.setApplicationName("carl")
-    app.setApplicationDisplayName("CARL")
-    app.setDesktopFileName("carl")
-    with suppress(CarlError):  # an incomplete installation says so where it matters
-        app.setWindowIcon(QIcon(str(asset_path("icons/carl.svg"))))
-    return app
-
-
 def run(start: Start) -> int:
     """Run the window; return the exit code."""
+    gc.disable()  # as the program does all the time: see MainThreadCollector
     app = make_application()
     settings = Settings()
     if start.keeps_nothing or (start.self_test is None and settings.get(keys.KEEP_NOTHING)):
@@ -120,7 +108,13 @@ def run(start: Start) -> int:
         # A test must see the window as it is at first, whatever the user did to it.
         settings = Settings(scratch.folder / "window.ini")
     THEME.apply(app, settings.get(keys.THEME))
+    window = make_window(settings)
+    show_at_once(window)
+    from app.bootstrap.program import Program
+    from app.presenters.preferences import engine_from
+
     program = Program(
+        window=window,
         make_engine=engine_from(settings, start.model),
         settings=settings,
         reporter=reporter,
@@ -159,8 +153,8 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
     # Workers give way to the event loop sooner than Python's 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     program.show()
-    app.processEvents()  # the window is painted ...
-    import_engine()  # ... and from here on nothing holds it
+    app.processEvents()
+    import_engine()  # from here on nothing holds the window
     watchdog.start()
     if start.is_demo:
         program.open_demo()
@@ -168,6 +162,8 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
         program.opening.add_paths(start.files)
     if start.self_test is None:
         return app.exec()
+    from app.bootstrap.selftest import FAULT, SelfTest
+
     test = SelfTest(program, start.files, start.self_test, limit_s=start.limit_s)
     codes: list[int] = []
 

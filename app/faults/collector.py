@@ -8,6 +8,7 @@ thread"). While a ``MainThreadCollector`` lives, only its timer collects.
 from __future__ import annotations
 
 import gc
+from typing import ClassVar
 
 from PySide6.QtCore import QObject, QTimer
 
@@ -16,6 +17,8 @@ INTERVAL_MS = 400
 
 class MainThreadCollector(QObject):
     """Takes the collector over from Python until ``stop``."""
+
+    _has_spared: ClassVar[bool] = False
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -34,13 +37,19 @@ class MainThreadCollector(QObject):
                 gc.collect(generation)
                 return
 
-    @staticmethod
-    def spare_what_is_loaded() -> None:
+    @classmethod
+    def spare_what_is_loaded(cls) -> None:
         """Leave everything that lives now out of later collections: libraries stay anyway.
 
-        With numba and ONNX Runtime loaded a full collection takes some 100 ms otherwise.
+        With numba and ONNX Runtime loaded a full collection takes some 100 ms otherwise. What is
+        spared is never found to be garbage, so this is done once in a process, garbage goes first,
+        and later calls (another encoder, another window) do nothing: they would keep whatever is
+        open then for ever.
         """
-        gc.freeze()
+        if not cls._has_spared:
+            cls._has_spared = True
+            gc.collect()
+            gc.freeze()
 
     def stop(self) -> None:
         """Give the collector back."""

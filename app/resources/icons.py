@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QByteArray, QRectF, QSize, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QPainter, QPixmap, QPixmapCache
 from PySide6.QtSvg import QSvgRenderer
 
 _LINE = (
@@ -89,7 +89,16 @@ ICON_NAMES = tuple(_SHAPES)
 
 
 def pixmap(name: str, colour: str, size: int, *, ratio: float = 1.0) -> QPixmap:
-    """Draw one icon: ``size`` is its side in logical pixels."""
+    """Return one icon, drawn once: ``size`` is its side in logical pixels."""
+    key = f"carl:{name}:{QColor(colour).name()}:{size}:{ratio:g}"
+    picture = QPixmap()
+    if not QPixmapCache.find(key, picture):
+        picture = _drawn(name, colour, size, ratio)
+        QPixmapCache.insert(key, picture)
+    return picture
+
+
+def _drawn(name: str, colour: str, size: int, ratio: float) -> QPixmap:
     style, shapes = _SHAPES[name]
     style = style.format(colour=QColor(colour).name())
     svg = (

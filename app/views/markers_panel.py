@@ -42,8 +42,6 @@ from app.resources.theme import THEME
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QAction
-
     from carl_core.project.phases import PhaseRow
 
 Index = QModelIndex | QPersistentModelIndex
@@ -154,13 +152,10 @@ class MarkerTable(QAbstractTableModel):
 class MarkersPanel(QWidget):
     """Markers in a list, phases in a table.
 
-    Attributes
-    ----------
-    commands : offered in the menu of a marker
-
     Signals
     -------
     go_wanted(str) : show this marker
+    menu_requested(QPoint) : offer what can be done with the chosen markers; place on the screen
     add_wanted(), phase_wanted() : mark what is shown, or in to out
     renamed(str, str), noted(str, str), coloured(list[str], str), removed(list[str])
     accepted(list[str]) : take over what was carried, [] = all
@@ -168,6 +163,7 @@ class MarkersPanel(QWidget):
     """
 
     go_wanted = Signal(str)
+    menu_requested = Signal(QPoint)
     add_wanted = Signal()
     phase_wanted = Signal()
     renamed = Signal(str, str)
@@ -183,7 +179,6 @@ class MarkersPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("markers-panel")
         self.setAccessibleName(self.tr("Markers and phases"))
-        self.commands: tuple[QAction, ...] = ()
         self.table = MarkerTable(self)
         self.table.renamed.connect(self.renamed)
         self.table.noted.connect(self.noted)
@@ -386,16 +381,8 @@ class MarkersPanel(QWidget):
         return next((r for r, line in enumerate(self.table.lines) if line.id == marker_id), -1)
 
     def _on_menu(self, at: QPoint) -> None:
-        chosen = self.chosen()
-        if not chosen:
-            return
-        menu = QMenu(self)
-        menu.setObjectName("marker-menu")
-        menu.addAction(self.tr("Go there"), lambda: self.go_wanted.emit(chosen[0]))
-        for command in self.commands:
-            menu.addAction(command)
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(self.view.viewport().mapToGlobal(at))
+        if self.chosen():
+            self.menu_requested.emit(self.view.viewport().mapToGlobal(at))
 
     def _button(self, name: str, text: str, pressed: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)
@@ -411,12 +398,17 @@ class MarkersPanel(QWidget):
 class _Typing(QStyledItemDelegate):
     """Says what is typed over."""
 
-    def createEditor(self, parent: QWidget, option: QStyleOptionViewItem, index: Index) -> QWidget:
-        """Return the field, with the name of its column."""
-        editor = super().createEditor(parent, option, index)
+    def updateEditorGeometry(
+        self, editor: QWidget, option: QStyleOptionViewItem, index: Index
+    ) -> None:
+        """Place the field, and name it after its column.
+
+        Here, for PySide keeps the wrapper of a field that ``createEditor`` or ``setEditorData``
+        was overridden for, one for every word that is typed.
+        """
+        super().updateEditorGeometry(editor, option, index)
         name = index.model().headerData(index.column(), Qt.Orientation.Horizontal)
         editor.setAccessibleName(str(name))
-        return editor
 
 
 def _colour_name(name: str) -> str:

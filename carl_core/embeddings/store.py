@@ -123,6 +123,8 @@ class EmbeddingStore:
         folder = self._folder(key)
         try:
             return read_features(folder, key)
+        except FileNotFoundError:  # never looked at: nothing to tell
+            return None
         except (DamagedEntryError, OSError, ValueError) as exc:
             log.info("The features of %s cannot be used: %s.", folder.name, exc)
             return None

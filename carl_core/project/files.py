@@ -24,9 +24,10 @@ import msgspec
 from carl_core.atomic import rename, replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
-from carl_core.paths import answered, is_there, parts_of, reachable, read_bounded
+from carl_core.paths import is_there, parts_of, reachable, read_bounded
 from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable

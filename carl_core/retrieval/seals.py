@@ -6,14 +6,13 @@ would cost hundreds of times what a memory map does.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import xxhash
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 _BLOCK_BYTES = 1 << 22
@@ -28,29 +27,13 @@ class Seal:
     digest: str
 
 
-class SealedFile:
-    """A file that is written once, from its beginning to its end. One thread at a time."""
-
-    def __init__(self, path: Path) -> None:
-        self._stream = path.open("wb")
-        self._sum = xxhash.xxh3_128()
-
-    def write(self, data: memoryview) -> None:
-        """Append. Raises ``OSError``."""
-        self._stream.write(data)
-        self._sum.update(data)
-
-    def finish(self) -> Seal:
-        """Flush to the disk, close, and return the seal. Raises ``OSError``."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
-        status = os.fstat(self._stream.fileno())
-        self._stream.close()
-        return Seal(status.st_size, status.st_mtime_ns, str(self._sum.hexdigest()))
-
-    def close(self) -> None:
-        """Leave it as it is."""
-        self._stream.close()
+def sealed(folder: Path, names: Iterable[str]) -> dict[str, Seal]:
+    """Read files that were just written, and return their seals. Raises ``OSError``."""
+    seals = {}
+    for name in names:
+        status = (folder / name).stat()
+        seals[name] = Seal(status.st_size, status.st_mtime_ns, _digest(folder / name))
+    return seals
 
 
 def check_seals(folder: Path, seals: Mapping[str, Seal]) -> None:
@@ -64,11 +47,10 @@ def check_seals(folder: Path, seals: Mapping[str, Seal]) -> None:
         When one is missing or cannot be read.
     """
     for name, seal in seals.items():
-        path = folder / name
-        status = path.stat()
+        status = (folder / name).stat()
         if (status.st_size, status.st_mtime_ns) == (seal.size, seal.changed_ns):
             continue
-        if status.st_size != seal.size or _digest(path) != seal.digest:
+        if status.st_size != seal.size or _digest(folder / name) != seal.digest:
             raise ValueError(f"{name} is not what was written")
 
 
@@ -78,7 +60,7 @@ def seals_to_json(seals: Mapping[str, Seal]) -> dict[str, list[Any]]:
 
 
 def seals_from_json(document: Any) -> dict[str, Seal]:
-    """Read JSON. Raises ``ValueError``, ``TypeError`` and ``AttributeError``."""
+    """Read JSON. Raises ``ValueError``, ``TypeError``, ``OverflowError`` and ``AttributeError``."""
     return {
         str(name): Seal(int(size), int(changed_ns), str(digest))
         for name, (size, changed_ns, digest) in document.items()

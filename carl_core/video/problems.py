@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import av
 
-from carl_core.paths import reachable
 from carl_core.video.claims import missing_bytes
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def cut_off_problems(
 def missing_problems(path: Path) -> list[str]:
     """Say so when the file is shorter than its outermost parts announce."""
     try:
-        missing = missing_bytes(path, reachable(path).stat().st_size)
+        missing = missing_bytes(path)
     except OSError:  # reading it will say why
         return []
     if not missing:

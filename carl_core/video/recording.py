@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from carl_core.errors import UnreadableMediaError
-from carl_core.paths import answered, reachable
+from carl_core.paths import reachable
 from carl_core.video.claims import check_frames
 from carl_core.video.container import (
     cannot_be_read,
@@ -21,9 +21,11 @@ from carl_core.video.container import (
     recording_stream,
 )
 from carl_core.video.display import colour_of, geometry_of
+from carl_core.video.drive import DriveFile, no_answer
 from carl_core.video.index import StreamIndex, index_listed, index_stream
 from carl_core.video.info import VideoInfo, display_text
 from carl_core.video.timecode import written_timecode
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     import os
@@ -145,13 +147,9 @@ def _first_look(path: Path) -> os.stat_result:
         return status
 
     try:
-        return answered(look)
+        return answered(look, about=path)
     except TimeoutError as exc:
-        raise UnreadableMediaError(
-            f"{display_text(path)} cannot be read: its drive does not answer. Check the network or "
-            "the cable, or copy the file to this computer, then open it again.",
-            path=path,
-        ) from exc
+        raise no_answer(path) from exc
     except OSError as exc:
         raise cannot_be_read(path, exc) from exc
 
@@ -159,10 +157,10 @@ def _first_look(path: Path) -> os.stat_result:
 def _is_growing(path: Path, before: os.stat_result) -> bool:
     """Whether somebody still writes the file: it grew, or was changed just now and grows soon."""
     try:
-        now = reachable(path).stat()
+        now = answered(reachable(path).stat, about=path)
         if now.st_size == before.st_size and abs(time.time() - now.st_mtime) < _JUST_NOW_S:
             time.sleep(SETTLE_S)
-            now = reachable(path).stat()
+            now = answered(reachable(path).stat, about=path)
     except OSError:  # gone: what reads it will say so
         return False
     return now.st_size != before.st_size
@@ -186,7 +184,7 @@ def fingerprint_of(path: Path, size: int) -> str:
     not larger are hashed whole. Reads 4 MiB at most.
     """
     digest = xxhash.xxh3_128(size.to_bytes(8, "little"))
-    with reachable(path).open("rb") as file:
+    with DriveFile(path) as file:
         if size <= _BLOCKS * _BLOCK_BYTES:
             digest.update(file.read(size))
         else:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from carl_core.errors import UnreadableMediaError
 from carl_core.paths import reachable
 from carl_core.video.recording import begins_with, fingerprint_of
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     from carl_core.video.recording import Recording
@@ -36,7 +37,7 @@ class FileWatch:
         """
         recording = self._recording
         try:
-            status = reachable(recording.path).stat()
+            status = answered(reachable(recording.path).stat, about=recording.path)
             seen = (status.st_size, status.st_mtime_ns, status.st_ino)
             if seen == self._seen:
                 return

@@ -9,6 +9,7 @@ import pytest
 
 import carl_core.pipeline  # noqa: F401  (slow to import: not inside a test that waits)
 from app.bootstrap.program import Program
+from app.faults.collector import MainThreadCollector
 from app.resources.theme import THEME
 from app.settings import Settings
 from tests.app import leaks
@@ -32,6 +33,12 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         make_video(folder / "second.mp4", frames=75, fps=25, size=(160, 120)),
         make_video(folder / "third.mp4", frames=40, fps=20, size=(120, 160)),
     ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def spared() -> None:
+    """Spare what is loaded before the first window is: what a test leaves must be garbage."""
+    MainThreadCollector.spare_what_is_loaded()
 
 
 @pytest.fixture(autouse=True)

@@ -50,7 +50,11 @@ def test_other_errors_become_sentences_with_the_traceback_folded_away(error: Exc
     assert "Traceback" in message.details
 
 
-def test_uncaught_exceptions_reach_the_banner_from_any_thread(qtbot: QtBot) -> None:
+def test_uncaught_exceptions_reach_the_banner_from_any_thread(
+    qtbot: QtBot, caplog: pytest.LogCaptureFixture
+) -> None:
+    # Put back after it: records that pytest keeps hold exceptions, these the callers' frames.
+    caplog.set_level(logging.INFO, "carl")
     reporter, recent = Reporter(), RecentRecords()
     messages: list[Message] = []
     reporter.reported.connect(messages.append)
@@ -58,7 +62,6 @@ def test_uncaught_exceptions_reach_the_banner_from_any_thread(qtbot: QtBot) -> N
     before = sys.excepthook
     hooks.install()
     try:
-        logging.getLogger("carl").setLevel(logging.INFO)
         try:
             1 / 0  # noqa: B018
         except ZeroDivisionError as error:

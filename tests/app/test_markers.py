@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QPoint, Qt
 from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QLineEdit, QMenu, QPushButton, QTableWidget
+from PySide6.QtWidgets import QAbstractItemView, QLineEdit, QMenu, QPushButton, QTableWidget
 
 from app.actions import ActionId
 from app.bootstrap.marking import MARKER_COMMANDS
@@ -51,6 +52,22 @@ def test_a_mark_is_the_frame_shown_and_is_carried_over(aligned: Program, qtbot: 
     aligned.project.stack.undo()
     assert not aligned.window.markers.table.lines
     assert not presenter(aligned).derived
+
+
+def test_fields_for_names_leave_nothing_behind(aligned: Program, qtbot: QtBot) -> None:
+    def fields() -> int:
+        gc.collect()
+        return sum(type(thing) is QLineEdit for thing in gc.get_objects())
+
+    aligned.window.show_markers()
+    view = aligned.window.markers.view
+    qtbot.waitUntil(view.isVisible)
+    before = fields()
+    for _ in range(3):
+        aligned.actions[ActionId.MARK].trigger()
+        assert view.state() is QAbstractItemView.State.EditingState
+        aligned.project.stack.undo()
+    assert fields() <= before
 
 
 def test_accepting_makes_it_the_users_own_in_one_step(aligned: Program) -> None:

@@ -6,7 +6,7 @@ import os
 import threading
 from typing import TYPE_CHECKING
 
-from carl_core import paths
+from carl_core import waiting
 from carl_core.video import recording as module
 from tests.app.conftest import wait_settled
 
@@ -43,9 +43,8 @@ def test_the_window_says_that_a_drive_does_not_answer(
         return is_folder(path)
 
     monkeypatch.setattr(module, "check_file", stalled)
+    monkeypatch.setattr(waiting, "ANSWER_S", 1.0)
     monkeypatch.setattr(os.path, "isdir", asked)
-    monkeypatch.setattr(paths, "ANSWER_S", 4.0)
-    monkeypatch.setattr(paths.answered, "__defaults__", (1.0,))
     try:
         program = make_program()
         told: list[str] = []

@@ -436,7 +436,8 @@ def run(
         place = folder / name
         place.mkdir(parents=True, exist_ok=True)
         if name == "train":
-            import torch  # noqa: F401  (once, not in every child)
+            # Once, not in every child; an optimizer imports the compiler when it is made.
+            import torch._dynamo  # noqa: F401
 
             import tests.helpers.processes  # noqa: F401
         said, is_well = _in_child(lambda: WORKS[name].prepare(place) or "ready")  # noqa: B023

@@ -229,6 +229,9 @@ class Soak:
         path = self._folder / f"round-{number}-{'ab'[part]}.mp4"
         box = (24).to_bytes(4, "big") + b"free" + f"{number:08d}{part:08d}".encode()
         path.write_bytes(self._sources[part] + box)
+        # Made an hour ago: one that was written just now is watched first, for it may still grow.
+        an_hour_ago = time.time() - 3600.0
+        os.utime(path, (an_hour_ago, an_hour_ago))
         return path
 
     # Waiting and looking -----------------------------------------------------------------------

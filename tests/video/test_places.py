@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from carl_core import paths
+from carl_core import paths, waiting
 from carl_core.errors import UnreadableMediaError
 from carl_core.video import recording as module
 from carl_core.video.reader import FrameReader
@@ -35,8 +35,7 @@ def stalled(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     monkeypatch.setattr(module, "check_file", never)
     monkeypatch.setattr(paths.os.path, "isfile", never)
-    monkeypatch.setattr(paths.answered, "__defaults__", (0.1,))
-    monkeypatch.setattr(paths, "ANSWER_S", 0.4)
+    monkeypatch.setattr(waiting, "ANSWER_S", 0.2)
     yield answers
     answers.set()
 
@@ -49,8 +48,8 @@ def test_a_drive_that_does_not_answer_is_given_up(stalled: threading.Event, tmp_
 
 def test_what_a_question_raises_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
-        paths.answered(lambda: 1 / 0)
-    assert paths.answered(lambda: 7) == 7
+        waiting.answered(lambda: 1 / 0)
+    assert waiting.answered(lambda: 7) == 7
 
 
 def grow(path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
