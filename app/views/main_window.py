@@ -49,7 +49,6 @@ from app.resources.theme import THEME
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
 from app.views.menus import fill_menu_bar
-from app.views.painting import FRAME_MIME
 from app.views.status_bar import StatusBar
 
 if TYPE_CHECKING:
@@ -336,6 +335,8 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and pictures, but no tiles."""
+        from app.views.painting import FRAME_MIME
+
         data = event.mimeData()
         if not data.hasFormat(FRAME_MIME) and (
             data.hasUrls() or data.hasImage() or _addresses(data)

@@ -70,5 +70,5 @@ def stop(folder: Path) -> bool:
     """Ask a build in this folder to stop; return whether there is one. Raises ``OSError``."""
     if progress_in(folder) is None:
         return False
-    (folder / _STOP).touch(mode=0o600)
+    write_atomic(folder / _STOP, "", mode=0o600)
     return True
