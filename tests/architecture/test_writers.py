@@ -17,7 +17,6 @@ EXCEPTIONS = {
     "carl_core/embeddings/writer.py": "chunks are appended and count only once they are listed",
     "carl_core/project/traces.py": "lines leave a log that may be open; half a log is a log",
     "carl_core/encoder/quantize.py": "works in a scratch folder; the result goes by the helper",
-    "carl_core/retrieval/building.py": "an empty file asks a build to stop",
     "carl_core/retrieval/cells.py": "fills a partial folder, which is renamed when it is whole",
     "carl_core/retrieval/writer.py": "fills a partial folder, which is renamed when it is whole",
     "carl_core/video/writer.py": "FFmpeg writes to the helper's partial file",
