@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 from PySide6.QtCore import QObject, Qt, Signal, Slot
 
-from carl_core.errors import CarlError
+from carl_core.errors import Cancelled, CarlError
 from carl_core.video.planes import Making
 from carl_core.video.reader import FrameReader
+from carl_core.waiting import given_up_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,6 +167,10 @@ class _Decoder:
                 thread = threading.get_native_id()
                 own = os.getpriority(os.PRIO_PROCESS, thread)
                 os.setpriority(os.PRIO_PROCESS, thread, own + DECODER_NICENESS)
+        with given_up_when(lambda: self._is_closed):
+            self._decode()
+
+    def _decode(self) -> None:
         reader: Reader | None = None
         reader_size: Size | None = None
         has_idle_work = False
@@ -196,6 +201,8 @@ class _Decoder:
                     reader.making = making
                     frame = self._read(reader, index, size)
                     has_idle_work = True
+                except Cancelled:  # closed while a drive did not answer
+                    continue
                 except Exception as exc:  # a border: the pictures go on, whatever a decoder raises
                     log.log(
                         logging.DEBUG if index in self._unreadable else logging.WARNING,

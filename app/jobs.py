@@ -23,6 +23,7 @@ from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
 
 from carl_core.errors import Cancelled
 from carl_core.progress import Monitor, Progress
+from carl_core.waiting import given_up_when
 
 log = logging.getLogger("carl.jobs")
 
@@ -267,7 +268,8 @@ class JobRunner(QObject):
             return
         self._post(job, ("started", None))
         try:
-            result = work(job)
+            with given_up_when(lambda: job.monitor.is_cancelled):
+                result = work(job)
         except Cancelled:
             self._post(job, ("cancelled", None))
         except Exception as exc:  # a border: whatever the work raises becomes a message

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
-import platformdirs
 from PySide6.QtCore import QByteArray, QSettings
 
-from carl_core.paths import keeps_nothing
+from carl_core.paths import keeps_nothing, settings_file
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 Value = TypeVar("Value", bool, int, float, str, QByteArray)
 
@@ -52,12 +52,6 @@ def layout_key(name: str) -> Key[QByteArray]:
     return Key(f"layouts/{name}-v{LAYOUT_VERSION}", QByteArray())
 
 
-def settings_path() -> Path:
-    """Where the settings lie; ``CARL_CONFIG`` names another folder."""
-    folder = os.environ.get("CARL_CONFIG") or platformdirs.user_config_dir("carl")
-    return Path(folder) / "window.ini"
-
-
 def forget_settings(path: Path | None = None) -> Path | None:
     """Begin with first settings again; return where the old ones lie now, None = there were none.
 
@@ -66,7 +60,7 @@ def forget_settings(path: Path | None = None) -> Path | None:
     OSError
         When the file cannot be moved.
     """
-    path = path or settings_path()
+    path = path or settings_file()
     if not path.exists():
         return None
     kept = path.with_suffix(".ini.old")
@@ -78,7 +72,7 @@ class Settings:
     """Typed access to an INI file."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self._store = QSettings(str(path or settings_path()), QSettings.Format.IniFormat)
+        self._store = QSettings(str(path or settings_file()), QSettings.Format.IniFormat)
 
     def get(self, key: Key[Value]) -> Value:
         """Read a value; one of the wrong type counts as absent."""

@@ -3,7 +3,9 @@
     python -m benchmarks.event_loop FILE FILE... [--model M] [--json] [--long]
 
 Each figure is how much later than due a 10 ms timer fired: what a key press would have waited.
-Aim: p99 at most 50 ms. A hold of more than 500 ms is printed with the stack that held the loop.
+Aim: p99 at most 50 ms. "own" is the same without the time in which the main thread could have run
+but other threads or programs had the cores (Linux): what is ours on a busy machine. A hold of more
+than 500 ms is printed with the stack that held the loop.
 An encoder file and recordings of your own give figures for your machine; without recordings the
 bundled ones are used. The cache is empty at the start, so that embedding is really measured.
 --long measures a pair of 100,000 frames instead, whose embeddings are made up: all but embedding.
@@ -52,11 +54,15 @@ def main() -> int:
     if options.json:
         print(json.dumps(rows, indent=1))
     else:
-        print(f"{'phase':<28}{'seconds':>9}{'beats':>8}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}")
+        print(
+            f"{'phase':<28}{'seconds':>9}{'beats':>8}{'p50 ms':>9}{'p99 ms':>9}{'max ms':>9}"
+            f"{'own p99':>9}{'own max':>9}{'CPU s':>7}"
+        )
         for row in rows:
             print(
                 f"{row['phase']:<28}{row['seconds']:>9.1f}{row['beats']:>8}"
                 f"{row['p50_ms']:>9.1f}{row['p99_ms']:>9.1f}{row['max_ms']:>9.1f}"
+                f"{row['own_p99_ms']:>9.1f}{row['own_max_ms']:>9.1f}{row['cpu_s']:>7.2f}"
             )
         report(claims(rows, "100,000 frames" if options.long else "two short recordings"))
     for stall in stalls:
@@ -67,7 +73,11 @@ def main() -> int:
 def claims(rows: list[dict[str, object]], what: str) -> list[Claim]:
     """Judge the worst of all phases."""
     found = []
-    for name, key, bound in (("p99", "p99_ms", 50), ("longest", "max_ms", 500)):
+    for name, key, bound in (
+        ("p99", "p99_ms", 50),
+        ("p99 without waiting for a core", "own_p99_ms", 50),
+        ("longest", "max_ms", 500),
+    ):
         worst = max(rows, key=lambda row: float(str(row[key])))
         found.append(
             Claim(
@@ -162,7 +172,7 @@ class Meter:
         from app.faults.watchdog import LoopWatchdog
 
         self._app = app
-        self._watchdog = LoopWatchdog()
+        self._watchdog = LoopWatchdog(measures_own=True)
         self.rows: list[dict[str, object]] = []
         self.stalls: list[str] = []
 
@@ -170,11 +180,15 @@ class Meter:
         """Begin something, and measure until it is over."""
         watchdog = self._watchdog
         watchdog.start()
-        started = time.perf_counter()
+        started, cpu_s = time.perf_counter(), time.thread_time()
         begin()
         _spin(self._app, is_over)
         watchdog.stop()
-        delays = np.asarray(watchdog.delays_s or [0.0]) * 1000
+        cpu_s = time.thread_time() - cpu_s
+        delays, own = (
+            np.asarray(found or [0.0]) * 1000
+            for found in (watchdog.delays_s, watchdog.own_delays_s)
+        )
         self.rows.append(
             {
                 "phase": name,
@@ -183,6 +197,9 @@ class Meter:
                 "p50_ms": float(np.percentile(delays, 50)),
                 "p99_ms": float(np.percentile(delays, 99)),
                 "max_ms": float(delays.max()),
+                "own_p99_ms": float(np.percentile(own, 99)),
+                "own_max_ms": float(own.max()),
+                "cpu_s": cpu_s,
             }
         )
         self.stalls.extend(f"{name}: held {s.held_s:.2f} s by\n{s.stack}" for s in watchdog.stalls)

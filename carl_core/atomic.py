@@ -16,12 +16,19 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carl_core.paths import reachable
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 SUFFIX = ".part"
 LEFT_S = 3600.0
 """A partial file that nobody wrote to for so long was left by a process that was killed."""
+
+_IS_WINDOWS = os.name == "nt"
+_WAITS_S = (0.02, 0.05, 0.1, 0.2, 0.4)
+"""Windows refuses to replace what another program has open: who looks at new files (a virus
+scanner, an index, a synchronised folder) lets go of them after a moment."""
 
 _LONGEST_NAME = 200  # bytes; systems allow 255 for a name, and the partial one is longer
 
@@ -51,7 +58,7 @@ def replacing(path: Path, *, mode: int | None = None) -> Iterator[Path]:
     After an error inside the block it is removed, and ``path`` is as it was. Otherwise as
     ``write_atomic``.
     """
-    path = target_of(path)
+    path = reachable(target_of(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = begin(path, mode=mode)
     try:
@@ -73,6 +80,7 @@ def begin(path: Path, *, mode: int | None = None) -> Path:
     OSError
         When the folder is missing or takes no files.
     """
+    path = reachable(path)
     _sweep(path)
     partial = path.with_name(f"{_beginning(path)}{os.getpid()}.{secrets.token_hex(4)}{SUFFIX}")
     is_new = False
@@ -96,9 +104,17 @@ def finish(partial: Path, path: Path) -> None:
     OSError
         When the disk or the folder refuses; ``path`` is as it was.
     """
+    path = reachable(path)
     with partial.open("rb+") as file:
         os.fsync(file.fileno())
-    partial.replace(path)
+    for wait_s in _WAITS_S if _IS_WINDOWS else ():
+        try:
+            partial.replace(path)
+            break
+        except PermissionError:
+            time.sleep(wait_s)
+    else:
+        partial.replace(path)
     flush_folder(path.parent)
 
 

@@ -3,56 +3,21 @@
 from __future__ import annotations
 
 import errno
+import ntpath
 import os
 import stat
-import threading
-from pathlib import Path
-from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from pathlib import Path, PurePath, PureWindowsPath
 
 import platformdirs
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-Answer = TypeVar("Answer")
+from carl_core import waiting
 
 KEEP_NOTHING = "CARL_KEEP_NOTHING"
 """Set to 1: no cache, no recent projects, no log; what must lie somewhere goes at the end."""
 
-
-ANSWER_S = 20.0
-"""Disks that slept need up to ten seconds; a network drive that is gone may never answer."""
-
-
-def answered(ask: Callable[[], Answer], limit_s: float = ANSWER_S) -> Answer:
-    """Ask a drive something it may never answer, in a thread of its own.
-
-    The thread of a question without answer is left behind: nothing can end it.
-
-    Raises
-    ------
-    TimeoutError
-        When there is no answer within ``limit_s``.
-    Exception
-        What ``ask`` raises.
-    """
-    answers: SimpleQueue[tuple[bool, Any]] = SimpleQueue()
-
-    def work() -> None:
-        try:
-            answers.put((True, ask()))
-        except Exception as exc:
-            answers.put((False, exc))
-
-    threading.Thread(target=work, name="asking-a-drive", daemon=True).start()
-    try:
-        is_answer, answer = answers.get(timeout=limit_s)
-    except Empty:
-        raise TimeoutError(errno.ETIMEDOUT, f"no answer within {limit_s:g} s") from None
-    if not is_answer:
-        raise answer
-    return cast(Answer, answer)
+_IS_WINDOWS = os.name == "nt"
+# Folders may have 248 characters, files 260; entries of the cache add a hundred to its folder.
+_LONG_FOR_WINDOWS = 150
 
 
 def is_there(path: str | os.PathLike[str]) -> bool:
@@ -61,7 +26,48 @@ def is_there(path: str | os.PathLike[str]) -> bool:
     Of a path without permission or of one that is too long, ``Path.is_file`` raises.
     """
     try:
-        return answered(lambda: os.path.isfile(path), ANSWER_S / 4)  # noqa: PTH113
+        return waiting.answered(
+            lambda: os.path.isfile(reachable(Path(path))),  # noqa: PTH113
+            waiting.ANSWER_S / 4,
+        )
+    except TimeoutError:
+        return False
+
+
+def reachable(path: Path) -> Path:
+    r"""Return the path to ask the system with; the one given stays what people see and we keep.
+
+    Windows takes paths of more than 260 characters only in a form of their own, see ``extended``.
+    """
+    return Path(extended(str(path.absolute()))) if _IS_WINDOWS else path
+
+
+def extended(path: str) -> str:
+    r"""Return an absolute Windows path as ``\\?\...`` (shares: ``\\?\UNC\...``) where it is long.
+
+    What is short, has that form already or names no drive stays as it is.
+    """
+    whole = ntpath.normpath(path)  # nothing is resolved in that form, slashes are none
+    if len(whole) < _LONG_FOR_WINDOWS or whole.startswith(("\\\\?\\", "\\\\.\\")):
+        return path
+    if whole.startswith("\\\\"):
+        return "\\\\?\\UNC" + whole[1:]
+    return "\\\\?\\" + whole if whole[1:3] == ":\\" else path
+
+
+def parts_of(path: str) -> PurePath:
+    """Take a path from a file apart that may have been written on another kind of system."""
+    is_of_windows = path[1:3] in (":\\", ":/") or path.startswith("\\\\")
+    return PureWindowsPath(path) if is_of_windows else PurePath(path)
+
+
+def is_folder(path: str | os.PathLike[str]) -> bool:
+    """Whether ``path`` is a folder; false where that cannot be asked, or nothing answers."""
+    try:
+        return waiting.answered(
+            lambda: os.path.isdir(reachable(Path(path))),  # noqa: PTH112
+            waiting.ANSWER_S / 4,
+        )
     except TimeoutError:
         return False
 
@@ -75,7 +81,7 @@ def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
         When it cannot be read, is larger, or is no ordinary file (a pipe would be waited for, a
         device may never end).
     """
-    path = Path(path)
+    path = reachable(Path(path))
     try:
         status = path.stat()
     except ValueError as exc:  # a null character
@@ -99,6 +105,25 @@ def read_bounded(path: str | os.PathLike[str], most_bytes: int) -> bytes:
 def keeps_nothing() -> bool:
     """Whether nothing of what is looked at may be kept, see ``KEEP_NOTHING``."""
     return os.environ.get(KEEP_NOTHING, "") not in ("", "0")
+
+
+def make_private(folder: Path) -> None:
+    """Make a folder, and those above it that are missing, for this user alone. Raises ``OSError``.
+
+    What is there already stays as it is.
+    """
+    missing = []
+    while not folder.exists():
+        missing.append(folder)
+        folder = folder.parent
+    for one in reversed(missing):
+        one.mkdir(mode=0o700, exist_ok=True)
+
+
+def settings_file() -> Path:
+    """Where the window's settings lie; ``CARL_CONFIG`` names another folder."""
+    folder = os.environ.get("CARL_CONFIG") or platformdirs.user_config_dir("carl")
+    return Path(folder) / "window.ini"
 
 
 def state_folder() -> Path:

@@ -102,6 +102,11 @@ class Monitor:
         if self._cancelled.is_set():
             raise Cancelled
 
+    def rest(self, seconds: float) -> None:
+        """Do nothing for so long, for what comes next may prove needless; then ``check``."""
+        self._cancelled.wait(seconds)
+        self.check()
+
     def cancel(self) -> None:
         """Ask the work to stop at its next check, also when paused. Safe from any thread."""
         self._cancelled.set()

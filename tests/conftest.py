@@ -6,7 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
+# A busy machine is slow, which is no fault of what is tested.
+settings.register_profile("carl", deadline=None)
+settings.load_profile("carl")
 os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 
 SHARED = Path(os.environ.get("CARL_SHARED", Path(__file__).resolve().parents[2] / "shared"))

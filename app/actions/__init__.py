@@ -22,7 +22,9 @@ from app.actions.hand_rows import HAND_ROWS
 from app.actions.lane_rows import LANE_ROWS
 from app.actions.look_rows import LOOK_ROWS
 from app.actions.marker_rows import MARKER_ROWS
+from app.actions.match_rows import MATCH_ROWS
 from app.actions.play_rows import PLAY_ROWS
+from app.actions.point_rows import POINT_ROWS
 from app.actions.spec import MENUS, ActionId, ActionSpec
 from app.actions.view_rows import VIEW_ROWS
 from app.actions.words import plain_text, text_of, tip_of, translated
@@ -57,11 +59,13 @@ ACTIONS: tuple[ActionSpec, ...] = (
     *FILE_ROWS,
     *ALIGN_ROWS,
     *HAND_ROWS,
+    *POINT_ROWS,
     *PLAY_ROWS,
     *MARKER_ROWS,
     *VIEW_ROWS,
     *LANE_ROWS,
     *LOOK_ROWS,
+    *MATCH_ROWS,
     *COMMAND_ROWS,
 )
 

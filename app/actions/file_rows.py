@@ -37,6 +37,27 @@ FILE_ROWS: tuple[ActionSpec, ...] = (
         MENU_FILE,
     ),
     ActionSpec(
+        ActionId.RECENT_OPEN,
+        QT_TRANSLATE_NOOP("Actions", "Open &recent project"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Open the project chosen in the list of recent ones; where none is, the newest.",
+        ),
+        ("Ctrl+Alt+O",),
+        MENU_FILE,
+    ),
+    ActionSpec(
+        ActionId.RECENT_FORGET,
+        QT_TRANSLATE_NOOP("Actions", "Take recent project off the list"),
+        QT_TRANSLATE_NOOP(
+            "Actions",
+            "Take the project chosen in the list of recent ones off it; its file stays "
+            "(Del in the list).",
+        ),
+        (),
+        MENU_FILE,
+    ),
+    ActionSpec(
         ActionId.SAVE,
         QT_TRANSLATE_NOOP("Actions", "&Save project"),
         QT_TRANSLATE_NOOP(

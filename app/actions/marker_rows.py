@@ -37,12 +37,19 @@ MARKER_ROWS: tuple[ActionSpec, ...] = (
         repeats=True,
     ),
     ActionSpec(
+        ActionId.MARKER_GO,
+        QT_TRANSLATE_NOOP("Actions", "&Go to marker"),
+        QT_TRANSLATE_NOOP("Actions", "Go to the chosen or nearest marker (Return in the list)."),
+        (),
+        MENU_MARKERS,
+        starts_section=True,
+    ),
+    ActionSpec(
         ActionId.MARKER_RENAME,
         QT_TRANSLATE_NOOP("Actions", "Re&name marker"),
         QT_TRANSLATE_NOOP("Actions", "Type another name for the chosen or nearest marker."),
         ("F2",),
         MENU_MARKERS,
-        starts_section=True,
     ),
     ActionSpec(
         ActionId.MARKER_COLOUR,

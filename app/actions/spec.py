@@ -25,6 +25,8 @@ class ActionId(Enum):
     QUIT = "quit"
     PROJECT_NEW = "project-new"
     PROJECT_OPEN = "project-open"
+    RECENT_OPEN = "recent-open"
+    RECENT_FORGET = "recent-forget"
     SAVE = "save"
     SAVE_AS = "save-as"
     UNDO = "undo"
@@ -53,6 +55,15 @@ class ActionId(Enum):
     MAP_OFFSET = "map-offset"
     MAP_LINEAR = "map-linear"
     MAP_PINS = "map-pins"
+    POINT_GO = "point-go"
+    POINT_PIN = "point-pin"
+    POINT_BEGIN = "point-begin"
+    POINT_END = "point-end"
+    POINT_UNMASK = "point-unmask"
+    POINT_IN = "point-in"
+    POINT_OUT = "point-out"
+    POINT_FIND = "point-find"
+    POINT_COPY = "point-copy"
     MAKE_REFERENCE = "make-reference"
     FIND_FRAME = "find-frame"
     FIND_ALSO = "find-also"
@@ -60,6 +71,11 @@ class ActionId(Enum):
     FIND_RANGE = "find-range"
     FIND_IMAGE = "find-image"
     FIND_PASTED = "find-pasted"
+    MATCH_GO = "match-go"
+    MATCH_ALONE = "match-alone"
+    MATCH_PIN = "match-pin"
+    MATCH_ALSO = "match-also"
+    MATCH_UNLIKE = "match-unlike"
     PLAY = "play"
     SHUTTLE_BACK = "shuttle-back"
     SHUTTLE_STOP = "shuttle-stop"
@@ -132,6 +148,7 @@ class ActionId(Enum):
     MARK_PHASE = "mark-phase"
     MARKER_PREVIOUS = "marker-previous"
     MARKER_NEXT = "marker-next"
+    MARKER_GO = "marker-go"
     MARKER_RENAME = "marker-rename"
     MARKER_COLOUR = "marker-colour"
     MARKER_START = "marker-start"
@@ -161,6 +178,8 @@ MENU_PLAY = QT_TRANSLATE_NOOP("Actions", "&Play")
 MENU_SEARCH = QT_TRANSLATE_NOOP("Actions", "&Search")
 MENU_VIEW = QT_TRANSLATE_NOOP("Actions", "&View")
 MENU_HELP = QT_TRANSLATE_NOOP("Actions", "&Help")
+SUBMENU_POINT = QT_TRANSLATE_NOOP("Actions", "At the &map's cursor")
+SUBMENU_MATCH = QT_TRANSLATE_NOOP("Actions", "The &chosen match")
 MENUS = (
     MENU_FILE,
     MENU_EDIT,
@@ -183,6 +202,7 @@ class ActionSpec:
     tip : a sentence on what it does
     keys : shortcuts, the first is shown
     menu : one of ``MENUS``
+    submenu : of that menu, "" = the command stands in the menu itself
     icon : name in ``app.resources.icons``, "" = none
     group : actions of one group exclude each other; "" = none
     is_checkable : whether it holds a state
@@ -203,4 +223,5 @@ class ActionSpec:
     repeats: bool = False
     starts_section: bool = False
     short: str = ""
+    submenu: str = ""
     number: int | None = None

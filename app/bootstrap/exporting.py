@@ -39,6 +39,7 @@ class ExportFeature(Feature):
             parts.reporter,
             self,
             derived=lambda: markers.derived,
+            zoom_of=parts.window.stage.zoom_of,
         )
         self.exporting.folder_wanted.connect(self._show_folder)
 

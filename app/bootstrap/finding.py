@@ -16,12 +16,24 @@ from app.faults.messages import Message, Severity
 from app.models.searching import Role
 from app.presenters.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from app.presenters.search import SearchPresenter
+from app.views.menus import pop_up
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from PySide6.QtCore import QObject
 
     from app.bootstrap.parts import Handlers, Parts
     from carl_core.arrays import UInt8
+
+_MATCH_MENU = (
+    ActionId.MATCH_GO,
+    ActionId.MATCH_ALONE,
+    ActionId.MATCH_PIN,
+    None,
+    ActionId.MATCH_ALSO,
+    ActionId.MATCH_UNLIKE,
+)
 
 
 class FindingFeature(Feature):
@@ -34,7 +46,12 @@ class FindingFeature(Feature):
 
     link_wanted = Signal(str, float, str, float)
 
-    needs_recordings = (ActionId.FIND_FRAME, ActionId.FIND_ALSO, ActionId.FIND_UNLIKE)
+    needs_recordings = (
+        ActionId.FIND_FRAME,
+        ActionId.FIND_ALSO,
+        ActionId.FIND_UNLIKE,
+        *(which for which in _MATCH_MENU if which is not None),
+    )
 
     def __init__(self, parts: Parts, parent: QObject) -> None:
         super().__init__(parts, parent)
@@ -62,6 +79,8 @@ class FindingFeature(Feature):
         panel.frame_wanted.connect(self.search.find_active_frame)
         panel.file_wanted.connect(self._choose_image)
         panel.link_wanted.connect(self.search.link)
+        commands = [None if which is None else parts.actions[which] for which in _MATCH_MENU]
+        panel.menu_requested.connect(lambda at: pop_up(panel, "match-menu", commands, at))
         panel.threshold.valueChanged.connect(lambda _value: self.search.show_hits(panel.shown))
         self.search.link_wanted.connect(self.link_wanted)
         self.search.started.connect(window.show_search)
@@ -77,7 +96,27 @@ class FindingFeature(Feature):
             ActionId.FIND_RANGE: self._find_range,
             ActionId.FIND_IMAGE: self._choose_image,
             ActionId.FIND_PASTED: self._find_pasted,
+            ActionId.MATCH_GO: lambda: self._with_chosen(self.search.open_match),
+            ActionId.MATCH_ALONE: lambda: self._with_chosen(self.search.open_alone),
+            ActionId.MATCH_PIN: lambda: self._with_chosen(self.search.link),
+            ActionId.MATCH_ALSO: lambda: self._with_chosen(self._also),
+            ActionId.MATCH_UNLIKE: lambda: self._with_chosen(self._unlike),
         }
+
+    def _with_chosen(self, use: Callable[[int], None]) -> None:
+        """Do something with the match that is chosen in the list."""
+        position = self.parts.window.search.chosen()
+        if position is not None:
+            use(position)
+            return
+        text = self.tr("No match is chosen. Press F on a frame to find the moments like it first.")
+        self.parts.reporter.report(Message(text, Severity.INFO, topic="match"))
+
+    def _also(self, position: int) -> None:
+        self.search.add_match(position, Role.ALSO)
+
+    def _unlike(self, position: int) -> None:
+        self.search.add_match(position, Role.NOT)
 
     def _choose_image(self) -> None:
         patterns = " ".join(f"*{suffix}" for suffix in sorted(IMAGE_SUFFIXES))

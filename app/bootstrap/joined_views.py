@@ -45,6 +45,10 @@ class RoomyTimeline:
         """Show these lanes and give them room."""
         self._window.set_lanes(lanes)
 
+    def set_pins(self, pins: Mapping[str, tuple[float, ...]]) -> None:
+        """Show what is pinned, by recording."""
+        self._window.timeline.set_pins(pins)
+
     def add_thumbnail(self, recording_id: str, thumbnail: Thumbnail) -> None:
         """Add a picture to a lane."""
         self._window.timeline.add_thumbnail(recording_id, thumbnail)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import QMessageBox
 
+from app import settings as keys
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity, describe
@@ -40,8 +41,9 @@ class KeepingFeature(Feature):
         box.setInformativeText(
             self.tr(
                 "Removed are its embeddings and small copy, projects with it in the list of recent "
-                "ones and their pictures, unsaved work and lines of the log. The video and saved "
-                "projects stay. While it is open, unsaved work may be kept again."
+                "ones and their pictures, unsaved work, lines of the log and the note of its "
+                "folder. The video and saved projects stay. While it is open, unsaved work may be "
+                "kept again."
             )
         )
         go = box.addButton(self.tr("Forget"), QMessageBox.ButtonRole.DestructiveRole)
@@ -60,6 +62,8 @@ class KeepingFeature(Feature):
 
         def done(found: Forgotten) -> None:
             parts.files.reread_recent()
+            if parts.settings.get(keys.LAST_FOLDER) == str(recording.path.parent):
+                parts.settings.set(keys.LAST_FOLDER, "")
             parts.reporter.report(
                 Message(
                     self.tr(

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtWidgets import QMenu
-
 from app import settings as keys
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity
 from app.models.place import Place, PlaceKind
 from app.views.goto_dialog import GotoDialog
+from app.views.menus import pop_up
 from app.views.transport import READOUTS
 from carl_core.project import edits
 from carl_core.project.project import Loop
@@ -99,15 +98,8 @@ class LanesFeature(Feature):
         self.parts.files.edit(self.tr("set the range"), lambda p: edits.set_loop(p, loop))
 
     def _show_menu(self, at: QPoint) -> None:
-        menu = QMenu(self.parts.window)
-        menu.setObjectName("lanes-menu")
-        for which in _MENU:
-            if which is None:
-                menu.addSeparator()
-            else:
-                menu.addAction(self.parts.actions[which])
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
+        commands = [None if which is None else self.parts.actions[which] for which in _MENU]
+        pop_up(self.parts.window, "lanes-menu", commands, at)
 
     def _next_readout(self) -> None:
         transport = self.parts.window.transport

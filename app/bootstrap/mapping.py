@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMenu
-
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity
@@ -15,11 +12,10 @@ from app.presenters.heatmap_cursor import CursorPresenter
 from app.presenters.heatmap_pairs import PreviewsPresenter
 from app.presenters.pinning import PinningPresenter
 from app.presenters.segments import SegmentPresenter
-from app.resources.text import format_time
+from app.views.menus import pop_up
 
 if TYPE_CHECKING:
     from PySide6.QtCore import QObject, QPoint
-    from PySide6.QtGui import QAction
 
     from app.bootstrap.parts import Handlers, Parts
 
@@ -96,7 +92,6 @@ class MappingFeature(Feature):
         layer.path_dragged.connect(self.heatmap.seek_path)
         layer.path_let_go.connect(player.end_scrub)
         layer.path_doubled.connect(self._on_path_doubled)
-        layer.menu_wanted.connect(self._show_menu)
 
     def _on_pair(self) -> None:
         """Show the pins of the pair; let the cursor move by their frames."""
@@ -146,49 +141,10 @@ class MappingFeature(Feature):
         """Choose the stretch between two pins, and offer what can be done with it."""
         self.heatmap.seek_path(reference_s)
         self.segments.choose(reference_s)
-        menu = QMenu(self.parts.window)
-        menu.setObjectName("segment-menu")
-        for which in _SEGMENT:
-            menu.addAction(self.parts.actions[which])
-        menu.aboutToHide.connect(lambda: self.segments.choose(None))
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
-
-    def _show_menu(self, column_s: float, row_s: float, at: QPoint) -> None:
-        """Offer what can be done with the pair of moments under the mouse."""
-        menu = QMenu(self.parts.window)
-        menu.setObjectName("heatmap-menu")
-        menu.addAction(self.tr("Show these two"), lambda: self.heatmap.seek(column_s, row_s))
-        if self.heatmap.kind.is_pair:
-            menu.addAction(self.tr("Pin here"), lambda: self.pinning.add(column_s, row_s))
-            menu.addAction(
-                self.tr("Both begin here: nothing before matches"),
-                lambda: self.pinning.begin_at(column_s, row_s),
-            )
-            menu.addAction(
-                self.tr("Both end here: nothing behind matches"),
-                lambda: self.pinning.end_at(column_s, row_s),
-            )
-            patch = self.parts.window.heatmap.pins.patch_at(column_s, row_s)
-            if patch is not None:
-                menu.addAction(
-                    self.tr("Remove this mask"), lambda: self.pinning.remove_patch(patch)
-                )
-            menu.addAction(self.parts.actions[ActionId.NO_COUNTERPART])
-            menu.addSeparator()
-            for which in (ActionId.IN, ActionId.OUT, ActionId.FIND_FRAME):
-                action = self.parts.actions[which]
-
-                def run(trigger: QAction = action) -> None:
-                    self.heatmap.seek(column_s, row_s)
-                    trigger.trigger()
-
-                menu.addAction(action.icon(), action.text(), run)
-        menu.addSeparator()
-        menu.addAction(self.tr("Copy both times"), lambda: _copy_times(column_s, row_s))
-        menu.addAction(self.parts.actions[ActionId.LANES_FIT])
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
+        commands = [self.parts.actions[which] for which in _SEGMENT]
+        menu = pop_up(self.parts.window, "segment-menu", commands, at)
+        if menu is not None:
+            menu.aboutToHide.connect(lambda: self.segments.choose(None))
 
     # Zoom --------------------------------------------------------------------------------------
 
@@ -219,8 +175,3 @@ class MappingFeature(Feature):
         else:
             timeline.show_stretch(*columns_s)
         self._is_following = False
-
-
-def _copy_times(column_s: float, row_s: float) -> None:
-    times = (format_time(max(0.0, time_s)) for time_s in (column_s, row_s))
-    QGuiApplication.clipboard().setText("\t".join(times))

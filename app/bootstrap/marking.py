@@ -11,6 +11,7 @@ from app.faults.messages import Message, Severity, describe
 from app.models.viewstate import LaneMark
 from app.presenters.marker_files import MarkerFiles
 from app.presenters.markers import MarkersPresenter
+from app.views.menus import pop_up
 from carl_core.atomic import write_atomic
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 
 MARKER_COMMANDS = (
+    ActionId.MARKER_GO,
     ActionId.MARKER_RENAME,
     ActionId.MARKER_COLOUR,
     ActionId.MARKER_START,
@@ -67,7 +69,8 @@ class MarkingFeature(Feature):
             lambda: self.markers.derived,
             self,
         )
-        panel.commands = tuple(parts.actions[which] for which in MARKER_COMMANDS)
+        commands = tuple(parts.actions[which] for which in MARKER_COMMANDS)
+        panel.menu_requested.connect(lambda at: pop_up(panel, "marker-menu", commands, at))
         self.markers.derived_changed.connect(self._show_on_lanes)
         panel.go_wanted.connect(self.markers.go)
         panel.add_wanted.connect(self._add)
@@ -89,6 +92,7 @@ class MarkingFeature(Feature):
             ActionId.MARK_PHASE: self._add_phase,
             ActionId.MARKER_PREVIOUS: lambda: self.markers.go_next(-1),
             ActionId.MARKER_NEXT: lambda: self.markers.go_next(1),
+            ActionId.MARKER_GO: lambda: self.markers.go(self._one()),
             ActionId.MARKER_RENAME: self._rename,
             ActionId.MARKER_COLOUR: self._colour,
             ActionId.MARKER_START: lambda: self.markers.move(self._one(), is_end=False),

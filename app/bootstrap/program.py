@@ -6,10 +6,10 @@ import logging
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, QTimer
-from PySide6.QtWidgets import QApplication, QMenu
+from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
-from app.actions import SPECS, ActionId, bind, make_actions, text_of
+from app.actions import SPECS, ActionId, bind, text_of
 from app.bootstrap.adapting import AdaptingFeature
 from app.bootstrap.aligning import AligningFeature
 from app.bootstrap.arranging import LayoutsFeature
@@ -18,6 +18,7 @@ from app.bootstrap.commanding import CommandsFeature
 from app.bootstrap.configuring import SettingsFeature
 from app.bootstrap.exporting import ExportFeature
 from app.bootstrap.finding import FindingFeature
+from app.bootstrap.first import make_window
 from app.bootstrap.hand import HandFeature
 from app.bootstrap.helping import HelpingFeature
 from app.bootstrap.joined_views import RoomyTimeline, TilesAndTransport
@@ -29,6 +30,8 @@ from app.bootstrap.marking import MarkingFeature
 from app.bootstrap.parts import Parts
 from app.bootstrap.pictures import PicturesFeature
 from app.bootstrap.playing import PlayingFeature
+from app.bootstrap.pointing import PointFeature
+from app.bootstrap.recent import RecentFeature
 from app.bootstrap.sounding import SoundFeature
 from app.bootstrap.viewing import ViewingFeature
 from app.faults.collector import MainThreadCollector
@@ -47,10 +50,9 @@ from app.presenters.project_files import ProjectFiles
 from app.presenters.status import StatusPresenter
 from app.presenters.tiles import TilesPresenter
 from app.presenters.timeline import TimelinePresenter
-from app.resources import icons
 from app.resources.theme import THEME
 from app.settings import Settings
-from app.views.main_window import MainWindow
+from app.views.menus import pop_up
 from app.views.project_dialogs import ProjectDialogs
 from carl_core.assets import asset_path
 from carl_core.errors import CarlError
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from app.audio.output import Output
     from app.bootstrap.parts import Feature
     from app.models.engine import Engine
+    from app.views.main_window import MainWindow
 
 log = logging.getLogger("carl.window")
 
@@ -77,10 +80,10 @@ _NEEDS_RECORDINGS = (
 )
 
 _TILE_MENU = (
-    (ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE),
-    (ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE),
-    (ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS),
-    (ActionId.MAKE_REFERENCE, ActionId.REMOVE),
+    *(ActionId.SOLO, ActionId.ZOOM_FIT, ActionId.HEAR_ACTIVE, None),
+    *(ActionId.PIN, ActionId.MARK, ActionId.FIND_FRAME, ActionId.FIND_UNLIKE, None),
+    *(ActionId.MAP_AUTO, ActionId.MAP_OFFSET, ActionId.MAP_LINEAR, ActionId.MAP_PINS, None),
+    *(ActionId.MAKE_REFERENCE, ActionId.REMOVE),
 )
 
 
@@ -94,6 +97,7 @@ class Program(QObject):
     recent : the log kept in memory, for "copy diagnostics"
     state : folder for recent projects and unsaved work; None = the user's
     sound_output : the sound device; None = the system's
+    window : one that is on the screen already, empty; None = a new one
     """
 
     def __init__(
@@ -105,6 +109,7 @@ class Program(QObject):
         recent: RecentRecords | None = None,
         state: Path | None = None,
         sound_output: Output | None = None,
+        window: MainWindow | None = None,
     ) -> None:
         super().__init__()
         self.settings = settings or Settings()
@@ -120,11 +125,10 @@ class Program(QObject):
         self._is_closed = False
         self.features: tuple[Feature, ...] = ()
 
-        colours = THEME.colours
-        actions = make_actions(self, lambda name: icons.icon(name, colours.text, colours.line))
-        self.actions = actions
-        self.window = MainWindow(actions, SPEEDS)
+        self.window = window or make_window(self.settings)
         window = self.window
+        window.furnish(SPEEDS)
+        self.actions = actions = window.actions_by_id
         self.player = PlaybackPresenter(self.session, self.frames, TilesAndTransport(window), self)
         self.opening = OpeningPresenter(self.project, self.jobs, self.engine, self.reporter, self)
         self.loading = LoadingPresenter(
@@ -207,6 +211,7 @@ class Program(QObject):
             LanesFeature(parts, self),
             AligningFeature(parts, self),
             self.mapping,
+            PointFeature(parts, self, self.mapping),
             ViewingFeature(parts, self),
             hand,
             self.finding,
@@ -218,6 +223,7 @@ class Program(QObject):
             SettingsFeature(parts, self, self.commands),
             KeepingFeature(parts, self),
             LayoutsFeature(parts, self),
+            RecentFeature(parts, self),
             self.help,
         )
         bind(actions, [self._handlers(), *(feature.handlers() for feature in self.features)])
@@ -268,9 +274,6 @@ class Program(QObject):
         self.collector.stop()
 
     def _restore(self) -> None:
-        geometry = self.settings.get(keys.GEOMETRY)
-        if not geometry.isEmpty():
-            self.window.restoreGeometry(geometry)
         self.actions[ActionId.SYNC].setChecked(True)
         self._on_project_changed()
         self._show_steps()
@@ -301,9 +304,6 @@ class Program(QObject):
         window.theme_changed.connect(self._on_theme_changed)
         window.empty.open_requested.connect(self._choose_files)
         window.empty.demo_requested.connect(self.open_demo)
-        window.empty.project_requested.connect(self.files.open)
-        window.empty.forget_requested.connect(self.files.forget_recent)
-        self.files.recent_listed.connect(window.empty.set_recent)
         window.may_close = lambda: self._is_closed or self._leaving.may_close()
 
         window.status.job_cancelled.connect(self.status.cancel)
@@ -362,13 +362,8 @@ class Program(QObject):
         self.reporter.report(describe(error))
 
     def _on_tile_menu(self, recording_id: str, at: QPoint) -> None:
-        menu = QMenu(self.window)
-        for group in _TILE_MENU:
-            for which in group:
-                menu.addAction(self.actions[which])
-            menu.addSeparator()
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(at)
+        commands = [None if which is None else self.actions[which] for which in _TILE_MENU]
+        pop_up(self.window, "tile-menu", commands, at)
 
     def _on_theme_changed(self) -> None:
         app = QApplication.instance()

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
 import sys
-import tempfile
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSettings, QTimer
-from PySide6.QtGui import QIcon
-from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
+from app.bootstrap.first import make_application, make_window, show_at_once
 from app.bootstrap.instance import Instance
-from app.bootstrap.program import Program
-from app.bootstrap.selftest import FAULT, SelfTest
+from app.bootstrap.scratch import Scratch, sweep
 from app.faults.hooks import Hooks, log_to_file
 from app.faults.log import RecentRecords
 from app.faults.messages import Reporter
 from app.faults.watchdog import LoopWatchdog
-from app.presenters.preferences import engine_from
 from app.resources.theme import THEME
 from app.settings import Settings
-from carl_core.assets import asset_path
-from carl_core.errors import CarlError
 from carl_core.paths import KEEP_NOTHING, keeps_nothing, log_folder, state_folder
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PySide6.QtWidgets import QApplication
+
+    from app.bootstrap.program import Program
 
 log = logging.getLogger("carl.window")
 
@@ -76,20 +78,9 @@ def import_engine() -> None:
         log.exception("the engine cannot be imported")  # the first job says so to the user
 
 
-def make_application() -> QApplication:
-    """Make the one ``QApplication`` with name and theme."""
-    existing = QApplication.instance()
-    app = existing if isinstance(existing, QApplication) else QApplication(sys.argv[:1])
-    app.setApplicationName("carl")
-    app.setApplicationDisplayName("CARL")
-    app.setDesktopFileName("carl")
-    with suppress(CarlError):  # an incomplete installation says so where it matters
-        app.setWindowIcon(QIcon(str(asset_path("icons/carl.svg"))))
-    return app
-
-
 def run(start: Start) -> int:
     """Run the window; return the exit code."""
+    gc.disable()  # as the program does all the time: see MainThreadCollector
     app = make_application()
     settings = Settings()
     if start.keeps_nothing or (start.self_test is None and settings.get(keys.KEEP_NOTHING)):
@@ -107,22 +98,28 @@ def run(start: Start) -> int:
             state_folder().mkdir(mode=0o700, parents=True, exist_ok=True)
             state_folder().chmod(0o700)
     file_log = None if keeps_nothing() else log_to_file(log_folder())
-    scratch: tempfile.TemporaryDirectory[str] | None = None
-    if start.self_test is not None or keeps_nothing():
-        scratch = tempfile.TemporaryDirectory(prefix="carl-")
+    sweep()
+    scratch = Scratch() if start.self_test is not None or keeps_nothing() else None
     if scratch is not None and keeps_nothing():
         # Qt's own dialogs note the folders they have shown.
-        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, scratch.name)
+        folder = str(scratch.folder)
+        QSettings.setPath(QSettings.Format.NativeFormat, QSettings.Scope.UserScope, folder)
     if scratch is not None and start.self_test is not None:
         # A test must see the window as it is at first, whatever the user did to it.
-        settings = Settings(Path(scratch.name) / "window.ini")
+        settings = Settings(scratch.folder / "window.ini")
     THEME.apply(app, settings.get(keys.THEME))
+    window = make_window(settings)
+    show_at_once(window)
+    from app.bootstrap.program import Program
+    from app.presenters.preferences import engine_from
+
     program = Program(
+        window=window,
         make_engine=engine_from(settings, start.model),
         settings=settings,
         reporter=reporter,
         recent=recent,
-        state=Path(scratch.name) if scratch is not None else None,
+        state=scratch.folder if scratch is not None else None,
     )
     if instance is not None and instance.listen():
         instance.received.connect(program.take_files)
@@ -139,7 +136,7 @@ def run(start: Start) -> int:
             logging.getLogger("carl").removeHandler(file_log)
             file_log.close()
         if scratch is not None:
-            scratch.cleanup()
+            scratch.remove()
     if program.jobs.is_stuck:
         # Python would wait for that thread for ever; all is saved, and nothing can end it.
         logging.shutdown()
@@ -156,8 +153,8 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
     # Workers give way to the event loop sooner than Python's 5 ms.
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     program.show()
-    app.processEvents()  # the window is painted ...
-    import_engine()  # ... and from here on nothing holds it
+    app.processEvents()
+    import_engine()  # from here on nothing holds the window
     watchdog.start()
     if start.is_demo:
         program.open_demo()
@@ -165,6 +162,8 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
         program.opening.add_paths(start.files)
     if start.self_test is None:
         return app.exec()
+    from app.bootstrap.selftest import FAULT, SelfTest
+
     test = SelfTest(program, start.files, start.self_test, limit_s=start.limit_s)
     codes: list[int] = []
 

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QApplication
 from app.actions import ActionId
 from app.bootstrap.parts import Feature
 from app.models.looking import Look, Mode, Zoom
+from app.presenters.likeness import LikenessPresenter
 from app.views.zooming import STEP
 
 if TYPE_CHECKING:
@@ -49,6 +50,9 @@ class ViewingFeature(Feature):
         self._hold.setSingleShot(True)
         self._hold.setInterval(HOLD_MS)
         self._hold.timeout.connect(self._on_held)
+        self._likeness = LikenessPresenter(
+            parts.session, parts.player, parts.frames, stage.grid, self
+        )
         stage.look_changed.connect(self._keep)
         stage.refresh_wanted.connect(parts.player.refresh)
         stage.grid.tile_doubled.connect(self._on_doubled)

@@ -7,6 +7,7 @@ import logging
 import tempfile
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from PySide6.QtCore import QObject, Qt, QTimer
 log = logging.getLogger("carl.loop")
 
 HELD_LIMIT_S = 0.5
+_MOST_BEATS = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,9 +37,10 @@ class LoopWatchdog(QObject):
     """Measures the turns of the event loop it lives on, and trips when one takes too long.
 
     A timer beats on the main thread; a thread looks on. ``delays_s`` holds how much later than due
-    each beat came: what a key press would have waited. Time in which the main thread could run but
-    the machine was busy with other programs is no hold of ours: where the system tells it (Linux),
-    it does not count towards a trip.
+    each beat came, what a key press would have waited, of the last minutes. Time in which the main
+    thread could run but the machine was busy with other programs is no hold of ours: where the
+    system tells it (Linux), it does not count towards a trip, and with ``measures_own``
+    ``own_delays_s`` holds each delay without it.
     """
 
     def __init__(
@@ -46,15 +49,19 @@ class LoopWatchdog(QObject):
         *,
         limit_s: float = HELD_LIMIT_S,
         interval_s: float = 0.01,
+        measures_own: bool = False,
     ) -> None:
         super().__init__(parent)
         self.stalls: list[Stall] = []
-        self.delays_s: list[float] = []
+        self.delays_s: deque[float] = deque(maxlen=_MOST_BEATS)
+        self.own_delays_s: deque[float] = deque(maxlen=_MOST_BEATS)
+        self._measures_own = measures_own
         self._limit_s = limit_s
         self._interval_s = interval_s
         self._main = threading.get_ident()
         self._schedule = Path(f"/proc/self/task/{threading.get_native_id()}/schedstat")
         self._beat_at = time.perf_counter()
+        self._starved_at_beat_s = 0.0
         self._tripped_for: float | None = None
         self._stop = threading.Event()
         self._timer = QTimer(self)
@@ -67,6 +74,8 @@ class LoopWatchdog(QObject):
         """Begin to watch."""
         self.stalls.clear()
         self.delays_s.clear()
+        self.own_delays_s.clear()
+        self._starved_at_beat_s = self._starved_s()
         self._stop.clear()
         self._beat_at = time.perf_counter()
         self._timer.start()
@@ -83,8 +92,13 @@ class LoopWatchdog(QObject):
 
     def _on_beat(self) -> None:
         now = time.perf_counter()
-        self.delays_s.append(max(0.0, now - self._beat_at - self._interval_s))
+        delay_s = max(0.0, now - self._beat_at - self._interval_s)
+        self.delays_s.append(delay_s)
         self._beat_at = now
+        if self._measures_own:
+            starved_s = self._starved_s()
+            self.own_delays_s.append(max(0.0, delay_s - (starved_s - self._starved_at_beat_s)))
+            self._starved_at_beat_s = starved_s
 
     def _watch(self) -> None:
         seen_at, starved_s = self._beat_at, self._starved_s()

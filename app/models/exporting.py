@@ -47,6 +47,7 @@ class ExportOffer:
     Attributes
     ----------
     view : name of the window's view
+    is_zoomed : whether a recording's picture is seen in part
     has_range : whether in and out are set
     has_marks : whether there are markers
     sound : why there is no sound, "" = there is
@@ -60,3 +61,4 @@ class ExportOffer:
     sound: str = ""
     heatmap: str = ""
     timeline: str = ""
+    is_zoomed: bool = False

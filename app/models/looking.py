@@ -58,6 +58,12 @@ class Zoom:
 
     LARGEST: ClassVar[float] = 16.0
 
+    @property
+    def part(self) -> tuple[float, float, float, float]:
+        """Left, top, width and height of what is seen, as shares of the picture."""
+        side = 1 / self.factor
+        return self.x - side / 2, self.y - side / 2, side, side
+
     def at(self, factor: float, x: float, y: float) -> Zoom:
         """Zoom to ``factor`` so that the point (x, y) of the picture stays where it is."""
         factor = min(max(factor, 1.0), Zoom.LARGEST)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.models.exporting import ExportChoice, ExportOffer, Kind
+from app.models.looking import Zoom
 from carl_core.export.options import RenderOptions
 from carl_core.export.otio import is_available as otio_available
 from carl_core.playback.schedule import Schedule, TimeBase
@@ -33,6 +34,7 @@ class ExportingPresenter(QObject):
     Parameters
     ----------
     derived : markers carried over and not accepted, which the window shows too
+    zoom_of : part of a recording's picture that the window shows
 
     Signals
     -------
@@ -52,8 +54,10 @@ class ExportingPresenter(QObject):
         parent: QObject | None = None,
         *,
         derived: Callable[[], Sequence[Marker]] = tuple,
+        zoom_of: Callable[[str], Zoom] = lambda _id: Zoom(),
     ) -> None:
         super().__init__(parent)
+        self._zoom_of = zoom_of
         self._derived = derived
         self._session = session
         self._project = project
@@ -74,6 +78,7 @@ class ExportingPresenter(QObject):
         heatmap = "" if self._mapped() else self.tr("nothing is aligned")
         return ExportOffer(
             view=self._project.project.view.mode,
+            is_zoomed=any(self._zoom_of(e.id).factor > 1 for e in self._session.entries),
             has_range=self._project.project.loop is not None,
             has_marks=bool(self._project.project.markers),
             sound=sound,
@@ -202,6 +207,7 @@ class ExportingPresenter(QObject):
             ]
             span = ends[0] or 0.0, schedule.duration_s if ends[1] is None else ends[1]
         marks = self._marks() if choice.has_marks else ()
+        zooms = {r.id: self._zoom_of(r.id) for r in schedule.recordings if choice.is_as_shown}
         return schedule, RenderOptions(
             layout=layout,
             height=choice.height,
@@ -213,6 +219,7 @@ class ExportingPresenter(QObject):
             captions=choice.has_names,
             marks=marks,
             nudges=self._player.nudges,
+            parts={i: zoom.part for i, zoom in zooms.items() if zoom.factor > 1},
         )
 
     def _mapped(self) -> list[Entry]:

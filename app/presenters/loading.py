@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("carl.window")
 
+MEASURE_DELAY_S = 0.25
+"""Rest after a pin was moved before more than its neighbourhood is looked at: it may move on."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Embedded:
@@ -361,6 +364,7 @@ class LoadingPresenter(QObject):
                     monitor=job.monitor,
                 )
                 job.send(near)
+                job.monitor.rest(MEASURE_DELAY_S)
                 if near is not None:
                     alignment = engine.measure(
                         near, first, second, sampling=sampling, monitor=job.monitor

@@ -15,9 +15,11 @@ from PySide6.QtCore import QObject, Signal
 from app.faults.messages import Message, Reporter, Severity, describe
 from app.resources.text import letter_of
 from carl_core.errors import CarlError, MediaError
+from carl_core.paths import is_folder
 from carl_core.project import edits
 from carl_core.project.files import SUFFIX
 from carl_core.project.project import Media
+from carl_core.video.recording import begins_with
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from app.jobs import Job, JobRunner
     from app.models.engine import EngineHandle
     from app.models.project import ProjectModel
+    from carl_core.progress import Monitor
     from carl_core.video.recording import Recording
 
 LABEL_SUFFIXES = frozenset({".eaf", ".csv", ".json"})
@@ -154,9 +157,18 @@ class OpeningPresenter(QObject):
         self._looked_for.add(media.id)
         path = Path(media.path)
 
-        def done(recording: Recording) -> None:
+        def done(found: tuple[Recording, bool]) -> None:
+            recording, has_grown = found
             self._looked_for.discard(media.id)
-            if media.fingerprint and recording.fingerprint != media.fingerprint:
+            if has_grown:
+                self._say(
+                    self.tr(
+                        "“{name}” has grown since the project was made. Anchors and markers are "
+                        "where they were."
+                    ).format(name=recording.name),
+                    Severity.INFO,
+                )
+            elif media.fingerprint and recording.fingerprint != media.fingerprint:
                 self._say(
                     self.tr(
                         "“{name}” is not the file the project was made with: its content is "
@@ -179,8 +191,13 @@ class OpeningPresenter(QObject):
             self._looked_for.discard(media.id)
             self.changed.emit()
 
+        def work(job: Job[tuple[Recording, bool]]) -> tuple[Recording, bool]:
+            recording = self._open_one(job.monitor, path)
+            is_new = recording.fingerprint != media.fingerprint
+            return recording, is_new and begins_with(path, media.size, media.fingerprint)
+
         self._jobs.submit(
-            lambda job: self._engine.get().open(path, monitor=job.monitor, provisional=True),
+            work,
             key=f"find:{media.id}",
             title=self.tr("Opening {name}").format(name=_name(path)),
             done=done,
@@ -202,7 +219,7 @@ class OpeningPresenter(QObject):
         )
 
     def _open(self, job: Job[_Found], path: Path, already: frozenset[Path]) -> _Found:
-        if path.is_dir():
+        if is_folder(path):
             inside = videos_in(path)
             if not inside:
                 raise MediaError(
@@ -216,15 +233,15 @@ class OpeningPresenter(QObject):
             found = _Found(left_out=[_name(p) for p in new[room:]])
             for one in new[:room]:
                 try:
-                    found.recordings.append(self._open_one(job, one))
+                    found.recordings.append(self._open_one(job.monitor, one))
                 except MediaError as error:
                     found.problems.append(error)
             return found
-        return _Found([self._open_one(job, path)])
+        return _Found([self._open_one(job.monitor, path)])
 
-    def _open_one(self, job: Job[_Found], path: Path) -> Recording:
+    def _open_one(self, monitor: Monitor, path: Path) -> Recording:
         # Long ones are seen at once; loading opens them once more, exactly, before it embeds.
-        return self._engine.get().open(path, monitor=job.monitor, provisional=True)
+        return self._engine.get().open(path, monitor=monitor, provisional=True)
 
     def _on_opened(self, opening: _Opening, found: _Found) -> None:
         for problem in found.problems:
@@ -273,7 +290,7 @@ class OpeningPresenter(QObject):
                 id=r.id,
                 path=str(r.path.absolute()),
                 fingerprint=r.fingerprint,
-                size=_size(r.path),
+                size=r.size,
             )
             for r in recordings
         ]
@@ -362,11 +379,3 @@ def _listed(names: Sequence[str], most: int = 5) -> str:
 
 def _name(path: Path) -> str:
     return os.fsencode(path.name or path).decode("utf-8", errors="replace")
-
-
-def _size(path: Path) -> int:
-    """Bytes of a file; 0 = not known (any more)."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0

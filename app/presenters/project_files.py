@@ -14,6 +14,7 @@ from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from app.presenters.timers import single_shot
 from app.presenters.unsaved import UnsavedWork
 from carl_core.errors import CarlError, ProjectError
+from carl_core.paths import parts_of
 from carl_core.project import edits, files, relink
 from carl_core.project.lock import ProjectLock
 from carl_core.project.project import Project
@@ -419,5 +420,5 @@ class ProjectFiles(QObject):
 
 
 def _shown(media: Media) -> str:
-    name = media.name or Path(media.path).name
+    name = media.name or parts_of(media.path).name
     return os.fsencode(name).decode("utf-8", errors="replace")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -40,6 +41,7 @@ class Place:
     end_s: float
 
 
+@lru_cache(maxsize=8)  # asked for at each step of a pin that is dragged
 def uncertain_places(alignment: Alignment) -> tuple[tuple[float, float], ...]:
     """Return stretches of the reference (start, end) with little confidence, in seconds."""
     times = np.asarray(alignment.reference_s, dtype=np.float64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -17,9 +18,12 @@ if TYPE_CHECKING:
     from app.jobs import Job, JobRunner
     from app.models.session import Entry, SessionModel
     from app.presenters.playback import PlaybackPresenter
+    from carl_core.alignment.alignment import Alignment
     from carl_core.arrays import Float64
     from carl_core.timebase import FrameIndex
     from carl_core.video.recording import Recording
+
+    _Stretches = tuple[tuple[float, float], ...]
 
 THUMBNAILS = 32
 THUMBNAIL_HEIGHT = 96
@@ -35,6 +39,10 @@ class TimelineView(Protocol):
         """Show these lanes; thumbnails of those that stay are kept."""
         ...
 
+    def set_pins(self, pins: Mapping[str, tuple[float, ...]]) -> None:
+        """Show what is pinned, by recording; all else stays."""
+        ...
+
     def add_thumbnail(self, recording_id: str, thumbnail: Thumbnail) -> None:
         """Add a picture to a lane."""
         ...
@@ -42,6 +50,29 @@ class TimelineView(Protocol):
     def set_playheads(self, times_s: Mapping[str, float | None]) -> None:
         """Show each recording's own time."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Followed:
+    """What a lane shows of its alignment, in its own seconds: long to gather, so kept."""
+
+    alignment: Alignment
+    confidence: Float64
+    mapped: _Stretches
+    uncertain: _Stretches
+
+    @staticmethod
+    def of(alignment: Alignment) -> _Followed:
+        time_map, known = alignment.time_map, np.isfinite(alignment.other_s)
+        return _Followed(
+            alignment,
+            np.stack([alignment.other_s[known], alignment.confidence[known]], axis=1),
+            _stretches(alignment.other_s),
+            tuple(
+                (float(time_map(start_s)), float(time_map(end_s)))
+                for start_s, end_s in uncertain_places(alignment)
+            ),
+        )
 
 
 class TimelinePresenter(QObject):
@@ -70,6 +101,8 @@ class TimelinePresenter(QObject):
         self._marks: dict[str, tuple[LaneMark, ...]] = {}
         self._pins: dict[str, tuple[float, ...]] = {}
         self._range_s: tuple[float, float] | None = None
+        self._followed: dict[str, _Followed] = {}
+        self._mapped_of: tuple[tuple[Alignment, ...], _Stretches] = ((), ())
         session.recordings_changed.connect(self._on_recordings_changed)
         session.schedule_changed.connect(self._show_lanes)
         session.active_changed.connect(lambda _id: self._show_lanes())
@@ -102,9 +135,13 @@ class TimelinePresenter(QObject):
         self, pins: Mapping[str, tuple[float, ...]], range_s: tuple[float, float] | None
     ) -> None:
         """Show what is pinned, and in and out of the reference."""
-        if (pins, range_s) != (self._pins, self._range_s):
-            self._pins, self._range_s = dict(pins), range_s
+        is_other_range = range_s != self._range_s
+        is_other_pins = pins != self._pins
+        self._pins, self._range_s = dict(pins), range_s
+        if is_other_range:
             self._show_lanes()
+        elif is_other_pins:  # at each step of a pin that is dragged: nothing else is laid anew
+            self._view.set_pins(self._pins)
 
     def _on_recordings_changed(self) -> None:
         self._show_lanes()
@@ -154,6 +191,8 @@ class TimelinePresenter(QObject):
         )
 
     def _show_lanes(self) -> None:
+        ids = {e.id for e in self._session.entries}
+        self._followed = {k: v for k, v in self._followed.items() if k in ids}
         self._view.set_lanes(tuple(self._lane(entry) for entry in self._ordered()))
         self._view.set_playheads(self._player.own_times_s)
 
@@ -164,16 +203,10 @@ class TimelinePresenter(QObject):
     def _lane(self, entry: Entry) -> Lane:
         is_reference = entry.id == self._session.reference_id
         alignment = entry.alignment if entry.is_mapped and not is_reference else None
-        time_map = None if alignment is None else alignment.time_map
-        confidence: Float64 | None = None
-        uncertain: tuple[tuple[float, float], ...] = ()
-        if alignment is not None and time_map is not None:
-            known = np.isfinite(alignment.other_s)
-            uncertain = tuple(
-                (float(time_map(start_s)), float(time_map(end_s)))
-                for start_s, end_s in uncertain_places(alignment)
-            )
-            confidence = np.stack([alignment.other_s[known], alignment.confidence[known]], axis=1)
+        followed = None if alignment is None else self._followed.get(entry.id)
+        if alignment is not None and (followed is None or followed.alignment is not alignment):
+            followed = self._followed[entry.id] = _Followed.of(alignment)
+        mapped = () if followed is None else followed.mapped
         return Lane(
             recording_id=entry.id,
             letter=entry.letter,
@@ -183,10 +216,10 @@ class TimelinePresenter(QObject):
             is_reference=is_reference,
             is_active=entry.id == self._session.active_id,
             frame_times_s=entry.recording.index.times_s,
-            time_map=time_map,
-            confidence=confidence,
-            mapped=self._mapped(entry),
-            uncertain=uncertain,
+            time_map=None if alignment is None else alignment.time_map,
+            confidence=None if followed is None else followed.confidence,
+            mapped=self._reference_mapped() if is_reference else mapped,
+            uncertain=() if followed is None else followed.uncertain,
             hits=self._hits.get(entry.id, ()),
             curve=self._curves.get(entry.id),
             marks=self._marks.get(entry.id, ()),
@@ -194,23 +227,22 @@ class TimelinePresenter(QObject):
             range_s=self._range_s if is_reference else None,
         )
 
-    def _mapped(self, entry: Entry) -> tuple[tuple[float, float], ...]:
-        """Return the stretches of a recording's own time that have a counterpart.
-
-        For the reference: where any other recording has one.
-        """
-        if entry.id != self._session.reference_id:
-            alignment = entry.alignment
-            return () if alignment is None or not entry.is_mapped else _stretches(alignment.other_s)
-        maps = [e.alignment for e in self._session.others if e.alignment and e.is_mapped]
+    def _reference_mapped(self) -> _Stretches:
+        """Return the stretches of the reference where any other recording has a counterpart."""
+        maps = tuple(e.alignment for e in self._session.others if e.alignment and e.is_mapped)
         if not maps:
             return ()
+        before, stretches = self._mapped_of
+        if len(before) == len(maps) and all(a is b for a, b in zip(before, maps, strict=True)):
+            return stretches
         times = maps[0].reference_s
         known = np.zeros(len(times), dtype=bool)
         for alignment in maps:
             if alignment.reference_s.shape == times.shape:
                 known |= np.isfinite(alignment.other_s)
-        return _stretches(np.where(known, times, np.nan))
+        stretches = _stretches(np.where(known, times, np.nan))
+        self._mapped_of = maps, stretches
+        return stretches
 
     def _on_time_changed(self, _time_s: float) -> None:
         self._view.set_playheads(self._player.own_times_s)
@@ -218,7 +250,7 @@ class TimelinePresenter(QObject):
             self._take_next()
 
 
-def _stretches(times_s: Float64) -> tuple[tuple[float, float], ...]:
+def _stretches(times_s: Float64) -> _Stretches:
     """Return (first, last) of each run of finite times."""
     known = np.isfinite(times_s)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], known, [False]]).astype(np.int8)))

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QTimer
 from app.faults.messages import Choice, Message, Reporter, Severity, describe
 from carl_core.errors import ProjectError
 from carl_core.project import files
+from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,7 +127,7 @@ class UnsavedWork(QObject):
         self._jobs.submit(work, key="autosave", failed=failed, cancelled=cancelled)
 
     def _offer(self, unsaved: files.Unsaved, recover: Callable[[files.Unsaved], None]) -> None:
-        name = unsaved.saved_as.name if unsaved.saved_as else self.tr("a comparison without a name")
+        name = display_text(unsaved.name) or self.tr("a comparison without a name")
         self._reporter.report(
             Message(
                 self.tr(

@@ -31,6 +31,8 @@ CHOICE_SHOWN_MS = 45_000
 """One with a button stays longer: the user may be on the way to it."""
 NARROWEST = 340
 WIDEST = 760
+TOP = 72
+"""Pixels from the host's edge: below the words of the tiles, their chips, a view's slider."""
 SHORT = 70
 """Letters of a message that leaves room for its buttons in the same row."""
 
@@ -150,7 +152,7 @@ def _chooser(choice: Choice, then: Callable[[], None]) -> Callable[[bool], None]
 
 
 class BannerArea(QWidget):
-    """Floats at the top of ``host``; it takes no room, so pictures keep their size."""
+    """Floats in the upper part of ``host``; it takes no room, so pictures keep their size."""
 
     def __init__(self, host: QWidget) -> None:
         super().__init__(host)
@@ -220,7 +222,7 @@ class BannerArea(QWidget):
         height = sum(
             max(bar.heightForWidth(width), bar.minimumSizeHint().height()) for bar in self._bars
         ) + self._layout.spacing() * (len(self._bars) - 1)
-        self.setGeometry((self._host.width() - width) // 2, 40, width, height)
+        self.setGeometry((self._host.width() - width) // 2, TOP, width, height)
         self.raise_()
 
     def _forget(self, topic: str) -> None:

@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
     QListView,
     QListWidget,
     QListWidgetItem,
-    QMenu,
     QPushButton,
     QVBoxLayout,
     QWidget,
@@ -49,12 +48,14 @@ class EmptyPage(QWidget):
     demo_requested() : the user wants to see the samples
     project_requested(Path) : a recent project was chosen
     forget_requested(Path) : a recent project is not to be listed any more
+    menu_requested(QPoint) : offer what can be done with the chosen project; place on the screen
     """
 
     open_requested = Signal()
     demo_requested = Signal()
     project_requested = Signal(object)
     forget_requested = Signal(object)
+    menu_requested = Signal(QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -136,6 +137,14 @@ class EmptyPage(QWidget):
         delete.activated.connect(lambda: self._forget(recent.currentItem()))
         return recent
 
+    def chosen_project(self) -> Path | None:
+        """Return the project chosen in the list of recent ones; None = none is."""
+        return _path_of(self.recent.currentItem())
+
+    def newest_project(self) -> Path | None:
+        """Return the project that was opened or saved last; None = none was."""
+        return _path_of(self.recent.item(0))
+
     def set_recent(self, projects: tuple[RecentProject, ...]) -> None:
         """List the projects opened last."""
         self.recent.clear()
@@ -188,13 +197,9 @@ class EmptyPage(QWidget):
 
     def _on_menu(self, at: QPoint) -> None:
         item = self.recent.itemAt(at)
-        if item is None:
-            return
-        menu = QMenu(self)
-        menu.addAction(self.tr("Open"), lambda: self._on_chosen(item))
-        menu.addAction(self.tr("Take off the list"), lambda: self._forget(item))
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(self.recent.mapToGlobal(at))
+        if item is not None:
+            self.recent.setCurrentItem(item)
+            self.menu_requested.emit(self.recent.viewport().mapToGlobal(at))
 
     def _forget(self, item: QListWidgetItem | None) -> None:
         if item is not None:
@@ -224,3 +229,8 @@ class EmptyPage(QWidget):
         painter.setBrush(QColor(colours.surface))
         painter.drawRoundedRect(QRectF(self.rect()).adjusted(18, 12, -18, -18), 14, 14)
         painter.end()
+
+
+def _path_of(item: QListWidgetItem | None) -> Path | None:
+    path: Path | None = None if item is None else item.data(_PATH)
+    return path

@@ -75,6 +75,8 @@ class ExportDialog(QDialog):
         }
         if offer.view != "grid":
             self._view.addItem(views[offer.view], True)
+        elif offer.is_zoomed:
+            self._view.addItem(self.tr("As shown: all recordings, zoomed"), True)
         self._view.addItem(views["grid"], False)
         self._view.setMinimumWidth(355)
         form.addRow(self.tr("View"), self._named(self._view, self.tr("View")))

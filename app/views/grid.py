@@ -166,6 +166,12 @@ class TileGrid(QWidget):
         if tile is not None:
             tile.set_counterpart(has_counterpart)
 
+    def set_match(self, recording_id: str, match: float | None) -> None:
+        """Say how similar a tile's frame is to the reference's."""
+        tile = self._tiles.get(recording_id)
+        if tile is not None:
+            tile.set_match(match)
+
     @property
     def solo(self) -> str:
         """Recording shown alone, "" = all."""
@@ -183,6 +189,11 @@ class TileGrid(QWidget):
         self._zoom = zoom
         for tile in self._tiles.values():
             tile.set_zoom(zoom)
+
+    def zoom_of(self, recording_id: str) -> Zoom:
+        """Return which part of a picture is seen."""
+        tile = self._tiles.get(recording_id)
+        return self._zoom if tile is None else tile.zooming.zoom
 
     def set_surfaces(self, is_wanted: bool) -> None:
         """Have the graphics card draw the pictures, or paint them."""

@@ -1,4 +1,7 @@
-"""The window: pictures in the middle, panels around them."""
+"""The window: pictures in the middle, panels around them.
+
+It is made in two steps, so that it is on the screen before what only recordings need is imported.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,6 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
-    QAction,
     QCloseEvent,
     QDragEnterEvent,
     QDragLeaveEvent,
@@ -41,26 +43,16 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from app.actions import ACTIONS, MENUS, SPECS, ActionId, translated
+from app.actions import SPECS, ActionId, make_actions
 from app.resources import icons
 from app.resources.theme import THEME
-from app.views.adaptation_panel import AdaptationPanel
 from app.views.banner import BannerArea
 from app.views.empty import EmptyPage
-from app.views.heatmap import HandBar, HeatmapPanel, ReviewBar
-from app.views.lanes_area import LanesArea
-from app.views.markers_panel import MarkersPanel
-from app.views.painting import FRAME_MIME
-from app.views.search import SearchPanel
-from app.views.stage import Stage
+from app.views.menus import fill_menu_bar
 from app.views.status_bar import StatusBar
-from app.views.timeline import Timeline
-from app.views.tools import Tools
-from app.views.training_panel import TrainingPanel
-from app.views.transport import TransportBar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from app.models.viewstate import Lane, PairChoice
 
@@ -70,7 +62,7 @@ _LAYOUT = "carl-layout"
 
 
 class MainWindow(QMainWindow):
-    """Holds all views; knows no presenter.
+    """Holds all views; knows no presenter. At first it is empty: see `furnish`.
 
     Signals
     -------
@@ -97,21 +89,47 @@ class MainWindow(QMainWindow):
     emptying = Signal()
     filled = Signal()
 
-    def __init__(self, actions: Mapping[ActionId, QAction], speeds: Sequence[float]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.may_close: Callable[[], bool] = lambda: True
-        self.actions_by_id = dict(actions)
+        colours = THEME.colours
+        self.actions_by_id = make_actions(
+            self, lambda name: icons.icon(name, colours.text, colours.line)
+        )
+        self._is_furnished = False
         self.setObjectName("main-window")
         self.setWindowTitle(TITLE)
-        self.setAcceptDrops(True)
         self.setDockNestingEnabled(True)
-        for action in actions.values():
+        for action in self.actions_by_id.values():
             self.addAction(action)  # shortcuts work whatever is hidden
+        self.empty = EmptyPage()
+        self.status = StatusBar()
+        fill_menu_bar(self.menuBar(), self.actions_by_id)
+        self._pages = QStackedWidget()
+        self._pages.setObjectName("pages")
+        self._pages.addWidget(self.empty)
+        self.setCentralWidget(self._pages)
+        self.setStatusBar(self.status)
+        self.resize(FIRST_SIZE)
+
+    def furnish(self, speeds: Sequence[float]) -> None:
+        """Make what recordings are shown with: half of the time that the window needs to start."""
+        from app.views.adaptation_panel import AdaptationPanel
+        from app.views.heatmap import HandBar, HeatmapPanel, ReviewBar
+        from app.views.markers_panel import MarkersPanel
+        from app.views.search import SearchPanel
+        from app.views.stage import Stage
+        from app.views.timeline import Timeline
+        from app.views.tools import Tools
+        from app.views.training_panel import TrainingPanel
+        from app.views.transport import TransportBar
+
+        actions = self.actions_by_id
+        self.setAcceptDrops(True)
         self.stage = Stage()
         self.grid = self.stage.grid
         self.timeline = Timeline()
         self.transport = TransportBar(actions, speeds)
-        self.empty = EmptyPage()
         self.heatmap = HeatmapPanel()
         self.hand = HandBar(actions)
         self.review = ReviewBar(actions)
@@ -119,33 +137,21 @@ class MainWindow(QMainWindow):
         self.markers = MarkersPanel()
         self.adaptation = AdaptationPanel()
         self.training = TrainingPanel()
-        self.status = StatusBar()
-        self._make_menus()
         self._toolbar = Tools(actions, self)
         self._toolbar.reference_chosen.connect(self.reference_chosen)
         self.addToolBar(self._toolbar)
         self._make_centre()
         self.banner = BannerArea(self._pages)
         self._make_docks()
-        self.setStatusBar(self.status)
-        self.resize(FIRST_SIZE)
+        self._is_furnished = True
         self.show_recordings(is_any=False)
         self._first_layout = self.saveState()
 
     # Building ----------------------------------------------------------------------------------
 
-    def _make_menus(self) -> None:
-        for menu_text in MENUS:
-            menu = self.menuBar().addMenu(translated(menu_text))
-            menu.setObjectName(f"menu-{menu_text.replace('&', '').lower()}")
-            menu.setToolTipsVisible(True)
-            for spec in ACTIONS:
-                if spec.menu == menu_text:
-                    if spec.starts_section:
-                        menu.addSeparator()
-                    menu.addAction(self.actions_by_id[spec.id])
-
     def _make_centre(self) -> None:
+        from app.views.lanes_area import LanesArea
+
         lower = QWidget()
         layout = QVBoxLayout(lower)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -161,11 +167,7 @@ class MainWindow(QMainWindow):
         self._splitter.addWidget(lower)
         self._splitter.setStretchFactor(0, 1)
         self._splitter.setStretchFactor(1, 0)
-        self._pages = QStackedWidget()
-        self._pages.setObjectName("pages")
-        self._pages.addWidget(self.empty)
         self._pages.addWidget(self._splitter)
-        self.setCentralWidget(self._pages)
 
     def _make_docks(self) -> None:
         self.heatmap.add_bars(self.hand, self.review)
@@ -333,6 +335,8 @@ class MainWindow(QMainWindow):
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         """Take files and pictures, but no tiles."""
+        from app.views.painting import FRAME_MIME
+
         data = event.mimeData()
         if not data.hasFormat(FRAME_MIME) and (
             data.hasUrls() or data.hasImage() or _addresses(data)
@@ -365,7 +369,8 @@ class MainWindow(QMainWindow):
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Leave words out where there is no room for them."""
         super().resizeEvent(event)
-        self._toolbar.fit(self.width())
+        if self._is_furnished:
+            self._toolbar.fit(self.width())
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Leave the full screen with Escape, as everywhere."""

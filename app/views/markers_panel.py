@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import (
-    QAbstractTableModel,
-    QCoreApplication,
     QItemSelectionModel,
-    QModelIndex,
-    QPersistentModelIndex,
     QPoint,
     QSize,
     QSortFilterProxyModel,
     Qt,
     Signal,
 )
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QIcon, QKeyEvent, QPainter, QPixmap
+from PySide6.QtGui import QGuiApplication, QKeyEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
@@ -37,130 +33,21 @@ from PySide6.QtWidgets import (
 
 from app.models.marking import PALETTE, MarkerLine
 from app.resources.text import format_time
-from app.resources.theme import THEME
+from app.views.markers_table import ID_ROLE, NAME, NOTE, Index, MarkerTable, colour_name, swatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from PySide6.QtGui import QAction
-
     from carl_core.project.phases import PhaseRow
-
-Index = QModelIndex | QPersistentModelIndex
-_LETTER, _NAME, _START, _LENGTH, _NOTE = range(5)
-_ID_ROLE = int(Qt.ItemDataRole.UserRole)
-
-
-class MarkerTable(QAbstractTableModel):
-    """Markers as rows; name and note can be typed over.
-
-    Signals
-    -------
-    renamed(str, str), noted(str, str) : marker id and the new text
-    """
-
-    renamed = Signal(str, str)
-    noted = Signal(str, str)
-
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.lines: tuple[MarkerLine, ...] = ()
-
-    def set_lines(self, lines: tuple[MarkerLine, ...]) -> None:
-        """Show these."""
-        self.beginResetModel()
-        self.lines = lines
-        self.endResetModel()
-
-    def rowCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of markers."""
-        return 0 if parent.isValid() else len(self.lines)
-
-    def columnCount(self, parent: Index = QModelIndex()) -> int:  # noqa: B008
-        """Return the number of columns."""
-        return 5
-
-    def headerData(
-        self, section: int, orientation: Qt.Orientation, role: int = Qt.ItemDataRole.DisplayRole
-    ) -> Any:
-        """Name a column."""
-        if orientation is Qt.Orientation.Horizontal and role == Qt.ItemDataRole.DisplayRole:
-            names = ("", self.tr("Name"), self.tr("Start"), self.tr("Lasts"), self.tr("Note"))
-            return names[section]
-        return None
-
-    def flags(self, index: Index) -> Qt.ItemFlag:
-        """Let names and notes of the user's own markers be edited."""
-        flags = super().flags(index)
-        is_own = not self.lines[index.row()].is_derived
-        if is_own and index.column() in (_NAME, _NOTE):
-            flags |= Qt.ItemFlag.ItemIsEditable
-        return flags
-
-    def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
-        """Return what a cell shows."""
-        line, column = self.lines[index.row()], index.column()
-        if role == _ID_ROLE:
-            return line.id
-        if role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.EditRole):
-            return self._text(line, column, is_edited=role == Qt.ItemDataRole.EditRole)
-        if role == Qt.ItemDataRole.TextAlignmentRole and column in (_START, _LENGTH):
-            return int(Qt.AlignmentFlag.AlignTrailing | Qt.AlignmentFlag.AlignVCenter)
-        if role == Qt.ItemDataRole.DecorationRole and column == _NAME:
-            return _swatch(line.colour, is_derived=line.is_derived)
-        if role == Qt.ItemDataRole.FontRole and line.is_derived:
-            font = QFont()
-            font.setItalic(True)
-            return font
-        if role == Qt.ItemDataRole.ForegroundRole and line.is_derived:
-            return QColor(THEME.colours.dim)
-        if role in (Qt.ItemDataRole.ToolTipRole, Qt.ItemDataRole.AccessibleDescriptionRole):
-            names = dict(PALETTE)
-            colour = _colour_name(names[line.colour]) if line.colour in names else line.colour
-            said = [f"{line.letter}: {line.name}", f"f{line.frame}", colour]
-            if line.is_derived:
-                said.append(
-                    self.tr("carried over from {letter}, not accepted").format(letter=line.source)
-                )
-            elif line.source:
-                said.append(self.tr("accepted, carried over from {l}").format(l=line.source))
-            return " · ".join(part for part in said if part)
-        return None
-
-    def setData(self, index: Index, value: Any, role: int = Qt.ItemDataRole.EditRole) -> bool:
-        """Hand on what was typed."""
-        line, text = self.lines[index.row()], str(value).strip()
-        if role != Qt.ItemDataRole.EditRole:
-            return False
-        if index.column() == _NAME and text and text != line.name:
-            self.renamed.emit(line.id, text)
-        elif index.column() == _NOTE and text != line.note:
-            self.noted.emit(line.id, text)
-        return True
-
-    def _text(self, line: MarkerLine, column: int, *, is_edited: bool) -> str:
-        if column == _LETTER:
-            return line.letter
-        if column == _NAME:
-            derived = f"  ← {line.source}" if line.is_derived and not is_edited else ""
-            return line.name + derived
-        if column == _START:
-            return format_time(line.start_s)
-        if column == _LENGTH:
-            return "" if line.length_s is None else f"{line.length_s:.3f} s"
-        return line.note
 
 
 class MarkersPanel(QWidget):
     """Markers in a list, phases in a table.
 
-    Attributes
-    ----------
-    commands : offered in the menu of a marker
-
     Signals
     -------
     go_wanted(str) : show this marker
+    menu_requested(QPoint) : offer what can be done with the chosen markers; place on the screen
     add_wanted(), phase_wanted() : mark what is shown, or in to out
     renamed(str, str), noted(str, str), coloured(list[str], str), removed(list[str])
     accepted(list[str]) : take over what was carried, [] = all
@@ -168,6 +55,7 @@ class MarkersPanel(QWidget):
     """
 
     go_wanted = Signal(str)
+    menu_requested = Signal(QPoint)
     add_wanted = Signal()
     phase_wanted = Signal()
     renamed = Signal(str, str)
@@ -183,7 +71,6 @@ class MarkersPanel(QWidget):
         super().__init__(parent)
         self.setObjectName("markers-panel")
         self.setAccessibleName(self.tr("Markers and phases"))
-        self.commands: tuple[QAction, ...] = ()
         self.table = MarkerTable(self)
         self.table.renamed.connect(self.renamed)
         self.table.noted.connect(self.noted)
@@ -246,7 +133,7 @@ class MarkersPanel(QWidget):
     def edit_name(self, marker_id: str) -> None:
         """Open the name of a marker for typing."""
         for row, line in enumerate(self.table.lines):
-            at = self._proxy.mapFromSource(self.table.index(row, _NAME))
+            at = self._proxy.mapFromSource(self.table.index(row, NAME))
             if line.id == marker_id and at.isValid() and self.isVisible():
                 self.view.setCurrentIndex(at)
                 self.view.edit(at)
@@ -254,7 +141,7 @@ class MarkersPanel(QWidget):
     def chosen(self) -> list[str]:
         """Ids of the selected markers."""
         rows = self.view.selectionModel().selectedRows()
-        return [str(index.data(_ID_ROLE)) for index in rows]
+        return [str(index.data(ID_ROLE)) for index in rows]
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Delete takes out, Return goes there."""
@@ -304,12 +191,12 @@ class MarkersPanel(QWidget):
         header.setMinimumSectionSize(28)
         header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeading | Qt.AlignmentFlag.AlignVCenter)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
-        header.setSectionResizeMode(_NOTE, QHeaderView.ResizeMode.Interactive)
-        header.resizeSection(_NOTE, 56)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(NOTE, QHeaderView.ResizeMode.Interactive)
+        header.resizeSection(NOTE, 56)
         self.view.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.view.customContextMenuRequested.connect(self._on_menu)
-        self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(_ID_ROLE))))
+        self.view.clicked.connect(lambda index: self.go_wanted.emit(str(index.data(ID_ROLE))))
         column.addWidget(self.view, 1)
         below = QHBoxLayout()
         self._accept = self._button("accept", "", lambda: self.accepted.emit([]))
@@ -376,26 +263,18 @@ class MarkersPanel(QWidget):
         menu = QMenu(self)
         menu.setObjectName("marker-colours")
         for colour, name in PALETTE:
-            action = menu.addAction(_swatch(colour), _colour_name(name))
+            action = menu.addAction(swatch(colour), colour_name(name))
             action.triggered.connect(lambda _checked=False, c=colour: self.coloured.emit(own, c))
         menu.aboutToHide.connect(menu.deleteLater)
-        at = self._proxy.mapFromSource(self.table.index(self._row_of(own[0]), _NAME))
+        at = self._proxy.mapFromSource(self.table.index(self._row_of(own[0]), NAME))
         menu.popup(self.view.viewport().mapToGlobal(self.view.visualRect(at).bottomLeft()))
 
     def _row_of(self, marker_id: str) -> int:
         return next((r for r, line in enumerate(self.table.lines) if line.id == marker_id), -1)
 
     def _on_menu(self, at: QPoint) -> None:
-        chosen = self.chosen()
-        if not chosen:
-            return
-        menu = QMenu(self)
-        menu.setObjectName("marker-menu")
-        menu.addAction(self.tr("Go there"), lambda: self.go_wanted.emit(chosen[0]))
-        for command in self.commands:
-            menu.addAction(command)
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(self.view.viewport().mapToGlobal(at))
+        if self.chosen():
+            self.menu_requested.emit(self.view.viewport().mapToGlobal(at))
 
     def _button(self, name: str, text: str, pressed: Callable[[], None]) -> QPushButton:
         button = QPushButton(text)
@@ -422,24 +301,3 @@ class _Typing(QStyledItemDelegate):
         super().updateEditorGeometry(editor, option, index)
         name = index.model().headerData(index.column(), Qt.Orientation.Horizontal)
         editor.setAccessibleName(str(name))
-
-
-def _colour_name(name: str) -> str:
-    return QCoreApplication.translate("MarkerColours", name)
-
-
-def _swatch(colour: str, *, is_derived: bool = False) -> QIcon:
-    """Draw a filled square; an open one for what is only carried over."""
-    picture = QPixmap(28, 28)
-    picture.setDevicePixelRatio(2)
-    picture.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(picture)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    shade = QColor(colour or "#999999")
-    painter.setPen(shade)
-    painter.setBrush(Qt.BrushStyle.NoBrush if is_derived else shade)
-    painter.drawRoundedRect(1, 1, 11, 11, 3, 3)
-    painter.end()
-    icon = QIcon(picture)
-    icon.addPixmap(picture, QIcon.Mode.Selected)  # a colour is no less one for being chosen
-    return icon

@@ -182,6 +182,12 @@ class Stage(QWidget):
         self.composite.set_zoom(zoom)
         self.refresh_wanted.emit()
 
+    def zoom_of(self, recording_id: str) -> Zoom:
+        """Return which part of a recording's picture is seen."""
+        if self._look.is_composite:
+            return self.composite.zooming.zoom
+        return self.grid.zoom_of(recording_id)
+
     def set_zoom_linked(self, is_linked: bool) -> None:
         """Zoom all tiles together, or each alone."""
         self.grid.is_zoom_linked = is_linked

@@ -9,10 +9,8 @@ from PySide6.QtGui import (
     QColor,
     QDrag,
     QFocusEvent,
-    QFontMetricsF,
     QImage,
     QKeyEvent,
-    QLinearGradient,
     QMouseEvent,
     QPainter,
     QPaintEvent,
@@ -23,11 +21,11 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QApplication, QSizePolicy, QWidget
 
-from app.resources.text import format_rate, format_time
 from app.resources.theme import THEME
-from app.views.over_picture import HEADER_HEIGHT, paint_chips, paint_note, paint_progress
-from app.views.painting import FRAME_MIME, digits_font, draw_chip, fitted, image_over
+from app.views.over_picture import paint_chips, paint_note, paint_progress
+from app.views.painting import FRAME_MIME, fitted, image_over
 from app.views.surface import Surface
+from app.views.tile_words import TileWords
 from app.views.zooming import Zooming
 from carl_core.video.frame import MovingFrame
 
@@ -40,11 +38,6 @@ RESIZE_DELAY_MS = 120
 """Decoding to a new size waits until resizing pauses."""
 
 BUSY_MS = 40
-
-NARROW = 420
-"""Pixels; below, rate, time and frame number stand at the lower edge."""
-
-FOOTER_HEIGHT = 20.0
 
 
 class Tile(QWidget):
@@ -73,16 +66,13 @@ class Tile(QWidget):
         self._frame: Frame | None = None
         self._image: QImage | None = None
         self._surface: Surface | None = None
-        self._rate: float | None = None
         self._has_counterpart = True
         self._press_at: QPoint | None = None
         self._busy_step = 0
         self.zooming = Zooming(
             self._picture_rect, lambda zoom: self.zoomed.emit(self._state.recording_id, zoom)
         )
-        self._header: QPixmap | None = None
-        self._header_key: tuple[object, ...] = ()
-        self._digits = digits_font(self.font(), scale=0.95)
+        self.words = TileWords(self, state)
         self.setObjectName(f"tile-{state.recording_id}")
         self.setMinimumSize(160, 120)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
@@ -117,14 +107,15 @@ class Tile(QWidget):
     def set_state(self, state: TileState) -> None:
         """Change the words."""
         if state != self._state:
-            self._state = state
+            self._state = self.words.state = state
             self._apply_state()
             self._repaint()
 
     def show_frame(self, frame: Frame, rate: float | None) -> None:
         """Show a frame; its pixels are shared, not copied."""
         self._frame = frame
-        self._rate = rate
+        self.words.rate = rate
+        self._show_words()
         if self._surface is not None:
             self._surface.planes = frame.planes if isinstance(frame, MovingFrame) else None
         # With planes on the surface, pixels are made only when somebody wants them.
@@ -150,7 +141,7 @@ class Tile(QWidget):
             self._surface.deleteLater()
             self._surface = None
         if self._frame is not None:
-            self.show_frame(self._frame, self._rate)
+            self.show_frame(self._frame, self.words.rate)
 
     def _repaint(self) -> None:
         self.update() if self._surface is None else self._surface.update()
@@ -159,7 +150,17 @@ class Tile(QWidget):
         """Dim the picture, or not."""
         if has_counterpart is not self._has_counterpart:
             self._has_counterpart = has_counterpart
+            self._show_words()
             self._repaint()
+
+    def set_match(self, match: float | None) -> None:
+        """Say how similar the frame shown is to the reference's, -1 to 1; None = unknown."""
+        if match != self.words.match:
+            self.words.match = match
+            self._repaint()
+
+    def _show_words(self) -> None:
+        self.words.frame = self._frame if self._has_counterpart else None
 
     def set_zoom(self, zoom: Zoom) -> None:
         """Show this part of the picture."""
@@ -218,13 +219,13 @@ class Tile(QWidget):
     def _paint_over(self, painter: QPainter) -> None:
         if not self._has_counterpart:
             painter.fillRect(self._picture_rect(), QColor(8, 9, 11, 178))
-        self._paint_header(painter)
+        self.words.paint(painter)
         if self._state.chips:
             paint_chips(painter, QRectF(self.rect()), self._state.chips)
         if not self._has_counterpart:
             paint_note(painter, QRectF(self.rect()), self.tr("No counterpart here"), is_strong=True)
         elif self._state.note:
-            room = QRectF(self.rect()).adjusted(0, 0, 0, -self._footer_height())
+            room = QRectF(self.rect()).adjusted(0, 0, 0, -self.words.footer_height)
             paint_note(painter, room, self._state.note, is_strong=False)
         if self._state.progress is not None:
             paint_progress(painter, QRectF(self.rect()), self._state, self._busy_step)
@@ -259,130 +260,6 @@ class Tile(QWidget):
             at = QPointF(round(rect.x() * ratio) / ratio, round(rect.y() * ratio) / ratio)
             self._image.setDevicePixelRatio(ratio)
             painter.drawImage(at, self._image)
-
-    def _paint_header(self, painter: QPainter) -> None:
-        left = self.width() - 10.0 if self._is_narrow() else self._readout_left()
-        key = (self._state, self.width(), left, self.devicePixelRatioF(), self.font().key())
-        if self._header is None or self._header_key != key:
-            self._header, self._header_key = self._make_header(left), key
-        painter.drawPixmap(0, 0, self._header)
-        self._paint_readout(painter)
-
-    def _make_header(self, right: float) -> QPixmap:
-        """Draw once what does not change from frame to frame: shade, letter, badge and name."""
-        state = self._state
-        ratio = self.devicePixelRatioF()
-        strip = QRectF(0, 0, self.width(), HEADER_HEIGHT + 12)
-        header = QPixmap((strip.size() * ratio).toSize())
-        header.setDevicePixelRatio(ratio)
-        header.fill(Qt.GlobalColor.transparent)
-        painter = QPainter(header)
-        painter.setFont(self.font())
-        shade = QLinearGradient(strip.topLeft(), strip.bottomLeft())
-        shade.setColorAt(0.0, QColor(0, 0, 0, 205))
-        shade.setColorAt(0.65, QColor(0, 0, 0, 140))
-        shade.setColorAt(1.0, QColor(0, 0, 0, 0))
-        painter.fillRect(strip, shade)
-        draw_chip(painter, QRectF(8, 7, 20, 19), state.letter, state.position)
-        left = 36.0
-        if state.is_reference:
-            left += self._paint_badge(painter, left) + 8
-        painter.setPen(QColor("#f2f4f6"))
-        room = right - left - 10
-        if room > 30:
-            metrics = QFontMetricsF(painter.font())
-            name = state.name
-            if metrics.horizontalAdvance(name) > room:
-                name = name.rpartition(".")[0] or name
-            name = metrics.elidedText(name, Qt.TextElideMode.ElideRight, room)
-            painter.drawText(
-                QRectF(left, 0, room, HEADER_HEIGHT + 3),
-                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
-                name,
-            )
-        painter.end()
-        return header
-
-    def _paint_badge(self, painter: QPainter, left: float) -> float:
-        """Draw the mark of the reference; return its width."""
-        text = self.tr("REF")
-        font = painter.font()
-        small = painter.font()
-        small.setPointSizeF(font.pointSizeF() * 0.8)
-        small.setBold(True)
-        painter.setFont(small)
-        width = QFontMetricsF(small).horizontalAdvance(text) + 10
-        badge = QRectF(left, 8.5, width, 16)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(255, 255, 255, 190), 1))
-        painter.setBrush(Qt.BrushStyle.NoBrush)
-        painter.drawRoundedRect(badge, 3, 3)
-        painter.drawText(badge, Qt.AlignmentFlag.AlignCenter, text)
-        painter.setFont(font)
-        return width
-
-    def _readout(self) -> list[tuple[str, QColor]]:
-        """Return what is written on the right: rate, time and frame number."""
-        if self._frame is None or not self._has_counterpart:
-            return []
-        parts: list[tuple[str, QColor]] = []
-        if self._frame.is_preview:
-            parts.append((self.tr("preview"), QColor("#f3bb52")))
-        rate = format_rate(self._rate)
-        if rate and not self._state.is_reference:
-            parts.append((rate, QColor("#ffd37a")))
-        parts.append((format_time(self._frame.time_s), QColor("#f2f4f6")))
-        parts.append((f"f{self._frame.index}", QColor("#c3cad3")))
-        kind = self._state.kind
-        if kind and not self._state.is_reference:
-            is_chosen = self._state.is_kind_chosen
-            whole = [(kind, QColor("#ffd37a" if is_chosen else "#c3cad3")), *parts]
-            if self._left_of(whole) >= 0:  # the narrowest tiles leave it out
-                return whole
-        return parts
-
-    def _readout_left(self) -> float:
-        return self._left_of(self._readout())
-
-    def _left_of(self, parts: list[tuple[str, QColor]]) -> float:
-        """Return where a readout begins; all its digits are equally wide."""
-        width = QFontMetricsF(self._digits).horizontalAdvance("0")
-        return self.width() - 10.0 - sum(len(t) * width + 12 for t, _ in parts)
-
-    def _is_narrow(self) -> bool:
-        """Whether the readout has a line of its own below, so that the name can be read."""
-        return self.width() < NARROW
-
-    def _footer_height(self) -> float:
-        """Pixels at the lower edge that the readout of a narrow tile covers."""
-        return FOOTER_HEIGHT if self._is_narrow() and self._readout() else 0.0
-
-    def _paint_readout(self, painter: QPainter) -> None:
-        parts = self._readout()
-        if not parts:
-            return
-        previous = painter.font()
-        painter.setFont(self._digits)
-        width = QFontMetricsF(self._digits).horizontalAdvance("0")
-        left = self._readout_left() + 12
-        line = QRectF(0, 0, 0, HEADER_HEIGHT + 3)
-        if self._is_narrow():
-            above = 30.0 if self._state.status else 6.0
-            line = QRectF(0, self.height() - FOOTER_HEIGHT - above, 0, FOOTER_HEIGHT)
-            pill = QRectF(left - 7, line.y(), self.width() - left - 10 + 14, FOOTER_HEIGHT)
-            painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-            painter.setPen(Qt.PenStyle.NoPen)
-            painter.setBrush(QColor(0, 0, 0, 165))
-            painter.drawRoundedRect(pill, 5, 5)
-        for text, colour in parts:
-            painter.setPen(colour)
-            painter.drawText(
-                QRectF(left, line.y(), len(text) * width + 4, line.height()),
-                Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft,
-                text,
-            )
-            left += len(text) * width + 12
-        painter.setFont(previous)
 
     # Events ------------------------------------------------------------------------------------
 

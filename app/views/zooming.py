@@ -39,8 +39,7 @@ class Zooming:
 
     def source(self) -> QRectF:
         """Part of the picture that is seen, 0..1 in both directions."""
-        side = 1.0 / self.zoom.factor
-        return QRectF(self.zoom.x - side / 2, self.zoom.y - side / 2, side, side)
+        return QRectF(*self.zoom.part)
 
     def point(self, at: QPointF) -> QPointF:
         """Return where in the picture ``at`` lies, 0..1."""

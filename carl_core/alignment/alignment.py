@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -85,6 +85,7 @@ class Alignment:
     raw_reference: Int64
     raw_other: Int64
     is_stable: bool = True
+    _map: TimeMap | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
         for name in ("reference_s", "other_s", "confidence"):
@@ -115,8 +116,14 @@ class Alignment:
         """The map for playing: through the samples and, exactly, through the anchors.
 
         It goes on past the last sample for one sample step, at the last rate, since the frames
-        after the last sampled one are shown too.
+        after the last sampled one are shown too. Made once.
         """
+        if self._map is None:
+            object.__setattr__(self, "_map", self._made_map())
+        assert self._map is not None
+        return self._map
+
+    def _made_map(self) -> TimeMap:
         reference_s, other_s = self.reference_s, self.other_s
         for anchor in self.anchors:
             near = np.abs(reference_s - anchor.reference_s) <= 1e-9

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.dtw import CLOSED, Ends, Path, solve
+from carl_core.alignment.dtw import CLOSED, EXACT_CELLS, Ends, Path, solve
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def solve_between(
     ends: Ends,
     straight: float = 0.0,
     monitor: Monitor | None = None,
+    exact_cells: int = EXACT_CELLS,
 ) -> Path:
     """Find the cheapest path through all ``pins``.
 
@@ -36,6 +37,7 @@ def solve_between(
     Parameters
     ----------
     pins : (reference sample, other sample), non-decreasing in both
+    exact_cells : pairs of a stretch up to which it is solved exactly; see ``solve``
 
     Raises
     ------
@@ -44,7 +46,14 @@ def solve_between(
     """
     n, m = costs.shape
     if not pins:
-        return solve(costs, pattern=pattern, ends=ends, straight=straight, monitor=monitor)
+        return solve(
+            costs,
+            pattern=pattern,
+            ends=ends,
+            straight=straight,
+            monitor=monitor,
+            exact_cells=exact_cells,
+        )
     stretches: list[tuple[int, int, int, int, Ends]] = []
     first, last = pins[0], pins[-1]
     stretches.append(
@@ -64,7 +73,12 @@ def solve_between(
         part = costs.part(r0, r1 + 1, c0, c1 + 1)
         try:
             path = solve(
-                part, pattern=pattern, ends=stretch_ends, straight=straight, monitor=monitor
+                part,
+                pattern=pattern,
+                ends=stretch_ends,
+                straight=straight,
+                monitor=monitor,
+                exact_cells=exact_cells,
             )
         except AlignmentError as error:
             raise AlignmentError(

@@ -3,8 +3,9 @@
 A cheapest path through given points consists of cheapest parts: where a new path meets the old one
 again, what lies beyond is the old path. So a window around the anchors that changed is solved with
 its ends fixed on the old path, and widened until the new path meets the old one inside it on both
-sides, or reaches the neighbouring anchors or the path's own ends, which stay. O(window squared),
-whatever the length of the recordings; confidence is that of before, for ``measured`` to find.
+sides, or reaches the neighbouring anchors or the path's own ends, which stay. O(window squared)
+where it is small, O(window) where it is large, whatever the length of the recordings; confidence is
+that of before, for ``measured`` to find.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import Ends, Path, step_weights
 from carl_core.alignment.playmap import check_anchors, playing_map
+from carl_core.similarity.matrix import one_blas_thread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +36,11 @@ WARPED = ("dtw", "open-end", "subsequence")
 _FIRST = 64
 """Samples to either side of the changed anchors in the first window."""
 
-_MOST = 4096
+_MOST = 16_384
 """Longest side of a window; beyond, the whole is solved."""
+
+_EXACT_CELLS = 2048 * 2048
+"""Pairs of a window up to which it is solved exactly, in some 20 ms; above, coarse to fine."""
 
 _SMOOTHING = 64
 """Samples beyond the window at which the smoothing of the playing map no longer feels it."""
@@ -43,6 +48,7 @@ _SMOOTHING = 64
 _Pin = tuple[int, int]
 
 
+@one_blas_thread()
 def resolve(
     previous: Alignment,
     pair: Pair,
@@ -76,8 +82,10 @@ def resolve(
     checked = check_anchors(anchors, _end_s(reference_s), _end_s(other_s), options)
     pins = _samples(checked, reference_s, other_s)
     before = _samples(previous.anchors, reference_s, other_s)
-    changed = sorted(set(pins) ^ set(before))
-    kept = [pin for pin in pins if pin in before]
+    # By their times: a pin may move by frames within one sample, and the map must follow.
+    moved = set(checked) ^ set(previous.anchors)
+    changed = sorted(set(_samples(sorted(moved, key=_place), reference_s, other_s)))
+    kept = [pin for pin in pins if pin in before and pin not in changed]
     if not changed:
         return None
     old = (previous.raw_reference, previous.raw_other)
@@ -99,6 +107,7 @@ def resolve(
                 ends=Ends(),
                 straight=price,
                 monitor=monitor,
+                exact_cells=_EXACT_CELLS,
             )
             new = (part.reference + r0, part.other + c0)
             if _meets(old, new, changed, is_first=is_first, is_last=is_last):
@@ -124,7 +133,12 @@ def resolve(
         anchors=checked,
         raw_reference=reference,
         raw_other=other,
+        is_stable=previous.is_stable and part.is_stable,
     )
+
+
+def _place(anchor: Anchor) -> tuple[float, float]:
+    return anchor.reference_s, anchor.other_s
 
 
 def _samples(anchors: Sequence[Anchor], reference_s: Float64, other_s: Float64) -> list[_Pin]:
@@ -189,7 +203,11 @@ def _meets(
 ) -> bool:
     """Whether the paths share a cell before and after the change, the window's ends aside."""
     size = int(max(old[1][-1], new[1][-1])) + 1
-    shared = np.intersect1d(old[0] * size + old[1], new[0][1:-1] * size + new[1][1:-1]) // size
+    begin = int(np.searchsorted(old[0], new[0][0]))
+    end = int(np.searchsorted(old[0], new[0][-1], side="right"))
+    within = old[0][begin:end] * size + old[1][begin:end]
+    inner = new[0][1:-1] * size + new[1][1:-1]
+    shared = np.intersect1d(within, inner, assume_unique=True) // size
     before = is_first or bool((shared < changed[0][0]).any())
     after = is_last or bool((shared > changed[-1][0]).any())
     return before and after

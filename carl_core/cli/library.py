@@ -11,15 +11,16 @@ from carl_core.cli.align import open_all
 from carl_core.cli.console import message, progress_bar, result
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.errors import StoreError
+from carl_core.retrieval.library import CELLS_FROM
 
 if TYPE_CHECKING:
     import argparse
-    from pathlib import Path
 
     from carl_core.pipeline import Engine
     from carl_core.retrieval.library import Library
 
 _NICE = 10
+_builds: list[subprocess.Popen[bytes]] = []  # kept: a process that is forgotten is warned of
 
 
 def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,6 +32,7 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         ("add", "embed recordings where needed, and take them in", run_add),
         ("forget", "take recordings out", run_forget),
         ("build", "sort a large library, so that searches read a part of it", run_build),
+        ("stop", "stop a build in the background (the next one goes on there)", run_stop),
         ("clear", "remove it (embeddings stay in the cache)", run_clear),
     ):
         action = actions.add_parser(name, help=text)
@@ -38,6 +40,13 @@ def add_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
             action.add_argument("files", nargs="+", metavar="FILE")
         if name == "build":
             action.add_argument("--idle", action="store_true", help="give way to everything else")
+            action.add_argument(
+                "--least",
+                type=int,
+                default=CELLS_FROM,
+                metavar="N",
+                help=f"leave parts of fewer frames as they are ({CELLS_FROM})",
+            )
         add_engine_options(action)
         action.set_defaults(run=run)
 
@@ -86,10 +95,19 @@ def run_build(options: argparse.Namespace) -> int:
         os.nice(_NICE)
     library = _library(engine_of(options))
     with progress_bar() as monitor:
-        if not library.build(monitor):
+        if not library.build(monitor, least=options.least):
             message("Another process is writing the library.")
     _tell(library)
     return 0
+
+
+def run_stop(options: argparse.Namespace) -> int:
+    """Stop a build; 4 when there is none."""
+    if _library(engine_of(options)).stop_building():
+        message("The build stops. `carl library build` goes on where it was.")
+        return 0
+    message("No index is being built.")
+    return 4
 
 
 def run_clear(options: argparse.Namespace) -> int:
@@ -101,10 +119,13 @@ def run_clear(options: argparse.Namespace) -> int:
 def build_in_background(model: str | None) -> None:
     """Start ``carl library build`` as a process that outlives this one."""
     command = [sys.executable, "-m", "carl_core.cli.main", "library", "build", "--idle"]
+    command += ["--least", str(CELLS_FROM)]
     if model is not None:
         command += ["--model", model]
     quiet = subprocess.DEVNULL
-    subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    _builds.append(
+        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
+    )
 
 
 def _library(engine: Engine) -> Library:
@@ -114,9 +135,9 @@ def _library(engine: Engine) -> Library:
 
 
 def _tell(library: Library) -> None:
-    size = sum(_size(folder) for folder in library.folder.glob("segment-*"))
     result(
-        f"{library.recordings} recordings, {library.frames} frames, {size / 1e6:.1f} MB in "
+        f"{library.recordings} recordings, {library.frames} frames, "
+        f"{library.size_bytes / 1e6:.1f} MB of {library.limit_bytes / 1e6:.0f} MB in "
         f"{library.folder}"
     )
     for cells in library.cells:
@@ -124,7 +145,11 @@ def _tell(library: Library) -> None:
             f"index: {cells.probes} of {cells.count} cells are read, measured recall "
             f"{cells.recall:.3f}"
         )
-
-
-def _size(folder: Path) -> int:
-    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    build = library.building
+    if build is not None:
+        share = "" if not build.total else f", {100 * build.done / build.total:.0f} %"
+        left = ""
+        if build.remaining_s is not None:
+            minutes, seconds = divmod(round(build.remaining_s), 60)
+            left = f", {build.rate:.0f} {build.unit}/s, {minutes}:{seconds:02d} left"
+        result(f"index: being built, {build.stage}{share}{left} (`carl library stop` ends it)")

@@ -24,7 +24,7 @@ from carl_core.cli.models import (
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.onnx import load_encoder
 from carl_core.errors import CarlError
-from carl_core.paths import is_there, state_folder
+from carl_core.paths import is_there, settings_file, state_folder
 from carl_core.pipeline import Engine
 from carl_core.project.traces import fingerprint_named, forget
 from carl_core.retrieval.libraries import clear_libraries
@@ -168,7 +168,9 @@ def run_cache(options: argparse.Namespace) -> int:
 
 def _forget(name: str, store: EmbeddingStore) -> None:
     path = Path(name) if is_there(name) else None
-    found = forget(fingerprint_named(name), path, store=store, state=state_folder())
+    found = forget(
+        fingerprint_named(name), path, store=store, state=state_folder(), settings=settings_file()
+    )
     result(
         f"{name}: forgot {found.entries} embeddings ({found.size_bytes / 1e6:.1f} MB), "
         f"{found.indices} indices, {found.recent} recent projects with their pictures, "

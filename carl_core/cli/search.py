@@ -14,6 +14,7 @@ from carl_core.cli.library import build_in_background
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.errors import CarlError
 from carl_core.export.caption import clock_text
+from carl_core.paths import is_there
 from carl_core.queries import ImageQuery, RangeQuery, image_query
 
 if TYPE_CHECKING:
@@ -153,7 +154,7 @@ def _search_library(engine: Engine, options: argparse.Namespace) -> int:
     else:
         for hit in found.hits:
             where = hit.path or f"(unknown file {hit.fingerprint})"
-            gone = "" if hit.path is None or hit.path.exists() else "  (moved or removed)"
+            gone = "" if hit.path is None or is_there(hit.path) else "  (moved or removed)"
             when = clock_text(hit.time_s)
             result(f"{hit.score:6.3f}  {when}  frame {hit.frame:6d}  {where}{gone}")
         message(f"searched {found.frames} frames of {found.recordings} recordings")

@@ -18,6 +18,7 @@ from carl_core.embeddings.locks import FileLock
 from carl_core.embeddings.meta import META, DamagedEntryError, Meta, read_meta
 from carl_core.embeddings.writer import EntryWriter
 from carl_core.errors import StoreError
+from carl_core.paths import make_private, reachable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -71,11 +72,13 @@ class EmbeddingStore:
             limit_bytes = default_limit_bytes()
         if limit_bytes < 0:
             raise ValueError(f"limit_bytes must not be negative, got {limit_bytes}")
-        self.root = root if root is not None else cache_folder() / "embeddings"
+        self.root = reachable(root if root is not None else cache_folder() / "embeddings")
         self.limit_bytes = limit_bytes
         try:
-            (self.root / _LOCKS).mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_private(self.root / _LOCKS)
             self.root.chmod(0o700)
+            if root is None and not os.environ.get("CARL_CACHE"):
+                self.root.parent.chmod(0o700)  # what else is derived lies there
             probe = self.root / f".probe-{os.getpid()}"
             probe.touch()
             probe.unlink(missing_ok=True)
@@ -183,8 +186,7 @@ class EmbeddingStore:
             lock = FileLock(path)
             with contextlib.suppress(OSError):
                 if lock.acquire():
-                    path.unlink(missing_ok=True)
-            lock.release()
+                    lock.discard()
 
     def usage(self) -> StoreUsage:
         """Count entries and bytes."""

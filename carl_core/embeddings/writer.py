@@ -10,6 +10,7 @@ import numpy as np
 import xxhash
 
 from carl_core.atomic import write_atomic
+from carl_core.embeddings.entry import read_entry
 from carl_core.embeddings.meta import (
     CHUNKS,
     STREAMS,
@@ -53,6 +54,8 @@ class EntryWriter:
     meta : whose it is
     frames, pts, times_s : (N,) of the whole recording, as they will be when finished
     done : frames whose features are stored
+    is_finished : whether the vectors of exactly these frames were there already, whole: somebody
+        else finished between two looks
     """
 
     folder: Path
@@ -62,6 +65,7 @@ class EntryWriter:
     times_s: Float64
     lock: FileLock = field(repr=False)
     done: int = 0
+    is_finished: bool = False
     _streams: list[FileIO] = field(default_factory=list, repr=False)
 
     def __enter__(self) -> EntryWriter:
@@ -88,6 +92,9 @@ class EntryWriter:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             kept = self._usable()
             self.done = sum(chunk.frames for chunk in kept)
+            self.is_finished = self.done == len(self.frames) and self._has_vectors()
+            if self.is_finished:  # nothing is touched: who has just finished it looks for it
+                return
             write_meta(self.folder, self.meta)
             # The list first: whatever of the streams it does not speak of may be cut off.
             write_atomic(self.folder / CHUNKS, "".join(chunk.to_line() for chunk in kept))
@@ -196,6 +203,12 @@ class EntryWriter:
             log.warning("The cache entry %s is damaged: %s. Rebuilding it.", self.folder.name, exc)
             return ()
         return whole
+
+    def _has_vectors(self) -> bool:
+        try:
+            return read_entry(self.folder, self.meta.key) is not None
+        except (DamagedEntryError, FileNotFoundError):
+            return False
 
     def _belongs(self, count: int) -> bool:
         columns = (self.times_s, self.pts, self.frames)

@@ -305,6 +305,7 @@ class _Features:
         self._last_flush_s = time.monotonic()
         if store is None:
             return
+        is_waiting = False
         try:
             while True:
                 self._writer = store.open_writer(
@@ -317,6 +318,9 @@ class _Features:
                 )
                 if self._writer is not None or patience is None:
                     break
+                if not is_waiting:
+                    is_waiting = True
+                    patience.start(f"another program embeds {recording.name}, waiting", None)
                 patience.check()
                 time.sleep(_LOOK_AGAIN_S)
         except StoreError as exc:
@@ -364,7 +368,7 @@ class _Features:
 
     def finish(self, embed: Callable[[Rows], Iterator[Float32]]) -> bool:
         """Store the vectors that come of the features; return whether there is a store for them."""
-        if self._writer is not None:
+        if self._writer is not None and not self._writer.is_finished:
             try:
                 self._writer.finish(embed(self._writer.features()))
             except StoreError as exc:

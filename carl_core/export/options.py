@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from fractions import Fraction
 
+Part = tuple[float, float, float, float]
+"""Left, top, width and height of a part of a picture, as shares of it."""
+
 LAYOUTS = ("side", "grid", "overlay", "difference", "wipe")
 
 
@@ -27,6 +30,8 @@ class RenderOptions:
     marks : (recording id, name, start, end) to write below a picture while they last, seconds of
         that recording; a moment (start = end) stays for half a second
     nudges : frames by which a recording is shown ahead of its place, by its id
+    parts : part of a recording's picture that fills its place, by its id, see ``Part``; of two in
+        one picture the first one's holds for both; left out, the whole picture
     height : pixels of one picture; made smaller where the whole would be wider than 3840
     rate : output frames per second, None = the highest nominal rate of the recordings, <= 60
     audio : keep the reference's sound
@@ -43,9 +48,15 @@ class RenderOptions:
     captions: bool = True
     marks: tuple[tuple[str, str, float, float], ...] = ()
     nudges: Mapping[str, int] = field(default_factory=dict)
+    parts: Mapping[str, Part] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.range_s is not None and not 0 <= self.range_s[0] < self.range_s[1]:
             raise ValueError(f"range_s must be ascending and not negative, got {self.range_s}")
+        for left, top, width, height in self.parts.values():
+            if not (0 <= left <= left + width <= 1.0001 and 0 <= top <= top + height <= 1.0001):
+                raise ValueError("parts must lie inside the pictures")
+            if min(width, height) <= 0:
+                raise ValueError("parts must not be empty")
         if self.layout not in LAYOUTS:
             raise ValueError(f"layout must be one of {LAYOUTS}, got {self.layout!r}")

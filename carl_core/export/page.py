@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+from PIL import Image
 
 from carl_core.export import compose
 from carl_core.export.caption import (
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carl_core.arrays import UInt8
-    from carl_core.export.options import RenderOptions
+    from carl_core.export.options import Part, RenderOptions
     from carl_core.video.reader import Frame
     from carl_core.video.recording import Recording
 
@@ -35,6 +36,7 @@ _LEAST_LINE = 18  # pixels of a line of words
 _LEAST_STACKED = 320
 _MARK_S = 0.5
 _NATURAL = 0.005  # what two decimals of a rate do not show
+_WHOLE = (0.0, 0.0, 1.0, 1.0)
 _DIM = 0.35  # brightness of a tile without counterpart
 
 
@@ -99,13 +101,32 @@ class Page:
             )
             self._lines = 1 if is_roomy or self._stacked else 2
             self._bar = self._lines * line
+        self._decoded = self._decoded_sizes(recordings)
         rows = -(-len(widths) // columns)
         self._row_height = self._height + (count if self._stacked else 1) * self._bar
         self.size = width, rows * self._row_height
 
     def cell_size(self, number: int) -> tuple[int, int]:
-        """Return width and height of a recording's picture, pixels."""
-        return self._sizes[number]
+        """Return width and height that a recording's picture is to be decoded to, pixels.
+
+        Of a picture that is seen in part, the whole: at most as fine as it was recorded.
+        """
+        return self._decoded[number]
+
+    def _decoded_sizes(self, recordings: Sequence[Recording]) -> list[tuple[int, int]]:
+        if self._stacked:
+            factor = _factor(self._part_of(recordings[0]), recordings[0], self._sizes[0])
+            return [(_even(w * factor), _even(h * factor)) for w, h in self._sizes]
+        factors = [
+            _factor(self._part_of(recording), recording, size)
+            for recording, size in zip(recordings, self._sizes, strict=True)
+        ]
+        return [
+            (_even(w * f), _even(h * f)) for (w, h), f in zip(self._sizes, factors, strict=True)
+        ]
+
+    def _part_of(self, recording: Recording) -> Part:
+        return self._options.parts.get(recording.id, _WHOLE)
 
     def draw(self, cells: Sequence[Cell]) -> UInt8:
         """Return the picture, uint8 (H, W, 3)."""
@@ -133,12 +154,14 @@ class Page:
             bar = self._caption(cell, number, self.size[0])
             page[number * self._bar : (number + 1) * self._bar] = bar
         present = [
-            compose.placed(cell.frame.pixels, width, height)
+            compose.placed(cell.frame.pixels, *self._decoded[0])
             for cell in cells
             if not isinstance(cell.frame, Absent)
         ]
         left_over = present[0] if present else None
         mixed = self._mixed(present) if len(present) > 1 else left_over
+        if mixed is not None:
+            mixed = cropped(mixed, self._part_of(cells[0].recording), (width, height))
         if mixed is None or len(present) < len(cells):
             missing = ", ".join(c.recording.name for c in cells if isinstance(c.frame, Absent))
             mixed = self._without_counterpart(mixed, (width, height), missing)
@@ -166,12 +189,15 @@ class Page:
         return mean
 
     def _picture(self, cell: Cell, size: tuple[int, int]) -> UInt8:
-        if isinstance(cell.frame, Absent):
-            return self._without_counterpart(cell.frame.pixels, size)
+        pixels = cell.frame.pixels
+        if pixels is not None:
+            pixels = cropped(pixels, self._part_of(cell.recording), size)
+        if pixels is None or isinstance(cell.frame, Absent):
+            return self._without_counterpart(pixels, size)
         marks = self._marks_of((cell,))
         if not marks:
-            return cell.frame.pixels
-        return stamp(cell.frame.pixels, marks, size=self._mark_size(), is_low=True)
+            return pixels
+        return stamp(pixels, marks, size=self._mark_size(), is_low=True)
 
     def _without_counterpart(
         self, pixels: UInt8 | None, size: tuple[int, int], missing: str = ""
@@ -206,6 +232,24 @@ class Page:
             rate = None  # the reference runs naturally, unless time follows the mean
         words = _readout(cell.frame.index, cell.frame.time_s, rate)
         return caption_bar(width, self._bar, name, words, lines=lines, colour=TEXT)
+
+
+def cropped(picture: UInt8, part: Part, size: tuple[int, int]) -> UInt8:
+    """Return a part of ``picture`` at ``size`` (width, height), interpolated linearly."""
+    height, width, _ = picture.shape
+    if part == _WHOLE and (width, height) == size:
+        return picture
+    left, top = part[0] * width, part[1] * height
+    box = (left, top, min(left + part[2] * width, width), min(top + part[3] * height, height))
+    image = Image.fromarray(picture).resize(size, Image.Resampling.BILINEAR, box=box)
+    return np.asarray(image)
+
+
+def _factor(part: Part, recording: Recording, size: tuple[int, int]) -> float:
+    """Return how much larger than its place a picture must be decoded for a part to be sharp."""
+    if part == _WHOLE:
+        return 1.0
+    return max(1.0, min(1 / part[2], recording.info.width / size[0]))
 
 
 def _name_of(recording: Recording, number: int) -> str:

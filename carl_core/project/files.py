@@ -24,9 +24,10 @@ import msgspec
 from carl_core.atomic import replacing, write_atomic
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import ProjectError
-from carl_core.paths import is_there, read_bounded
+from carl_core.paths import is_there, parts_of, reachable, read_bounded
 from carl_core.project.lock import is_open_somewhere
 from carl_core.project.project import FORMAT, VERSION, Media, Project
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ class _Stored(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     project: Project
     relative: dict[str, str] = {}
-    saved_as: str = ""  # of an autosave: the project it belongs to
+    name: str = ""  # of an autosave: what the project it belongs to is called, to be shown
     process: int = 0  # of an autosave: who writes it
 
 
@@ -64,17 +65,19 @@ class Unsaved(msgspec.Struct, frozen=True, kw_only=True):
     Attributes
     ----------
     path : of the autosave
-    saved_as : the project it belongs to, None = it was never saved
+    saved_as : the project it lies beside and belongs to, None = it lies elsewhere
+    name : of the project it belongs to, to be shown; "" = it was never saved
     process : id of the process that wrote it
     """
 
     path: Path
     project: Project
     saved_as: Path | None
+    name: str
     process: int
 
 
-def to_text(project: Project, folder: Path, *, saved_as: str = "", process: int = 0) -> str:
+def to_text(project: Project, folder: Path, *, name: str = "", process: int = 0) -> str:
     """Return the document as it stands in a file of ``folder``."""
     relative = {}
     for media in project.recordings:
@@ -86,7 +89,7 @@ def to_text(project: Project, folder: Path, *, saved_as: str = "", process: int 
         version=VERSION,
         project=project,
         relative=relative,
-        saved_as=saved_as,
+        name=name,
         process=process,
     )
     # Escaped, since a path may hold bytes that are no text.
@@ -118,9 +121,10 @@ def write_project(path: Path, project: Project) -> None:
     """
     try:
         text = to_text(project, path.parent.absolute())
-        _keep_older_form(path)
-        _rotate(path)
-        write_atomic(path, text)
+        target = reachable(path)
+        _keep_older_form(target)
+        _rotate(target)
+        write_atomic(target, text)
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be saved: {error.strerror or error}. "
@@ -131,7 +135,7 @@ def write_project(path: Path, project: Project) -> None:
 def content_of(path: Path) -> bytes | None:
     """Return what tells whether a file was changed meanwhile; None when it cannot be read."""
     try:
-        with path.open("rb") as file:
+        with reachable(path).open("rb") as file:
             return hashlib.file_digest(file, "sha256").digest()
     except OSError:
         return None
@@ -146,7 +150,7 @@ def autosave_path(project: Path | None, unsaved_folder: Path, process: int | Non
 
 
 def write_autosave(path: Path, project: Project, saved_as: Path | None) -> None:
-    """Keep unsaved work.
+    """Keep unsaved work of the project ``saved_as``, None = it was never saved.
 
     Raises
     ------
@@ -156,7 +160,7 @@ def write_autosave(path: Path, project: Project, saved_as: Path | None) -> None:
     text = to_text(
         project,
         path.parent.absolute(),
-        saved_as=str(saved_as.absolute()) if saved_as else "",
+        name=saved_as.name if saved_as else "",
         process=os.getpid(),
     )
     try:
@@ -180,10 +184,12 @@ def read_autosave(path: Path) -> Unsaved:
     # NOTE: the file may come from a stranger, beside whose project it lies. What it says of the
     # place it belongs to is not believed, or saving would write wherever the stranger wants.
     own = path.name.removeprefix(".").removesuffix(".autosave")
+    is_beside = path.name.startswith(".")
     return Unsaved(
         path=path,
         project=stored.project,
-        saved_as=path.with_name(own) if path.name.startswith(".") else None,
+        saved_as=path.with_name(own) if is_beside else None,
+        name=own if is_beside else parts_of(stored.name).name,
         process=stored.process,
     )
 
@@ -191,7 +197,7 @@ def read_autosave(path: Path) -> Unsaved:
 def drop_autosave(path: Path) -> None:
     """Forget unsaved work; nothing happens when there is none."""
     try:
-        path.unlink(missing_ok=True)
+        reachable(path).unlink(missing_ok=True)
     except OSError as error:
         log.warning("the autosave %s stays: %s", path, error)
 
@@ -224,7 +230,7 @@ def find_unsaved(folder: Path, beside: tuple[Path, ...] = ()) -> tuple[Unsaved, 
 
 def _read(path: Path) -> _Stored:
     try:
-        text = read_bounded(path, _LARGEST).decode("utf-8")
+        text = answered(lambda: read_bounded(path, _LARGEST)).decode("utf-8")
     except OSError as error:
         raise ProjectError(
             f"The project {path} cannot be read: {error.strerror or error}. Check the path."
@@ -286,7 +292,7 @@ def _found(stored: _Stored, folder: Path) -> Project:
 def _fits(path: Path, media: Media) -> bool:
     """Whether a file may be the recording: it is there, of the same size where that is known."""
     try:
-        return is_there(path) and (not media.size or path.stat().st_size == media.size)
+        return is_there(path) and (not media.size or reachable(path).stat().st_size == media.size)
     except OSError:
         return False
 

@@ -12,6 +12,7 @@ import platform
 from typing import TYPE_CHECKING
 
 from carl_core.embeddings.locks import FileLock
+from carl_core.paths import reachable
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -55,10 +56,7 @@ class ProjectLock:
 
     def release(self) -> None:
         """Give the claim back and remove the file."""
-        if self._lock.is_held:
-            with contextlib.suppress(OSError):  # elsewhere an open file cannot be removed: it stays
-                self._path.unlink(missing_ok=True)
-            self._lock.release()
+        self._lock.discard()
 
 
 def is_open_somewhere(project: Path) -> bool:
@@ -78,7 +76,7 @@ def is_open_somewhere(project: Path) -> bool:
 
 def lock_path(project: Path) -> Path:
     """Where the lock of a project lies."""
-    return project.with_name(f".{project.name}.lock")
+    return reachable(project.with_name(f".{project.name}.lock"))
 
 
 def _holder(path: Path) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from carl_core.paths import is_there
+from carl_core.paths import is_there, parts_of, reachable
 from carl_core.video.recording import fingerprint_of
 
 if TYPE_CHECKING:
@@ -55,19 +55,15 @@ def find_in(
         if not open_ones:
             break
         try:
-            size = path.stat().st_size
+            size = reachable(path).stat().st_size
         except OSError:
             continue
-        fitting = [
-            m for m in open_ones if (m.size == size if m.size else path.name == Path(m.path).name)
-        ]
+        named = [m for m in open_ones if _is_called(path.name, parts_of(m.path).name)]
+        fitting = [m for m in open_ones if (m.size == size if m.size else m in named)]
         for media in fitting:
             is_certain = bool(media.fingerprint) and _is_same(path, size, media)
-            if is_certain or (
-                not media.fingerprint
-                and path.name == Path(media.path).name
-                and media.id not in found
-            ):
+            is_guess = not media.fingerprint and media in named and media.id not in found
+            if is_certain or is_guess:
                 found[media.id] = Found(replace(media, path=str(path)), is_certain)
     return found
 
@@ -81,30 +77,41 @@ def moved_along(wanted: Sequence[Media], found: Mapping[str, Found]) -> dict[str
     was = {media.id: media.path for media in wanted}
     more: dict[str, Found] = {}
     for recording, one in found.items():
-        before, after = Path(was[recording]).parts, Path(one.media.path).parts
+        before, after = parts_of(was[recording]).parts, Path(one.media.path).parts
         same = 0
-        while same < min(len(before), len(after)) and before[-1 - same] == after[-1 - same]:
+        while same < min(len(before), len(after)) and _is_called(
+            before[-1 - same], after[-1 - same]
+        ):
             same += 1
         if not 0 < same < len(before):
             continue
         old, new = before[: len(before) - same], after[: len(after) - same]
         open_ones = [m for m in wanted if m.id not in found and m.id not in more]
         if old and new:
-            more |= with_prefix(open_ones, os.path.join(*old, ""), os.path.join(*new, ""))  # noqa: PTH118
+            more |= _with_beginning(open_ones, old, new)
     return more
 
 
-def with_prefix(wanted: Sequence[Media], old: str, new: str) -> dict[str, Found]:
-    """Replace the beginning of paths; only files that exist are returned."""
+def _with_beginning(
+    wanted: Sequence[Media], old: tuple[str, ...], new: tuple[str, ...]
+) -> dict[str, Found]:
+    """Replace the folders that paths begin with; only files that exist are returned."""
     found = {}
     for media in wanted:
-        if not media.path.startswith(old):
+        parts = parts_of(media.path).parts
+        if len(parts) <= len(old) or not all(map(_is_called, parts, old)):
             continue
-        path = Path(new + media.path[len(old) :])
+        path = Path(*new, *parts[len(old) :])
         if is_there(path):
-            is_certain = bool(media.fingerprint) and _is_same(path, path.stat().st_size, media)
+            size = reachable(path).stat().st_size
+            is_certain = bool(media.fingerprint) and _is_same(path, size, media)
             found[media.id] = Found(replace(media, path=str(path)), is_certain)
     return found
+
+
+def _is_called(name: str, other: str) -> bool:
+    """Whether two names are the same to this system, which may not tell a from A."""
+    return os.path.normcase(name) == os.path.normcase(other)
 
 
 def media_of(found: Mapping[str, Found]) -> dict[str, Media]:

@@ -1,7 +1,8 @@
 """What the program keeps of one recording beside the user's own files, and forgetting it.
 
-Embeddings in the cache and in the library of everything, unsaved work that names it, projects with
-it in the list of recent ones, their pictures, and lines of the log. Projects and exports are the
+Embeddings in the cache and in the library of everything, its small copy, unsaved work that names
+it, projects with it in the list of recent ones, their pictures, lines of the log, and the folder
+that was opened last. Projects and exports are the
 user's files and stay.
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from carl_core.atomic import write_atomic
 from carl_core.errors import MediaError, ProjectError, StoreError
 from carl_core.paths import is_there, log_folder
 from carl_core.project.files import autosave_path, drop_autosave, read_autosave, read_project
@@ -79,6 +81,7 @@ def forget(
     store: EmbeddingStore | None,
     state: Path,
     logs: Path | None = None,
+    settings: Path | None = None,
 ) -> Forgotten:
     """Remove every trace of one recording.
 
@@ -89,6 +92,8 @@ def forget(
     store : the cache, None = there is none
     state : folder of recent projects and unsaved work
     logs : folder of the window's log, None = the user's
+    settings : the window's, which name the folder that files were opened from last; None = the
+        window that is open sees to it
 
     Returns
     -------
@@ -119,6 +124,8 @@ def forget(
     for kept in sorted((state / "unsaved").glob("unsaved-*")):
         unsaved += _drop(kept, fingerprint, path)
     lines = _forget_lines(logs or log_folder(), names | {fingerprint})
+    if settings is not None:
+        _forget_last_folder(settings)
     indices = _forget_indices(store.root.parent / "indices", fingerprint) if store else 0
     return Forgotten(entries, size_bytes, indices, listed, unsaved, lines)
 
@@ -169,6 +176,15 @@ def _forget_indices(folder: Path, fingerprint: str) -> int:
                 path.unlink()
                 gone += 1
     return gone
+
+
+def _forget_last_folder(settings: Path) -> None:
+    """Whatever folder it is: to open the next file from there is all that it is good for."""
+    with contextlib.suppress(OSError):
+        lines = settings.read_bytes().splitlines(keepends=True)
+        kept = [line for line in lines if not line.startswith(b"last-folder=")]
+        if len(kept) < len(lines):
+            write_atomic(settings, b"".join(kept))
 
 
 def _forget_lines(folder: Path, names: set[str]) -> int:

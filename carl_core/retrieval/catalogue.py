@@ -6,13 +6,16 @@ what the store holds and how to call it, without asking the recordings.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from carl_core.atomic import write_atomic
 from carl_core.embeddings.embeddings import EmbeddingKey
+from carl_core.paths import make_private
 
 log = logging.getLogger("carl.store")
 
@@ -53,7 +56,10 @@ class Catalogue:
         text = json.dumps(document, ensure_ascii=True)
         try:
             if not file.exists() or file.read_text(encoding="utf-8") != text:
+                make_private(self._folder)
                 write_atomic(file, text, mode=0o600)
+            else:
+                os.utime(file)  # used again
         except (OSError, UnicodeDecodeError) as error:
             log.warning("%s is not noted for the library: %s.", path, error)
 
@@ -67,6 +73,15 @@ class Catalogue:
                 continue
             except (OSError, ValueError, KeyError, TypeError) as error:
                 log.warning("The library's note %s cannot be used: %r.", file, error)
+        return found
+
+    def last_used(self) -> dict[str, float]:
+        """When each recording was last noted, by its fingerprint."""
+        found: dict[str, float] = {}
+        for file in self._folder.glob("*.json"):
+            with contextlib.suppress(OSError):
+                name = file.name.split("-")[0]
+                found[name] = max(file.stat().st_mtime, found.get(name, 0.0))
         return found
 
     def forget(self, fingerprint: str) -> None:

@@ -11,21 +11,25 @@ from __future__ import annotations
 import os
 import shutil
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carl_core.retrieval.segment import mapped, thread_count, threads
+from carl_core.atomic import write_atomic
+from carl_core.retrieval.mapping import mapped, thread_count, threads
 from carl_core.similarity.matrix import one_blas_thread
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    import numpy.typing as npt
 
     from carl_core.arrays import Float32, Int64
     from carl_core.progress import Monitor
     from carl_core.retrieval.segment import Segment
 
 FOLDER = "cells"
+_CENTRES, _CELL_OF = "centres.f32", "cell_of.i32"
 _ITERATIONS = 8
 _TRAINED_ON = 32  # rows per cell
 _BLOCK = 1 << 13
@@ -59,7 +63,7 @@ class Cells:
         n, dim = segment.vectors.shape
         self.segment = segment
         self.meta = meta
-        self._centres: Float32 = mapped(folder / "centres.f32", "<f4", (meta.count, dim))
+        self._centres: Float32 = mapped(folder / _CENTRES, "<f4", (meta.count, dim))
         self._offsets: Int64 = mapped(folder / "offsets.i64", "<i8", (meta.count + 1,))
         self._rows = mapped(folder / "rows.i32", "<i4", (n,))
         self._codes = mapped(folder / "codes.i8", "<i1", (n, dim))
@@ -119,27 +123,62 @@ def build_cells(segment: Segment, monitor: Monitor, *, count: int | None = None)
 
     O(N C D) time; memory a few bytes a row.
 
+    What a build that was cancelled or killed had done is kept, and the next one goes on there.
+
     Raises
     ------
     OSError
-        When the disk is full.
+        When the disk is full; what was done is removed then.
     Cancelled
-        When the monitor says so; nothing is left behind.
+        When the monitor says so.
     """
     folder = segment.folder / FOLDER
     partial = segment.folder / f"{FOLDER}.part"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(mode=0o700)
+    partial.mkdir(mode=0o700, exist_ok=True)
     try:
         count = min(count or cells_for(len(segment)), len(segment))
-        centres = _centres(segment, count, monitor)
-        cell_of = _assigned(segment.vectors, centres, monitor)
-        _write(segment, partial, centres, cell_of, monitor)
+        centres = _kept_centres(segment, partial, count, monitor)
+        cell_of = _kept_cells(segment, partial, centres, monitor)
+        _write(segment, partial, cell_of, count, monitor)
+        (partial / _CELL_OF).unlink()
         shutil.rmtree(folder, ignore_errors=True)
         partial.replace(folder)
-    finally:
+    except OSError:
         shutil.rmtree(partial, ignore_errors=True)
+        raise
     return _measured(segment, count, monitor)
+
+
+def _kept_centres(segment: Segment, partial: Path, count: int, monitor: Monitor) -> Float32:
+    """Return the centres that an earlier build found, or find them and keep them."""
+    file, shape = partial / _CENTRES, (count, segment.vectors.shape[1])
+    try:
+        return mapped(file, "<f4", shape)
+    except (OSError, ValueError):
+        (partial / _CELL_OF).unlink(missing_ok=True)  # by other centres
+        centres = _centres(segment, count, monitor)
+        write_atomic(file, centres.astype("<f4").tobytes())
+        return centres
+
+
+def _kept_cells(
+    segment: Segment, partial: Path, centres: Float32, monitor: Monitor
+) -> npt.NDArray[np.int32]:
+    """Return the nearest centre of every row: int32 (N,). Goes on where an earlier build ended."""
+    file, count = partial / _CELL_OF, len(segment)
+    with file.open("ab") as stream:
+        done = min(stream.tell() // 4, count)
+        stream.truncate(4 * done)
+        monitor.start("sorting into cells", count, "frames", done)
+        step = _BLOCK * thread_count()
+        for first in range(done, count, step):
+            # A quarter of the bytes of the vectors; which cell a row is in need not be exact.
+            codes = segment.array("codes.i8")[first : first + step]
+            stream.write(_assigned(codes, centres).astype("<i4").data)
+            stream.flush()
+            monitor.advance(len(codes))
+        os.fsync(stream.fileno())
+    return np.fromfile(file, dtype="<i4")
 
 
 def _centres(segment: Segment, count: int, monitor: Monitor) -> Float32:
@@ -151,7 +190,7 @@ def _centres(segment: Segment, count: int, monitor: Monitor) -> Float32:
     centres = sample[np.sort(chance.choice(size, count, replace=False))]
     monitor.start("learning cells", _ITERATIONS, "rounds")
     for _ in range(_ITERATIONS):
-        nearest = _assigned(sample, centres, monitor, quietly=True)
+        nearest = _assigned(sample, centres, monitor)
         order = np.argsort(nearest, kind="stable")
         used, begins = np.unique(nearest[order], return_index=True)
         sums = np.add.reduceat(sample[order], begins, axis=0)
@@ -161,34 +200,29 @@ def _centres(segment: Segment, count: int, monitor: Monitor) -> Float32:
     return centres
 
 
-def _assigned(
-    vectors: Float32, centres: Float32, monitor: Monitor, *, quietly: bool = False
-) -> Int64:
-    """Return the nearest centre of every row: int64 (N,)."""
+def _assigned(vectors: npt.NDArray[Any], centres: Float32, monitor: Monitor | None = None) -> Int64:
+    """Return the centre most like every row, of whatever length these are: int64 (N,)."""
     found = np.empty(len(vectors), dtype=np.int64)
 
-    def some(first: int) -> int:
+    def some(first: int) -> None:
         rows = slice(first, first + _BLOCK)
-        found[rows] = np.argmax(vectors[rows] @ centres.T, axis=1)
-        return min(_BLOCK, len(vectors) - first)
+        found[rows] = np.argmax(vectors[rows].astype(np.float32, copy=False) @ centres.T, axis=1)
 
-    if not quietly:
-        monitor.start("sorting into cells", len(vectors), "frames")
     firsts, width = range(0, len(vectors), _BLOCK), thread_count()
     with one_blas_thread():
         for group in range(0, len(firsts), width):
-            done = sum(threads().map(some, firsts[group : group + width]))
-            monitor.check() if quietly else monitor.advance(done)
+            list(threads().map(some, firsts[group : group + width]))
+            if monitor is not None:
+                monitor.check()
     return found
 
 
 def _write(
-    segment: Segment, folder: Path, centres: Float32, cell_of: Int64, monitor: Monitor
+    segment: Segment, folder: Path, cell_of: npt.NDArray[np.int32], count: int, monitor: Monitor
 ) -> None:
     order = np.argsort(cell_of, kind="stable").astype(np.int32)
-    counts = np.bincount(cell_of, minlength=len(centres))
+    counts = np.bincount(cell_of, minlength=count)
     columns = {
-        "centres.f32": centres,
         "offsets.i64": np.concatenate([[0], np.cumsum(counts)]).astype("<i8"),
         "rows.i32": order,
     }
@@ -196,12 +230,15 @@ def _write(
         with (folder / name).open("wb") as stream:
             stream.write(np.ascontiguousarray(values).data)
             os.fsync(stream.fileno())
-    for name in ("codes.i8", "scales.f32", "errors.f32"):
+    names = ("codes.i8", "scales.f32", "errors.f32")
+    monitor.start("writing cells", len(names) * len(order), "rows")
+    for name in names:
         array = segment.array(name)
         with (folder / name).open("wb") as stream:
             for first in range(0, len(order), _BLOCK):
-                monitor.check()
-                stream.write(np.ascontiguousarray(array[order[first : first + _BLOCK]]).data)
+                rows = array[order[first : first + _BLOCK]]
+                stream.write(np.ascontiguousarray(rows).data)
+                monitor.advance(len(rows))
             stream.flush()
             os.fsync(stream.fileno())
 
@@ -214,23 +251,24 @@ def _measured(segment: Segment, count: int, monitor: Monitor) -> CellsMeta:
     """
     chosen = np.random.default_rng(1).choice(len(segment), min(_QUERIES, len(segment)), False)
     monitor.start("measuring the recall", len(chosen), "queries")
-    exact: list[tuple[Float32, tuple[int, int], set[int]]] = []
+    exact: list[tuple[Float32, tuple[int, int], Float32]] = []
     for row in chosen.tolist():
         query = np.array(segment.vectors[row])
         own = (0, 0)
         if len(segment.parts) > 1:
             at = int(np.searchsorted(segment.starts, row, side="right")) - 1
             own = (segment.parts[at].start, segment.parts[at].stop)
-        rows, _ = segment.nearest(query, _NEAREST, excluded=own)
-        exact.append((query, own, set(rows.tolist())))
+        _, scores = segment.nearest(query, _NEAREST, excluded=own)
+        exact.append((query, own, scores))
         monitor.advance()
     probes, recall = 4, 0.0
     while True:
         cells = Cells(segment, CellsMeta(count, min(probes, count), recall))
         shares = []
         for query, own, right in exact:
-            rows, _ = cells.nearest(query, _NEAREST, excluded=own)
-            shares.append(len(right.intersection(rows.tolist())) / max(len(right), 1))
+            _, scores = cells.nearest(query, _NEAREST, excluded=own)
+            # By their scores, not their numbers: of rows that are the same any will do.
+            shares.append((scores >= right[-1:] - 1e-6).sum() / max(len(right), 1))
             monitor.check()
         recall = float(np.mean(shares))
         if recall >= _AIM or probes >= count:

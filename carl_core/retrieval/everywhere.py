@@ -91,7 +91,7 @@ def search_library(
     candidates = library.candidates(wanted)
     if not candidates:
         return LibraryResult((), False, "The library is empty.", 0, 0, is_exact=True)
-    scores = _stranger_scores(library, strangers) if is_single else None
+    scores = _stranger_scores(library, strangers, monitor) if is_single else None
     size = min(len(candidates), 2 * k)
     while True:
         if monitor is not None:
@@ -128,10 +128,12 @@ def _result(
     return LibraryResult(hits, found.convincing, found.reason, recordings, frames, is_exact)
 
 
-def _stranger_scores(library: Library, strangers: Sequence[Float32]) -> Float64 | None:
+def _stranger_scores(
+    library: Library, strangers: Sequence[Float32], monitor: Monitor | None
+) -> Float64 | None:
     """Return what frames of unrelated clips reach in the whole library."""
     if not strangers:
         return None
     frames = np.concatenate(strangers)
     drawn = np.random.default_rng(0).permutation(frames)[:_STRANGERS]
-    return library.best_scores(np.ascontiguousarray(drawn)).astype(np.float64)
+    return library.best_scores(np.ascontiguousarray(drawn), monitor).astype(np.float64)

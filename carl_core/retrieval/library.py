@@ -1,72 +1,50 @@
 """Search among all recordings that were ever embedded, however many: an index on disk.
 
-::
-
-    <root>/<model id>/recordings/*.json   what was embedded, and where it lies (``catalogue``)
-                      index.json          the segments and what is in them; replaced atomically
-                      segment-<n>/        vectors, and codes to find them fast (``segment``)
-                      segment-<n>/cells/  of a large segment (``cells``)
-
-New recordings make a new segment; small ones are merged into larger ones, so that there are few
-(each is at least twice as large as the next). What a process leaves half-written is not in
-``index.json`` and is removed by the next writer. One process writes at a time; readers never wait.
+What lies where is told in ``library_files``; ``growing`` changes it. A library keeps rows of its
+own, which stay when the cache of embeddings is emptied; above its limit what was embedded or opened
+longest ago goes first.
 """
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import shutil
-from dataclasses import asdict, dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.atomic import write_atomic
-from carl_core.embeddings.locks import FileLock
 from carl_core.errors import StoreError
 from carl_core.progress import Monitor
+from carl_core.retrieval import building
 from carl_core.retrieval.catalogue import Catalogue
-from carl_core.retrieval.cells import Cells, CellsMeta, build_cells
-from carl_core.retrieval.segment import Part, Segment, SegmentWriter
+from carl_core.retrieval.growing import add_cells, add_recordings, without
+from carl_core.retrieval.kept_scores import kept_best_scores
+from carl_core.retrieval.library_files import Index, LibraryFiles
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from carl_core.arrays import Float32
     from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
     from carl_core.embeddings.store import EmbeddingStore
+    from carl_core.progress import Progress
+    from carl_core.retrieval.cells import Cells, CellsMeta
+    from carl_core.retrieval.segment import Part, Segment
 
 log = logging.getLogger("carl.search")
-
-_FORMAT, _VERSION = "carl-library", 1
-_INDEX = "index.json"
 
 CELLS_FROM = 2_000_000
 """Rows from which a segment gets cells: below, looking at all of them takes some 20 ms."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A segment as ``index.json`` names it."""
-
-    name: str
-    parts: tuple[Part, ...]
-    cells: CellsMeta | None = None
-
-    @property
-    def count(self) -> int:
-        return sum(part.count for part in self.parts)
-
-
-@dataclass(frozen=True, slots=True)
-class _Index:
-    """What ``index.json`` says."""
-
-    dim: int = 0
-    entries: tuple[_Entry, ...] = ()
+DEFAULT_LIMIT_BYTES = 32_000_000_000
+_FREED = 0.1  # of the limit: to take a recording out, its segment is written anew
+_BUSY = (
+    "The library is being written by another process. Try again in a moment; `carl library show` "
+    "tells how far it is, and `carl library stop` ends a build."
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,55 +69,71 @@ class Library:
     ----------
     root : folder of all libraries; made when something is written
     model_id : encoder
+    limit_bytes : above which recordings go; None = ``CARL_LIBRARY_GB``, or 32 GB
 
     Attributes
     ----------
     catalogue : which recordings are known, and where they lie
     """
 
-    def __init__(self, root: Path, model_id: str) -> None:
+    def __init__(self, root: Path, model_id: str, *, limit_bytes: int | None = None) -> None:
         self.folder = root / model_id
         self.model_id = model_id
+        self.limit_bytes = default_limit_bytes() if limit_bytes is None else limit_bytes
         self.catalogue = Catalogue(self.folder / "recordings")
-        self._opened: tuple[_Index, tuple[tuple[Segment, Cells | None], ...]] | None = None
+        self._files = LibraryFiles(self.folder, model_id)
+        self._opened: tuple[Index, tuple[tuple[Segment, Cells | None], ...]] | None = None
 
     # What is in it -----------------------------------------------------------------------------
 
     @property
     def frames(self) -> int:
         """Number of samples that are searched."""
-        return sum(entry.count for entry in self._read().entries)
+        return sum(entry.count for entry in self._files.read().entries)
 
     @property
     def recordings(self) -> int:
         """Number of recordings that are searched."""
-        return sum(len(entry.parts) for entry in self._read().entries)
+        return sum(len(entry.parts) for entry in self._files.read().entries)
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of the disk."""
+        return self._files.size_bytes()
 
     @property
     def cells(self) -> tuple[CellsMeta, ...]:
         """What is known of the cells of large segments."""
-        return tuple(entry.cells for entry in self._read().entries if entry.cells is not None)
+        entries = self._files.read().entries
+        return tuple(entry.cells for entry in entries if entry.cells is not None)
 
     @property
     def wants_cells(self) -> bool:
-        """Whether a segment is so large that cells should be built (``build``)."""
-        entries = self._read().entries
-        return any(entry.cells is None and entry.count >= CELLS_FROM for entry in entries)
+        """Whether a segment is so large that cells should be built, and nobody does it yet."""
+        entries = self._files.read().entries
+        is_wanted = any(entry.cells is None and entry.count >= CELLS_FROM for entry in entries)
+        return is_wanted and self.building is None
+
+    @property
+    def building(self) -> Progress | None:
+        """How far a build is, in whichever process; None when there is none."""
+        return building.progress_in(self.folder)
 
     def segments(self) -> tuple[tuple[Segment, Cells | None], ...]:
         """Open what ``index.json`` names; a segment that is damaged is logged and left out."""
+        files = self._files
         for _ in range(3):  # another process may be replacing what was just read
-            index = self._read()
+            index = files.read()
             if self._opened is not None and self._opened[0] == index:
                 return self._opened[1]
             try:
-                opened = tuple(self._open(entry, index.dim) for entry in index.entries)
+                opened = tuple(files.open(entry, index.dim) for entry in index.entries)
             except (OSError, ValueError):
                 continue
             self._opened = (index, opened)
             return opened
-        usable = self._usable(self._read())
-        return tuple(self._open(entry, usable.dim) for entry in usable.entries)
+        usable = files.usable(files.read())
+        return tuple(files.open(entry, usable.dim) for entry in usable.entries)
 
     # Writing -----------------------------------------------------------------------------------
 
@@ -171,7 +165,7 @@ class Library:
         return self.add(_loaded(store, wanted, monitor), monitor)
 
     def add(self, recordings: Iterable[Embeddings], monitor: Monitor | None = None) -> int:
-        """Take in recordings as one new segment, and merge small segments.
+        """Take in recordings, and take out what was used longest ago if they are too many.
 
         Rows of an earlier sampling of the same recording go. Returns the number taken in; 0 while
         another process is writing.
@@ -181,30 +175,14 @@ class Library:
         StoreError, Cancelled
         """
         monitor = monitor or Monitor()
-        with self._writing() as index:
+        with self._files.writing() as index:
             if index is None:
                 return 0
-            name = self._new_name()
-            waiting = iter(recordings)
-            first = next(waiting, None)
-            if first is None:
-                return 0
-            with SegmentWriter(self.folder / name, first.dim) as writer:
-                writer.add(first)
-                for embeddings in waiting:
-                    monitor.check()
-                    writer.add(embeddings)
-                added = writer.finish()
-            gone = {part.fingerprint for part in added.parts}
-            index = self._without(index, gone, monitor)
-            entries = (*index.entries, _Entry(name, added.parts))
-            index = _Index(first.dim, entries)
-            self._commit(index)
-            while len(index.entries) > 1 and index.entries[-2].count < 2 * index.entries[-1].count:
-                merged = self._merged(index, index.entries[-2:], monitor)
-                index = replace(index, entries=(*index.entries[:-2], merged))
-                self._commit(index)
-            return len(added.parts)
+            self._opened = None
+            count = add_recordings(self._files, index, recordings, monitor)
+            if self._files.size_bytes() > self.limit_bytes:
+                self._shrink(monitor)
+            return count
 
     def forget(self, fingerprints: Iterable[str], monitor: Monitor | None = None) -> None:
         """Take recordings out, from the disk too. Raises ``StoreError``."""
@@ -213,43 +191,43 @@ class Library:
             for name in names:
                 self.catalogue.forget(name)
         except OSError as error:
-            raise self._unwritable(error) from error
-        with self._writing() as index:
+            raise self._files.unwritable(error) from error
+        with self._files.writing() as index:
             if index is None:
-                raise StoreError(
-                    "The library is being written by another process. Try again in a moment."
-                )
-            self._commit(self._without(index, names, monitor or Monitor()))
+                raise StoreError(_BUSY)
+            self._take_out(index, names, monitor or Monitor())
 
     def build(self, monitor: Monitor | None = None, *, least: int = CELLS_FROM) -> bool:
         """Sort segments of at least ``least`` rows into cells; false while another process writes.
 
-        Minutes for ten million rows; meanwhile searches look at every row.
+        Minutes for ten million rows; meanwhile searches look at every row. Other processes see how
+        far it is (``building``) and can stop it. A later one goes on where this one ended.
 
         Raises
         ------
         StoreError, Cancelled
         """
-        with self._writing() as index:
+        with self._files.writing() as index:
             if index is None:
                 return False
-            for number, entry in enumerate(index.entries):
-                if entry.cells is None and entry.count >= least:
-                    segment, _ = self._open(entry, index.dim)
-                    done = replace(entry, cells=build_cells(segment, monitor or Monitor()))
-                    entries = (*index.entries[:number], done, *index.entries[number + 1 :])
-                    index = replace(index, entries=entries)
-                    self._commit(index)
+            with building.told(self.folder, monitor or Monitor()) as told:
+                add_cells(self._files, index, least, told)
         return True
+
+    def stop_building(self) -> bool:
+        """Ask whichever process builds to stop; return whether one does. Raises ``StoreError``."""
+        try:
+            return building.stop(self.folder)
+        except OSError as error:
+            raise self._files.unwritable(error) from error
 
     def clear(self) -> None:
         """Remove everything. Raises ``StoreError``."""
-        with self._writing() as index:
+        with self._files.writing() as index:
             if index is None:
-                raise StoreError(
-                    "The library is being written by another process. Try again in a moment."
-                )
-            self._commit(_Index())
+                raise StoreError(_BUSY)
+            self._opened = None
+            self._files.commit(Index())
             shutil.rmtree(self.folder / "recordings", ignore_errors=True)
 
     # Searching ---------------------------------------------------------------------------------
@@ -276,17 +254,18 @@ class Library:
         found.sort(key=lambda one: -one.bound)
         return found
 
-    def best_scores(self, queries: Float32) -> Float32:
-        """Return the best score of each query in the whole library, within a hundredth: (Q,)."""
+    def best_scores(self, queries: Float32, monitor: Monitor | None = None) -> Float32:
+        """Return the best score of each query in the whole library, within a hundredth: (Q,).
+
+        A segment does not change, so what was found in it is kept beside it for the next time.
+
+        Raises
+        ------
+        Cancelled
+        """
         best = np.full(len(queries), -1.0, dtype=np.float32)
         for segment, cells in self.segments():
-            if cells is None:
-                lows, highs = segment.best_of_parts(queries)
-                best = np.maximum(best, 0.5 * (lows + highs).max(axis=1))
-            else:
-                for number, query in enumerate(queries):
-                    _, scores = cells.nearest(query, 1)
-                    best[number] = max(best[number], scores[0]) if len(scores) else best[number]
+            best = np.maximum(best, kept_best_scores(segment, cells, queries, monitor or Monitor()))
         return best
 
     def nearest(
@@ -308,109 +287,41 @@ class Library:
 
     # Inside ------------------------------------------------------------------------------------
 
-    def _read(self) -> _Index:
-        file = self.folder / _INDEX
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"))
-            return _from_json(document, self.model_id)
-        except FileNotFoundError:
-            return _Index()
-        except (OSError, ValueError, KeyError, TypeError) as error:
-            log.warning("%s cannot be used (%r): the library is built anew.", file, error)
-            return _Index()
-
-    def _open(self, entry: _Entry, dim: int) -> tuple[Segment, Cells | None]:
-        segment = Segment(self.folder / entry.name, entry.parts, dim)
-        return segment, None if entry.cells is None else Cells(segment, entry.cells)
-
-    def _writing(self) -> AbstractContextManager[_Index | None]:
-        return _Writing(self)
-
-    def _commit(self, index: _Index) -> None:
-        """Make ``index`` what counts, and remove segments that it does not name."""
-        write_atomic(self.folder / _INDEX, json.dumps(_to_json(index, self.model_id)), mode=0o600)
+    def _take_out(self, index: Index, names: set[str], monitor: Monitor) -> None:
         self._opened = None
-        self.sweep(index)
+        self._files.commit(without(self._files, index, names, monitor))
 
-    def sweep(self, index: _Index) -> None:
-        """Remove folders that ``index`` does not name (on Windows not while they are read)."""
-        named = {entry.name for entry in index.entries}
-        for folder in self.folder.glob("segment-*"):
-            if folder.name not in named:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _new_name(self) -> str:
-        taken = [int(f.name.split("-")[1].split(".")[0]) for f in self.folder.glob("segment-*")]
-        return f"segment-{max(taken, default=0) + 1}"
-
-    def _usable(self, index: _Index) -> _Index:
-        """Leave out what is damaged; ``update`` takes it in again from the store."""
-        entries = []
-        for entry in index.entries:
-            try:
-                self._open(entry, index.dim)
-            except (OSError, ValueError) as error:
-                log.warning("%s of the library is damaged (%s): made anew.", entry.name, error)
-            else:
-                entries.append(entry)
-        return replace(index, entries=tuple(entries))
-
-    def _without(self, index: _Index, gone: set[str], monitor: Monitor) -> _Index:
-        """Rewrite segments that hold a recording that goes."""
-        entries = []
-        for entry in index.entries:
-            kept = tuple(part for part in entry.parts if part.fingerprint not in gone)
-            if len(kept) == len(entry.parts):
-                entries.append(entry)
-            elif kept:
-                entries.append(self._merged(index, (entry,), monitor, gone))
-        return replace(index, entries=tuple(entries))
-
-    def _merged(
-        self,
-        index: _Index,
-        entries: tuple[_Entry, ...],
-        monitor: Monitor,
-        gone: set[str] | None = None,
-    ) -> _Entry:
-        name = self._new_name()
-        with SegmentWriter(self.folder / name, index.dim) as writer:
-            for entry in entries:
-                segment, _ = self._open(entry, index.dim)
-                for part in entry.parts:
-                    if part.fingerprint not in (gone or ()):
-                        writer.copy(segment, part, monitor.check)
-            return _Entry(name, writer.finish().parts)
-
-    def _unwritable(self, error: OSError) -> StoreError:
-        return StoreError(
-            f"The library {self.folder} cannot be written: {error.strerror or error}. "
-            "Free some space, or set CARL_CACHE to a folder that can be written."
-        )
+    def _shrink(self, monitor: Monitor) -> None:
+        """Take out what was used longest ago, and some more than the limit asks for."""
+        index = self._files.read()
+        total = self._files.size_bytes()
+        bytes_a_row = total / max(sum(entry.count for entry in index.entries), 1)
+        parts = [part for entry in index.entries for part in entry.parts]
+        ages = self.catalogue.last_used()
+        parts.sort(key=lambda part: ages.get(part.fingerprint, 0.0))
+        gone: set[str] = set()
+        for part in parts:
+            if total <= (1 - _FREED) * self.limit_bytes:
+                break
+            gone.add(part.fingerprint)
+            total -= int(part.count * bytes_a_row)
+        log.info("%d recordings leave the library: it has reached its limit.", len(gone))
+        for name in gone:
+            self.catalogue.forget(name)
+        self._take_out(index, gone, monitor)
 
 
-class _Writing:
-    """Holds the library's lock; gives the index, None while another process writes."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-        self._lock = FileLock(library.folder / ".lock")
-
-    def __enter__(self) -> _Index | None:
-        try:
-            self._library.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self._lock.acquire():
-                return None
-        except OSError as error:
-            raise self._library._unwritable(error) from error
-        index = self._library._usable(self._library._read())
-        self._library.sweep(index)
-        return index
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        self._lock.release()
-        if isinstance(error, OSError):
-            raise self._library._unwritable(error) from error
+def default_limit_bytes() -> int:
+    """Limit of a library nobody gives one. Raises ``StoreError``."""
+    given = os.environ.get("CARL_LIBRARY_GB", "").strip()
+    if not given:
+        return DEFAULT_LIMIT_BYTES
+    try:
+        return int(float(given) * 1e9)
+    except (ValueError, OverflowError) as error:
+        raise StoreError(
+            f"CARL_LIBRARY_GB is {given!r}, which is no number of gigabytes. Set it to one, or not."
+        ) from error
 
 
 def _loaded(
@@ -431,40 +342,3 @@ def _best_in_cells(cells: Cells, query: Float32) -> Float32:
     highs = np.full(len(segment.parts), -np.inf, dtype=np.float32)
     np.maximum.at(highs, at, scores + errors)
     return highs
-
-
-def _to_json(index: _Index, model_id: str) -> dict[str, Any]:
-    return {
-        "format": _FORMAT,
-        "version": _VERSION,
-        "model": model_id,
-        "dim": index.dim,
-        "segments": [
-            {
-                "name": entry.name,
-                "parts": [[p.fingerprint, p.sampling, p.count] for p in entry.parts],
-                "cells": None if entry.cells is None else asdict(entry.cells),
-            }
-            for entry in index.entries
-        ],
-    }
-
-
-def _from_json(document: Any, model_id: str) -> _Index:
-    """Read ``index.json``. Raises ``ValueError``, ``KeyError`` and ``TypeError``."""
-    if (document["format"], document["version"]) != (_FORMAT, _VERSION):
-        raise ValueError("it is of another format")
-    if document["model"] != model_id:
-        raise ValueError("it belongs to another encoder")
-    entries = []
-    for one in document["segments"]:
-        parts: list[Part] = []
-        for fingerprint, sampling, count in one["parts"]:
-            start = parts[-1].stop if parts else 0
-            parts.append(Part(str(fingerprint), str(sampling), start, int(count)))
-        cells = one["cells"]
-        meta = None
-        if cells is not None:
-            meta = CellsMeta(int(cells["count"]), int(cells["probes"]), float(cells["recall"]))
-        entries.append(_Entry(str(one["name"]), tuple(parts), meta))
-    return _Index(int(document["dim"]), tuple(entries))

@@ -8,31 +8,33 @@
 
 A search reads the codes, a quarter of the bytes, and knows from ``errors`` between which bounds the
 true score of each row lies; only rows that may be among the best are looked up in ``vectors``. So
-it is exact. All files are memory mapped.
+it is exact. Neighbouring frames look alike, so it mostly need not read all codes either: what
+sixteen of them can score at most is known from their mean (``stretches``). All files are memory
+mapped.
 """
 
 from __future__ import annotations
 
-import os
-import shutil
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+from carl_core.retrieval.mapping import mapped, thread_count, threads
+from carl_core.retrieval.nearest import nearest_rows
+from carl_core.retrieval.stretches import Stretches
 from carl_core.similarity.matrix import one_blas_thread
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
-    from types import TracebackType
 
     import numpy.typing as npt
 
     from carl_core.arrays import Float32, Int64
+    from carl_core.progress import Monitor
 
 FILES: dict[str, tuple[str, bool]] = {
     "vectors.f32": ("<f4", True),
@@ -46,7 +48,6 @@ FILES: dict[str, tuple[str, bool]] = {
 
 _CHUNK = 1 << 15  # rows that one thread scans at a time
 _BLOCK = 1 << 13  # rows widened for a product with several queries at a time: 12 MB at D = 384
-_STRETCH = 512  # rows whose best score is bounded together
 _FEW = 6  # up to so many queries are scanned one by one
 
 
@@ -72,6 +73,7 @@ class Segment:
     ----------
     folder : where it lies
     parts : recordings in order of their rows; together they are all rows
+    stretches : runs of a few rows each
     """
 
     def __init__(self, folder: Path, parts: Sequence[Part], dim: int) -> None:
@@ -82,6 +84,7 @@ class Segment:
             name: mapped(folder / name, kind, (self._count, dim) if is_wide else (self._count,))
             for name, (kind, is_wide) in FILES.items()
         }
+        self.stretches = Stretches(folder, [(part.start, part.count) for part in parts], dim)
 
     def __len__(self) -> int:
         return self._count
@@ -92,8 +95,8 @@ class Segment:
         return self._arrays["vectors.f32"]
 
     def array(self, name: str) -> npt.NDArray[Any]:
-        """One of ``FILES``, mapped."""
-        return self._arrays[name]
+        """One of ``FILES`` or of ``STRETCH_FILES``, mapped."""
+        return self._arrays[name] if name in FILES else self.stretches.array(name)
 
     @cached_property
     def starts(self) -> Int64:
@@ -112,21 +115,21 @@ class Segment:
 
     def scores(self, query: Float32) -> Float32:
         """Score of every row's code: float32 (N,). True scores lie within ``errors.f32`` of it."""
-        # heavy: numba
-        from carl_core.retrieval.kernels import scan
-
-        codes, scales = self._arrays["codes.i8"], self._arrays["scales.f32"]
         found = np.empty(self._count, dtype=np.float32)
 
         def some(first: int) -> None:
-            rows = slice(first, first + _CHUNK)
-            scan(codes[rows], scales[rows], query, found[rows])
+            self.scan(first, first + _CHUNK, query, found)
 
         list(threads().map(some, range(0, self._count, _CHUNK)))
         return found
 
-    def best_of_parts(self, queries: Float32) -> tuple[Float32, Float32]:
-        """Bounds of the best score of each part for each query: lows, highs, both (Q, parts)."""
+    def best_of_parts(
+        self, queries: Float32, monitor: Monitor | None = None
+    ) -> tuple[Float32, Float32]:
+        """Bounds of the best score of each part for each query: lows, highs, both (Q, parts).
+
+        Raises ``Cancelled`` when the monitor says so.
+        """
         # heavy: numba
         from carl_core.retrieval.kernels import bounds
 
@@ -138,7 +141,11 @@ class Segment:
                 bounds(self.scores(query), errors, self.starts, lows[number], highs[number])
             return lows, highs
         lows[:], highs[:] = -np.inf, -np.inf
+        if monitor is not None:
+            monitor.start("comparing with everything", self._count, "frames")
         for first, scores in self._products(queries):  # scores (Q, rows)
+            if monitor is not None:
+                monitor.advance(scores.shape[1])
             rows = slice(first, first + scores.shape[1])
             begin = int(np.searchsorted(self.starts, first, side="right")) - 1
             inside = np.clip(self.starts[begin:], first, rows.stop) - first
@@ -163,22 +170,7 @@ class Segment:
         ----------
         excluded : rows from, to that do not count
         """
-        # heavy: numba
-        from carl_core.retrieval.kernels import bounds
-
-        scores = self.scores(query)
-        scores[slice(*excluded)] = -np.inf
-        starts = np.append(np.arange(0, self._count, _STRETCH), self._count)
-        lows, highs = np.empty(len(starts) - 1, np.float32), np.empty(len(starts) - 1, np.float32)
-        errors = self._arrays["errors.f32"]
-        bounds(scores, errors, starts, lows, highs)
-        # The k-th best of the stretches' best is not above the k-th best of all.
-        least = np.partition(lows, -k)[-k] if k < len(lows) else np.float32(-np.inf)
-        candidates = [
-            np.flatnonzero(scores[a : a + _STRETCH] + errors[a : a + _STRETCH] >= least) + a
-            for a in starts[:-1][highs >= least].tolist()
-        ]
-        return self.ranked(query, np.concatenate(candidates), k)
+        return nearest_rows(self, query, k, excluded)
 
     def ranked(self, query: Float32, rows: Int64, k: int) -> tuple[Int64, Float32]:
         """Return the ``k`` best of the rows by their vectors, best first."""
@@ -189,6 +181,15 @@ class Segment:
         products(self.vectors, rows, query, found)
         order = np.argsort(-found, kind="stable")[:k]
         return rows[order], found[order]
+
+    def scan(self, first: int, last: int, query: Float32, scores: Float32) -> None:
+        """Write the scores of rows ``first`` to ``last`` into their places."""
+        # heavy: numba
+        from carl_core.retrieval.kernels import scan
+
+        rows = slice(first, last)
+        codes, scales = self._arrays["codes.i8"][rows], self._arrays["scales.f32"][rows]
+        scan(codes, scales, query, scores[rows])
 
     def _products(self, queries: Float32) -> Iterator[tuple[int, Float32]]:
         codes, scales = self._arrays["codes.i8"], self._arrays["scales.f32"]
@@ -205,98 +206,3 @@ class Segment:
             for group in range(0, len(firsts), width):
                 some_firsts = firsts[group : group + width]
                 yield from zip(some_firsts, threads().map(some, some_firsts), strict=True)
-
-
-class SegmentWriter:
-    """Writes a segment beside its place and moves it there when it is whole.
-
-    Use as a context manager; what is not finished is removed.
-    """
-
-    def __init__(self, folder: Path, dim: int) -> None:
-        self._folder = folder
-        self._partial = folder.with_name(folder.name + ".part")
-        self._dim = dim
-        self._parts: list[Part] = []
-        self._rows = 0
-        shutil.rmtree(self._partial, ignore_errors=True)
-        self._partial.mkdir(mode=0o700, parents=True)
-        self._streams = {name: (self._partial / name).open("wb") for name in FILES}
-
-    def __enter__(self) -> SegmentWriter:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: object, trace: TracebackType | None
-    ) -> None:
-        for stream in self._streams.values():
-            stream.close()
-        shutil.rmtree(self._partial, ignore_errors=True)
-
-    def add(self, embeddings: Embeddings) -> None:
-        """Append one recording. Raises ``OSError``."""
-        # heavy: numba
-        from carl_core.retrieval.kernels import encode
-
-        if embeddings.dim != self._dim:
-            raise ValueError(f"vectors of {embeddings.dim} numbers among those of {self._dim}")
-        for first in range(0, len(embeddings), _CHUNK):
-            rows = slice(first, first + _CHUNK)
-            vectors = np.array(embeddings.vectors[rows], dtype=np.float32, order="C")
-            codes = np.empty(vectors.shape, dtype=np.int8)
-            scales, errors = (np.empty(len(vectors), dtype=np.float32) for _ in range(2))
-            encode(vectors, codes, scales, errors)
-            self._write("vectors.f32", vectors)
-            self._write("codes.i8", codes)
-            self._write("scales.f32", scales)
-            self._write("errors.f32", errors)
-        self._write("frames.i64", embeddings.frames)
-        self._write("times.f64", embeddings.times_s)
-        key = embeddings.key
-        self._add_part(key.fingerprint, key.sampling, len(embeddings))
-
-    def copy(self, segment: Segment, part: Part, check: Callable[[], None]) -> None:
-        """Append a recording of another segment as it is. Raises ``OSError``."""
-        for name in FILES:
-            array = segment.array(name)
-            for first in range(part.start, part.stop, _CHUNK):
-                check()
-                rows = array[first : min(first + _CHUNK, part.stop)]
-                self._streams[name].write(np.ascontiguousarray(rows).data)
-        self._add_part(part.fingerprint, part.sampling, part.count)
-
-    def finish(self) -> Segment:
-        """Flush, move to its place and open. Raises ``OSError``."""
-        for stream in self._streams.values():
-            stream.flush()
-            os.fsync(stream.fileno())
-            stream.close()
-        self._partial.replace(self._folder)
-        return Segment(self._folder, self._parts, self._dim)
-
-    def _add_part(self, fingerprint: str, sampling: str, count: int) -> None:
-        self._parts.append(Part(fingerprint, sampling, self._rows, count))
-        self._rows += count
-
-    def _write(self, name: str, values: npt.NDArray[Any]) -> None:
-        self._streams[name].write(np.ascontiguousarray(values, dtype=FILES[name][0]).data)
-
-
-def mapped(path: Path, kind: str, shape: tuple[int, ...]) -> npt.NDArray[Any]:
-    """Map a file of exactly this shape. Raises ``OSError`` and ``ValueError``."""
-    size = int(np.prod(shape)) * np.dtype(kind).itemsize
-    if path.stat().st_size != size:
-        raise ValueError(f"{path.name} has {path.stat().st_size} bytes in place of {size}")
-    # A plain view: slices of np.memmap cost ten times as much as the rows they show.
-    return np.asarray(np.memmap(path, dtype=kind, mode="r", shape=shape)).view(np.ndarray)
-
-
-def thread_count() -> int:
-    """Threads that a search uses."""
-    return min(8, os.cpu_count() or 1)
-
-
-@cache
-def threads() -> ThreadPoolExecutor:
-    """Return the threads that searches share."""
-    return ThreadPoolExecutor(thread_count(), thread_name_prefix="carl-scan")

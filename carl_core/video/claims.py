@@ -6,9 +6,10 @@ FFmpeg makes room for what is claimed; here it is compared with the file first.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from carl_core.errors import UnreadableMediaError
+from carl_core.video.drive import DriveFile
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def check_frames(path: Path, size: int) -> None:
     OSError
         When it cannot be read.
     """
-    with path.open("rb") as file:
+    with DriveFile(path) as file:
         head = file.read(_HEADER)
         if head[4:] not in _BOXES:
             return
@@ -81,7 +82,7 @@ def check_frames(path: Path, size: int) -> None:
                 )
 
 
-def _sample_counts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int]]:
+def _sample_counts(file: DriveFile, start: int, end: int) -> Iterator[tuple[bytes, int]]:
     """Walk through the boxes; yield what each table of samples claims."""
     waiting, is_sound = [(start, end)], False
     for _ in range(_MOST_BOXES):
@@ -120,7 +121,7 @@ def _sample_counts(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes
                 yield kind, int.from_bytes(fields[8:12], "big")
 
 
-def missing_bytes(path: Path, size: int) -> int:
+def missing_bytes(path: Path) -> int:
     """Return how many bytes the outermost parts of a file announce beyond its end.
 
     For Matroska, AVI and fragmented MP4; 0 where nothing is missing, or where a file does not say.
@@ -130,7 +131,8 @@ def missing_bytes(path: Path, size: int) -> int:
     OSError
         When it cannot be read.
     """
-    with path.open("rb") as file:
+    with DriveFile(path) as file:
+        size = file.size
         head = file.read(_HEADER)
         if head[4:] in _BOXES:
             end = _end_of_boxes(file, size)
@@ -143,7 +145,7 @@ def missing_bytes(path: Path, size: int) -> int:
     return max(0, end - size)
 
 
-def _end_of_boxes(file: BinaryIO, size: int) -> int:
+def _end_of_boxes(file: DriveFile, size: int) -> int:
     place = 0
     for _ in range(_MOST_BOXES):
         file.seek(place)
@@ -161,7 +163,7 @@ def _end_of_boxes(file: BinaryIO, size: int) -> int:
     return place
 
 
-def _end_of_chunks(file: BinaryIO, size: int) -> int:
+def _end_of_chunks(file: DriveFile, size: int) -> int:
     """Long AVI files are several RIFF chunks in a row."""
     place = 0
     for _ in range(_MOST_BOXES):
@@ -178,7 +180,7 @@ def _end_of_chunks(file: BinaryIO, size: int) -> int:
     return place if place - size != 1 else size  # a missing last byte of padding harms nobody
 
 
-def _end_of_segment(file: BinaryIO, size: int) -> int:
+def _end_of_segment(file: DriveFile, size: int) -> int:
     file.seek(0)
     head = file.read(_MOST_HEAD)
     place = head.find(_SEGMENT)

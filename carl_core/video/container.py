@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import stat
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 import av
 import av.logging
@@ -14,7 +14,9 @@ from av.format import ContainerFormat
 from av.stream import Disposition
 
 from carl_core.errors import NoVideoStreamError, UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.claims import MOST_PIXELS, check_pixels
+from carl_core.video.drive import DriveFile
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
@@ -45,16 +47,15 @@ _PICTURES_SENTENCE = "To look for a picture in recordings, use it as a search qu
 
 @dataclass
 class OpenFile:
-    """An open container, and the file object behind it where the path is no text."""
+    """An open container, and the file it is read from."""
 
     container: InputContainer
-    handle: BinaryIO | None = field(default=None)
+    file: DriveFile
 
     def close(self) -> None:
         """Release the file."""
         self.container.close()
-        if self.handle is not None:
-            self.handle.close()
+        self.file.close()
 
 
 def check_file(path: Path) -> os.stat_result:
@@ -67,7 +68,7 @@ def check_file(path: Path) -> os.stat_result:
     """
     name = display_text(path)
     try:
-        status = path.stat()
+        status = reachable(path).stat()
         if stat.S_ISDIR(status.st_mode):
             raise UnreadableMediaError(
                 f"{name} is a folder, not a recording. Name the video files inside it.", path=path
@@ -81,7 +82,7 @@ def check_file(path: Path) -> os.stat_result:
             raise UnreadableMediaError(
                 f"{name} is empty (0 bytes). Copy or record the file again.", path=path
             )
-        with path.open("rb"):
+        with reachable(path).open("rb"):
             pass
     except FileNotFoundError as exc:
         raise UnreadableMediaError(
@@ -107,25 +108,26 @@ def open_container(path: Path, *, hwaccel: HWAccel | None = None) -> OpenFile:
     Raises
     ------
     UnreadableMediaError
-        When the file cannot be read or FFmpeg does not know its format.
+        When the file cannot be read, its drive does not answer, or FFmpeg does not know its format.
+    Cancelled
+        When the work this belongs to was cancelled while the drive did not answer.
     """
-    check_file(path)
-    handle: BinaryIO | None = None
-    options = safe_options()
     try:
-        url = f"file:{path.absolute()}"
-        if not is_text(url):
-            handle = path.open("rb")
-        container = av.open(
-            handle or url, "r", metadata_errors="replace", options=options, hwaccel=hwaccel
-        )
-    except av.FFmpegError as exc:
-        if handle is not None:
-            handle.close()
-        raise _unreadable(path, exc) from exc
+        file = DriveFile(path, check_file)
     except (OSError, ValueError) as exc:
         raise cannot_be_read(path, exc) from exc
-    return OpenFile(container, handle)
+    try:
+        container = av.open(
+            file, "r", metadata_errors="replace", options=safe_options(), hwaccel=hwaccel
+        )
+    except BaseException as exc:
+        file.close()
+        if isinstance(exc, av.FFmpegError):
+            raise _unreadable(path, exc) from exc
+        if isinstance(exc, OSError | ValueError):
+            raise cannot_be_read(path, exc) from exc
+        raise
+    return OpenFile(container, file)
 
 
 def safe_options() -> dict[str, str]:

@@ -132,9 +132,11 @@ class FrameDecoder:
 
     def _feed(self) -> bool:
         """Decode one more packet into the waiting frames; False at the end."""
+        assert self._file is not None
         try:
             packet = next(self._packets)
         except (StopIteration, av.FFmpegError):
+            self._file.file.check_answers()
             return False
         is_end = packet.dts is None and packet.size == 0
         try:

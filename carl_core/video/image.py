@@ -6,7 +6,7 @@ import errno
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -17,9 +17,11 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, UnreadableMediaError
+from carl_core.paths import reachable
 from carl_core.video.claims import MOST_PIXELS, check_pixels
 from carl_core.video.container import check_file, is_picture_format, safe_options
 from carl_core.video.display import DisplayTransform, Fit, Geometry, geometry_of
+from carl_core.video.drive import DriveFile
 from carl_core.video.info import display_text
 
 if TYPE_CHECKING:
@@ -44,10 +46,9 @@ def read_image(path: str | Path) -> UInt8:
         When the file is missing, no picture, or damaged.
     """
     path = Path(path)
-    check_file(path)
     try:
         # Read through a file object: FFmpeg takes "%" in the names of pictures for a pattern.
-        with path.open("rb") as file, _open_picture(file) as container:
+        with DriveFile(path, check_file) as file, _open_picture(file) as container:
             is_picture = is_picture_format(container.format.name)
             if container.streams.video and (
                 is_picture or path.suffix.lower() in _FILM_LIKE_SUFFIXES
@@ -93,7 +94,7 @@ def resize_image(pixels: UInt8, size: tuple[int, int], fit: Fit = "squash") -> U
     return DisplayTransform(Geometry(), size, fit=fit)(_frame_of(pixels))
 
 
-def _open_picture(file: BinaryIO) -> InputContainer:
+def _open_picture(file: DriveFile) -> InputContainer:
     return av.open(file, "r", metadata_errors="replace", options=safe_options())
 
 
@@ -117,7 +118,7 @@ def _encoded(frame: VideoFrame, codec: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    if not path.parent.is_dir():
+    if not reachable(path).parent.is_dir():
         raise _unwritten(path, os.strerror(errno.ENOENT))
     try:
         write_atomic(path, content)

@@ -9,12 +9,13 @@ are compared with the result.
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
 
 from carl_core.video.claims import missing_bytes
+from carl_core.video.drive import DriveFile
 from carl_core.video.packets import PacketTable
 
 if TYPE_CHECKING:
@@ -42,8 +43,8 @@ def read_listing(path: Path, container: InputContainer, stream: VideoStream) -> 
     entries = stream.index_entries
     try:
         delays = _presentation_delays(path, stream.id)
-        size = path.stat().st_size
-        is_whole = not missing_bytes(path, size)
+        size = container.size
+        is_whole = not missing_bytes(path)
     except (OSError, ValueError) as exc:
         _log.debug("the table of frames cannot be read: %s", exc)
         return None
@@ -113,7 +114,7 @@ def _presentation_delays(path: Path, track: int) -> Int64:
     ValueError
         When the file has no such track, or is not made of one table.
     """
-    with path.open("rb") as file:
+    with DriveFile(path) as file:
         file.seek(0, 2)
         whole = (0, file.tell())
         if _inside(file, whole, b"moof"):
@@ -126,7 +127,7 @@ def _presentation_delays(path: Path, track: int) -> Int64:
     raise ValueError(f"no track {track}")
 
 
-def _delays_of(file: BinaryIO, track: tuple[int, int]) -> Int64:
+def _delays_of(file: DriveFile, track: tuple[int, int]) -> Int64:
     spans = [track]
     for kind in (b"mdia", b"minf", b"stbl", b"ctts"):
         spans = [found for span in spans for found in _inside(file, span, kind)]
@@ -144,19 +145,19 @@ def _delays_of(file: BinaryIO, track: tuple[int, int]) -> Int64:
     return np.repeat(delays.astype(np.int64), counts)
 
 
-def _track_id(file: BinaryIO, start: int) -> int:
+def _track_id(file: DriveFile, start: int) -> int:
     file.seek(start)
     is_long = file.read(1) == b"\x01"
     file.seek(start + _FULL_BOX + (16 if is_long else 8))
     return int.from_bytes(file.read(4), "big")
 
 
-def _inside(file: BinaryIO, span: tuple[int, int], wanted: bytes) -> list[tuple[int, int]]:
+def _inside(file: DriveFile, span: tuple[int, int], wanted: bytes) -> list[tuple[int, int]]:
     """Return begin and end of the boxes of a kind directly inside a span."""
     return [(start, end) for kind, start, end in _boxes(file, *span) if kind == wanted]
 
 
-def _boxes(file: BinaryIO, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
+def _boxes(file: DriveFile, start: int, end: int) -> Iterator[tuple[bytes, int, int]]:
     """Yield kind, begin and end of the content of each box between two places."""
     while start + _HEADER <= end:
         file.seek(start)

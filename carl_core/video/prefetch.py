@@ -6,6 +6,8 @@ import queue
 import threading
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from carl_core.waiting import given_up_when, together
+
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
@@ -53,20 +55,21 @@ def _prefetched(items: Iterable[_Item], depth: int) -> Generator[_Item, None, No
         error: BaseException | None = None
         try:
             iterator = iter(items)
-            try:
-                for item in iterator:
-                    if not hand_over(_Box(item)):
-                        return
-            finally:
-                close = getattr(iterator, "close", None)
-                if close is not None:
-                    close()
+            with given_up_when(stopped.is_set):
+                try:
+                    for item in iterator:
+                        if not hand_over(_Box(item)):
+                            return
+                finally:
+                    close = getattr(iterator, "close", None)
+                    if close is not None:
+                        close()
         except BaseException as exc:
             # NOTE: not swallowed; it is raised again on the consumer's side.
             error = exc
         hand_over(_End(error))
 
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread = threading.Thread(target=together(work), name="prefetch", daemon=True)
     thread.start()
     try:
         while True:

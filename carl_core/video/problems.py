@@ -56,7 +56,7 @@ def cut_off_problems(
 def missing_problems(path: Path) -> list[str]:
     """Say so when the file is shorter than its outermost parts announce."""
     try:
-        missing = missing_bytes(path, path.stat().st_size)
+        missing = missing_bytes(path)
     except OSError:  # reading it will say why
         return []
     if not missing:

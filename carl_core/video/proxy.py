@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.errors import MediaError
+from carl_core.paths import make_private
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from carl_core.video.writer import VideoWriter
@@ -78,7 +79,7 @@ class ProxyStore:
         found = self.find(recording)
         if found is not None:
             return found
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.folder)
         index, info = recording.index, recording.info
         height = max(2, min(LINES, info.height) // 2 * 2)
         size = (max(2, round(info.width * height / info.height / 2) * 2), height)

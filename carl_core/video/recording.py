@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import xxhash
 
 from carl_core.errors import UnreadableMediaError
-from carl_core.paths import answered
+from carl_core.paths import reachable
 from carl_core.video.claims import check_frames
 from carl_core.video.container import (
     cannot_be_read,
@@ -21,9 +21,11 @@ from carl_core.video.container import (
     recording_stream,
 )
 from carl_core.video.display import colour_of, geometry_of
+from carl_core.video.drive import DriveFile, no_answer
 from carl_core.video.index import StreamIndex, index_listed, index_stream
 from carl_core.video.info import VideoInfo, display_text
 from carl_core.video.timecode import written_timecode
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     import os
@@ -57,6 +59,7 @@ class Recording:
     index : presentation timestamp of every frame a full decode presents
     is_counted : whether the file stores no timestamps, so that frames are found by counting
     threads : that decoding may use: 0 for one a core, 1 where damage makes threads lose frames
+    size : of the file when it was opened, bytes; 0 = not known
     is_exact : whether the whole file was looked at. If not, ``index`` is the file's own table of
         frames: right for a sound file, and good for looking at it; nothing that is kept may be
         made from it
@@ -70,6 +73,7 @@ class Recording:
     is_counted: bool = field(default=False, compare=False)
     threads: int = field(default=0, compare=False)
     is_exact: bool = field(default=True, compare=False)
+    size: int = field(default=0, compare=False)
 
     @property
     def name(self) -> str:
@@ -129,6 +133,7 @@ def open_recording(
         is_counted=found.is_counted,
         threads=found.threads,
         is_exact=listed is None,
+        size=status.st_size,
     )
 
 
@@ -137,18 +142,14 @@ def _first_look(path: Path) -> os.stat_result:
 
     def look() -> os.stat_result:
         status = check_file(path)
-        with path.open("rb") as file:
+        with reachable(path).open("rb") as file:
             file.read(1)
         return status
 
     try:
-        return answered(look)
+        return answered(look, about=path)
     except TimeoutError as exc:
-        raise UnreadableMediaError(
-            f"{display_text(path)} cannot be read: its drive does not answer. Check the network or "
-            "the cable, or copy the file to this computer, then open it again.",
-            path=path,
-        ) from exc
+        raise no_answer(path) from exc
     except OSError as exc:
         raise cannot_be_read(path, exc) from exc
 
@@ -156,10 +157,10 @@ def _first_look(path: Path) -> os.stat_result:
 def _is_growing(path: Path, before: os.stat_result) -> bool:
     """Whether somebody still writes the file: it grew, or was changed just now and grows soon."""
     try:
-        now = path.stat()
+        now = answered(reachable(path).stat, about=path)
         if now.st_size == before.st_size and abs(time.time() - now.st_mtime) < _JUST_NOW_S:
             time.sleep(SETTLE_S)
-            now = path.stat()
+            now = answered(reachable(path).stat, about=path)
     except OSError:  # gone: what reads it will say so
         return False
     return now.st_size != before.st_size
@@ -177,18 +178,27 @@ def _checked(path: Path, size: int) -> str:
 def fingerprint_of(path: Path, size: int) -> str:
     """Return 32 hex digits that tell files apart: xxh3-128 of the size and 64 blocks of 64 KiB.
 
+    Of a file that is larger than ``size``, that of its beginning.
+
     The blocks lie evenly spaced, the first at the beginning, the last at the end; files that are
     not larger are hashed whole. Reads 4 MiB at most.
     """
     digest = xxhash.xxh3_128(size.to_bytes(8, "little"))
-    with path.open("rb") as file:
+    with DriveFile(path) as file:
         if size <= _BLOCKS * _BLOCK_BYTES:
-            digest.update(file.read())
+            digest.update(file.read(size))
         else:
             for block in range(_BLOCKS):
                 file.seek(block * (size - _BLOCK_BYTES) // (_BLOCKS - 1))
                 digest.update(file.read(_BLOCK_BYTES))
     return str(digest.hexdigest())
+
+
+def begins_with(path: Path, size: int, fingerprint: str) -> bool:
+    """Whether a file has grown from another: it begins with what that was. Raises ``OSError``."""
+    if not 0 < size < reachable(path).stat().st_size:
+        return False
+    return fingerprint_of(path, size) == fingerprint
 
 
 def _describe(container: InputContainer, stream: VideoStream, found: StreamIndex) -> VideoInfo:

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.errors import MediaError
+from carl_core.errors import Cancelled, MediaError
 from carl_core.video.audio import audio_pieces
+from carl_core.waiting import given_up_when
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator
@@ -141,6 +142,10 @@ class SoundAhead:
         if sys.platform == "linux":
             with suppress(OSError):
                 os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        with given_up_when(lambda: self._is_closed):
+            self._decode()
+
+    def _decode(self) -> None:
         chunks: Generator[Float32, None, None] | None = None
         at = 0  # number of the chunk that comes next out of it
         try:
@@ -157,6 +162,8 @@ class SoundAhead:
                     at = number
                 try:
                     chunk = next(chunks, None)
+                except Cancelled:  # closed while a drive did not answer
+                    return
                 except (MediaError, OSError, ValueError) as exc:
                     _log.warning("%s: its sound cannot be played: %s", self.recording.name, exc)
                     self.failure = exc

@@ -1,11 +1,13 @@
-"""Notice that a file is not the one that was opened: replaced, cut, or written to since."""
+"""Notice that a file is not the one that was opened: replaced, cut, or written over since."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from carl_core.errors import UnreadableMediaError
-from carl_core.video.recording import fingerprint_of
+from carl_core.paths import reachable
+from carl_core.video.recording import begins_with, fingerprint_of
+from carl_core.waiting import answered
 
 if TYPE_CHECKING:
     from carl_core.video.recording import Recording
@@ -15,7 +17,8 @@ class FileWatch:
     """Compares a recording's file with what it was. One thread at a time.
 
     A file that is as large and as old as at the last look is taken to be the same; otherwise its
-    fingerprint decides, which reads 4 MiB at most.
+    fingerprint decides, which reads 4 MiB at most. What was only added to at its end (a recorder
+    still runs) is the same up to there, and no more of it is used.
     """
 
     def __init__(self, recording: Recording) -> None:
@@ -34,11 +37,14 @@ class FileWatch:
         """
         recording = self._recording
         try:
-            status = recording.path.stat()
+            status = answered(reachable(recording.path).stat, about=recording.path)
             seen = (status.st_size, status.st_mtime_ns, status.st_ino)
             if seen == self._seen:
                 return
-            is_same = fingerprint_of(recording.path, status.st_size) == recording.fingerprint
+            path, fingerprint = recording.path, recording.fingerprint
+            is_same = fingerprint_of(path, status.st_size) == fingerprint or begins_with(
+                path, recording.size, fingerprint
+            )
         except OSError:
             return
         if not is_same:

@@ -71,6 +71,19 @@ def test_a_moved_anchor_leaves_what_lies_beyond_its_neighbours(
     np.testing.assert_array_equal(removed.raw_other, solved(pair, [moved[0], moved[2]]).raw_other)
 
 
+def test_a_pin_that_moves_by_less_than_a_sample_is_followed(
+    pair: tuple[np.ndarray, ...],
+) -> None:
+    old = solved(pair, [])
+    other_s = float(np.round(old.time_map(70.0), 1))
+    first = near(pair, old, [Anchor(70.0, other_s)])
+    assert first is not None
+    moved = near(pair, first, [Anchor(70.0, other_s + 0.03)])
+    assert moved is not None
+    assert float(moved.time_map(70.0)) == pytest.approx(other_s + 0.03, abs=1e-9)
+    np.testing.assert_array_equal(moved.raw_other, first.raw_other)
+
+
 def test_the_ends_of_the_path_stay_where_they_are(pair: tuple[np.ndarray, ...]) -> None:
     old = solved(pair, [])
     anchors = [Anchor(2.0, 3.0)]

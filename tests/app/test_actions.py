@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QObject
 from PySide6.QtGui import QIcon, QKeySequence
+from PySide6.QtWidgets import QMenu
 
+import app
 from app.actions import ACTIONS, MENUS, ActionId, bind, make_actions, plain_text
 from app.resources import icons
 
@@ -15,6 +19,8 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
+
+APP = Path(app.__file__).parent
 
 
 def test_every_action_has_a_row_a_tip_and_a_menu() -> None:
@@ -60,9 +66,7 @@ def test_an_action_without_handler_or_with_two_is_a_fault(qtbot: QtBot) -> None:
 def test_every_action_is_in_a_menu(make_program: Callable[..., Program]) -> None:
     program = make_program()
     in_menus = {
-        action
-        for menu in program.window.menuBar().actions()
-        for action in menu.menu().actions()  # type: ignore[union-attr]
+        action for menu in program.window.menuBar().findChildren(QMenu) for action in menu.actions()
     }
     missing = [which for which, action in program.actions.items() if action not in in_menus]
     assert not missing
@@ -73,3 +77,13 @@ def test_icons_draw_something(qtbot: QtBot) -> None:
         image = icons.pixmap(name, "#ff0000", 24).toImage()
         shades = {image.pixelColor(x, y).alpha() for x in range(24) for y in range(24)}
         assert max(shades) > 200, name
+
+
+def test_only_what_is_chosen_from_is_made_outside_the_table() -> None:
+    """Recordings to hear and colours are choices; every command comes from the table."""
+    choices = {"volume.py", "markers_panel.py", "menus.py"}
+    made = re.compile(r"\bQMenu\(|\.addAction\(\s*(?:self\.tr|[\"'])|\bQAction\(")
+    sources = [p for d in ("views", "bootstrap", "presenters") for p in (APP / d).rglob("*.py")]
+    assert len(sources) > 80
+    makers = {p.name for p in sources if made.search(p.read_text(encoding="utf-8"))}
+    assert makers <= choices

@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QCheckBox, QComboBox, QRadioButton
 from app.actions import ActionId
 from app.bootstrap.exporting import ExportFeature
 from app.models.exporting import ExportChoice, ExportOffer, Kind
+from app.models.looking import Zoom
 from app.views.export_dialog import ExportDialog
 from carl_core.video.image import read_image
 from carl_core.video.reader import FrameReader
@@ -85,6 +86,30 @@ def test_every_frame_of_the_file_is_the_frame_the_window_shows(
                 assert read_number(frame.pixels[:, :160]) == due["first.mp4"]
             number = read_number(frame.pixels[:, left : left + 160])
             assert number == due["second.mp4"]
+
+
+@pytest.mark.parametrize("is_composite", [False, True])
+def test_what_is_zoomed_is_exported_as_shown(
+    aligned: Program, qtbot: QtBot, tmp_path: Path, is_composite: bool
+) -> None:
+    first = aligned.session.entries[0].id
+    aligned.window.stage.set_zoom(Zoom(2.0, 0.5, 0.25))
+    if is_composite:
+        aligned.actions[ActionId.VIEW_OVERLAY].trigger()
+    offer = exporting(aligned).offer()
+    assert offer.is_zoomed
+    dialog = ExportDialog(offer)
+    qtbot.addWidget(dialog)
+    assert dialog.choice().is_as_shown
+    made = exporting(aligned)._made(ExportChoice(height=120))
+    assert made is not None
+    assert made[1].parts[first] == (0.25, 0.0, 0.5, 0.5)
+    plain = exporting(aligned)._made(ExportChoice(height=120, is_as_shown=False))
+    assert plain is not None
+    assert not plain[1].parts
+    path = tmp_path / "zoomed.mp4"
+    write(aligned, qtbot, ExportChoice(height=120), path)
+    assert path.is_file()
 
 
 def test_a_still_shows_what_stands_alone_too(

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, Qt
+from PySide6.QtWidgets import QMenu
 
 from app.actions import ActionId
 from app.models.engine import engine_maker
 from app.models.searching import Role
+from app.views.search.delegate import PICTURES_LEFT, WORDS_WIDTH, picture_widths, share_at
 from carl_core.project import edits
 from carl_core.retrieval.retriever import SearchResult
 from carl_core.video.image import write_png
@@ -188,3 +190,42 @@ def test_the_mouse_runs_through_the_second_before_and_after(found: Program, qtbo
     qtbot.mouseMove(panel.list.viewport(), rect.topLeft() + QPoint(20, 40))
     assert panel._delegate.hover is not None
     assert panel.list.viewport().grab(rect).toImage() != still
+
+
+def test_the_menu_of_a_match_has_the_commands_of_the_table(found: Program, qtbot: QtBot) -> None:
+    panel = found.window.search
+    row = panel.list.visualRect(panel.model.index(panel.model.row_of(0)))
+    panel.list.customContextMenuRequested.emit(row.center())
+    menu = panel.findChild(QMenu, "match-menu")
+    assert isinstance(menu, QMenu)
+    offered = {w for w, a in found.actions.items() if a in menu.actions()}
+    assert offered == {
+        ActionId.MATCH_GO,
+        ActionId.MATCH_ALONE,
+        ActionId.MATCH_PIN,
+        ActionId.MATCH_ALSO,
+        ActionId.MATCH_UNLIKE,
+    }
+    assert len(offered) == sum(not a.isSeparator() for a in menu.actions())
+    menu.close()
+    match = panel.model.matches[0]
+    found.actions[ActionId.MATCH_GO].trigger()
+    assert found.player.own_times_s[match.recording_id] == pytest.approx(match.time_s, abs=0.04)
+    found.actions[ActionId.MATCH_ALSO].trigger()
+    assert len(panel.query._chips) == 2
+
+
+def test_the_commands_of_a_match_say_that_none_is_chosen(aligned: Program) -> None:
+    aligned.actions[ActionId.MATCH_PIN].trigger()
+    assert "No match is chosen" in aligned.window.banner.messages[0].text
+    assert not aligned.project.project.anchors
+
+
+@pytest.mark.parametrize("width", [240, 306, 420])
+def test_pictures_of_a_card_leave_room_for_its_words(width: int) -> None:
+    middle, beside = picture_widths(width)
+    assert middle > beside > 10
+    words = width - PICTURES_LEFT - middle - 2 * beside - 6 - 24
+    assert words >= min(WORDS_WIDTH, width // 3)
+    assert share_at(PICTURES_LEFT, width) == 0
+    assert share_at(PICTURES_LEFT + middle + 2 * beside + 6, width) == 1

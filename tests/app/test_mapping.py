@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
-from PySide6.QtGui import QGuiApplication
-from PySide6.QtWidgets import QMenu
+from PySide6.QtGui import QContextMenuEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QMenu
 
 from app.actions import ActionId
 from app.models.mapkind import MapPicture
@@ -22,7 +22,7 @@ from app.models.viewstate import (
 from app.presenters.heatmap import cost_picture
 from app.views.heatmap.colours import clipped_levels
 from app.views.heatmap.pair_strip import LEAST_SIDE, PairStrip
-from app.views.heatmap.plot import MOST_POINTS, thinned
+from app.views.heatmap.plot import MOST_POINTS, MapPlot, thinned
 from tests.app.conftest import wait_settled
 
 if TYPE_CHECKING:
@@ -164,14 +164,58 @@ def test_double_click_on_the_path_and_right_click_offer_what_can_be_done(
     qtbot.mousePress(view, Qt.MouseButton.RightButton, pos=at(shown, 0.5, 1.5))
     menu = shown.window.findChild(QMenu, "heatmap-menu")
     assert isinstance(menu, QMenu)
-    by_text = {a.text(): a for a in menu.actions()}
-    by_text["Copy both times"].trigger()
+    offered = {w: a for w, a in shown.actions.items() if a in menu.actions()}
+    assert len(offered) == sum(not a.isSeparator() for a in menu.actions()), "all of the table"
+    assert ActionId.POINT_UNMASK not in offered, "there is no mask"
+    offered[ActionId.POINT_COPY].trigger()
     first, second = QGuiApplication.clipboard().text().split("\t")
     assert float(first.removeprefix("0:")) == pytest.approx(0.5, abs=0.02)
     assert float(second.removeprefix("0:")) == pytest.approx(1.5, abs=0.02)
-    by_text["Pin here"].trigger()
+    offered[ActionId.POINT_PIN].trigger()
     assert len(shown.project.project.anchors) == 1
     menu.close()
+
+
+def test_the_commands_of_a_point_are_about_the_keyboards_cursor(
+    shown: Program, qtbot: QtBot
+) -> None:
+    plot, layer = shown.window.heatmap.plot, shown.window.heatmap.pins
+    plot.setFocus()
+    for _step in range(3):
+        qtbot.keyClick(plot, Qt.Key.Key_Right, Qt.KeyboardModifier.ShiftModifier)
+    reference_s, other_s = layer.place()
+    assert reference_s > 0.5
+    place = QPoint(5, 5)
+    event = QContextMenuEvent(QContextMenuEvent.Reason.Keyboard, place, plot.mapToGlobal(place))
+    QApplication.sendEvent(plot, event)
+    menu = shown.window.findChild(QMenu, "heatmap-menu")
+    assert isinstance(menu, QMenu)
+    menu.close()
+    shown.actions[ActionId.POINT_COPY].trigger()
+    times = [float(t.removeprefix("0:")) for t in QGuiApplication.clipboard().text().split("\t")]
+    assert times == pytest.approx([reference_s, other_s], abs=0.002)
+    shown.actions[ActionId.POINT_PIN].trigger()
+    (pin,) = shown.project.project.anchors
+    assert pin.first.time_s == pytest.approx(reference_s, abs=0.05)
+    shown.actions[ActionId.POINT_IN].trigger()
+    loop = shown.project.project.loop
+    assert loop is not None
+    assert loop.start_s == pytest.approx(reference_s, abs=0.05)
+    shown.actions[ActionId.POINT_UNMASK].trigger()
+    assert "no mask" in shown.window.banner.messages[0].text
+
+
+def test_a_mask_under_the_mouse_is_taken_out_by_the_menu(shown: Program, qtbot: QtBot) -> None:
+    shown.mapping.pinning.add_patch((0.2, 0.8), (1.2, 1.8), False)
+    qtbot.waitUntil(lambda: shown.window.heatmap.pins.patch_at(0.5, 1.5) is not None)
+    view = shown.window.heatmap.plot.viewport()
+    qtbot.mousePress(view, Qt.MouseButton.RightButton, pos=at(shown, 0.5, 1.5))
+    menu = shown.window.findChild(QMenu, "heatmap-menu")
+    assert isinstance(menu, QMenu)
+    assert shown.actions[ActionId.POINT_UNMASK] in menu.actions()
+    menu.close()
+    shown.actions[ActionId.POINT_UNMASK].trigger()  # a menu hides before it runs what was chosen
+    assert not shown.project.project.masks
 
 
 def test_middle_drag_moves_the_map(shown: Program, qtbot: QtBot) -> None:
@@ -226,6 +270,19 @@ def test_the_cost_is_least_along_the_best_path() -> None:
     cost = cost_picture(HeatmapPicture(values, (0.0, 6.0), (0.0, 6.0)))
     assert np.diagonal(cost.values).min() == 255
     assert cost.values[0, 59] == 0
+
+
+def test_zoomed_in_a_long_line_goes_through_every_sample(qtbot: QtBot) -> None:
+    plot = MapPlot()
+    qtbot.addWidget(plot)
+    times = np.arange(20_000) / 10
+    plot.box.setXRange(0.0, 2000.0, padding=0.0)
+    plot.set_path(times, times * 0.9, is_played=True)
+    assert len(plot._path.xData) <= MOST_POINTS
+    plot.box.setXRange(1000.0, 1010.0, padding=0.0)
+    shown = plot._path.xData
+    np.testing.assert_array_equal(times[(times >= 1000.0) & (times <= 1010.0)], shown[1:-1])
+    assert shown[0] < 1000.0 < 1010.0 < shown[-1]
 
 
 def test_a_long_line_is_thinned_but_keeps_its_gaps() -> None:

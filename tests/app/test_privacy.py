@@ -108,6 +108,7 @@ def test_the_traces_of_a_recording_are_forgotten(
     store = EmbeddingStore()
     assert store.usage().entries == 2
     program.session.set_active(program.session.entries[0].id)
+    program.settings.set(keys.LAST_FOLDER, str(tmp_path))
 
     def confirm() -> None:
         box = program.window.findChild(QMessageBox, "ask-forget")
@@ -123,6 +124,7 @@ def test_the_traces_of_a_recording_are_forgotten(
     qtbot.waitUntil(lambda: not program.jobs.is_active("forget"))
     program.files._recent.add(tmp_path / "q.carl")  # the window does not bring it back
     assert RecentProjects(tmp_path / "state").paths() == (tmp_path / "q.carl",)
+    assert program.settings.get(keys.LAST_FOLDER) == ""
     assert one.exists()
     assert (tmp_path / "p.carl").exists()
 

@@ -7,8 +7,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtWidgets import QApplication, QFileDialog, QMessageBox
+from PySide6.QtWidgets import QApplication, QFileDialog, QMenu, QMessageBox
 
+from app.actions import ActionId
 from app.models.project import ProjectModel
 from carl_core.errors import ProjectError
 from carl_core.project import edits, files
@@ -272,6 +273,36 @@ def test_recent_projects_are_listed_with_pictures(
     page.forget_requested.emit(path)
     qtbot.waitUntil(lambda: page.recent.count() == 0)
     assert not recent.picture_of(path).exists()
+
+
+def test_recent_projects_open_and_go_by_command(
+    make_program: Callable[..., Program], tmp_path: Path, qtbot: QtBot
+) -> None:
+    program = make_program()
+    program.show()
+    program.actions[ActionId.RECENT_OPEN].trigger()
+    assert "No project" in program.window.banner.messages[0].text
+    for name in ("older", "newer"):
+        path = tmp_path / f"{name}.carl"
+        files.write_project(path, Project())
+        program.files._note_recent(path)
+    page = program.window.empty
+    qtbot.waitUntil(lambda: page.recent.count() == 2)
+    program.actions[ActionId.RECENT_FORGET].trigger()
+    assert "Choose a project" in program.window.banner.messages[0].text
+    program.actions[ActionId.RECENT_OPEN].trigger()
+    qtbot.waitUntil(lambda: program.files.name == "newer")
+    older = page.recent.item(1)
+    page.recent.customContextMenuRequested.emit(page.recent.visualItemRect(older).center())
+    menu = page.findChild(QMenu, "recent-menu")
+    assert isinstance(menu, QMenu)
+    assert [program.actions[w] for w in (ActionId.RECENT_OPEN, ActionId.RECENT_FORGET)] == (
+        menu.actions()
+    )
+    menu.close()
+    program.actions[ActionId.RECENT_FORGET].trigger()
+    qtbot.waitUntil(lambda: page.recent.count() == 1)
+    assert page.recent.item(0).text() == "newer"
 
 
 @pytest.mark.parametrize(("answer", "is_open"), [("Cancel", True), ("Discard", False)])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING
 
-from carl_core import paths
+from carl_core import waiting
 from carl_core.video import recording as module
 from tests.app.conftest import wait_settled
 
 if TYPE_CHECKING:
-    import os
     from collections.abc import Callable
     from pathlib import Path
 
@@ -35,8 +35,16 @@ def test_the_window_says_that_a_drive_does_not_answer(
             answers.wait()
         return check(path)
 
+    is_folder = os.path.isdir
+
+    def asked(path: str | os.PathLike[str]) -> bool:
+        if str(path).endswith("far.mp4"):
+            answers.wait()
+        return is_folder(path)
+
     monkeypatch.setattr(module, "check_file", stalled)
-    monkeypatch.setattr(paths.answered, "__defaults__", (1.0,))
+    monkeypatch.setattr(waiting, "ANSWER_S", 1.0)
+    monkeypatch.setattr(os.path, "isdir", asked)
     try:
         program = make_program()
         told: list[str] = []

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication, QLabel, QSlider
 
 from app.actions import ActionId
 from app.models.looking import Mode, Zoom
-from app.views.tile import NARROW
+from app.views.tile_words import NARROW
 from carl_core.export import compose
 from carl_core.video.reader import FrameReader
 
@@ -221,12 +221,40 @@ def test_rate_time_and_frame_are_read_on_small_and_large_tiles(
 ) -> None:
     tile = aligned.window.grid.tiles[aligned.session.entries[1].id]
     tile.resize(width, 200)
-    words = [text for text, _ in tile._readout()]
+    line = tile.words.below() if width < NARROW else tile.words.above()
+    words = [text for text, _ in line]
     assert words[0] == "warped"
     assert words[1].startswith("×")
     assert words[-1].startswith("f")
-    assert (tile._footer_height() > 0) is (width < NARROW)
-    assert tile._readout_left() >= 0
+    assert tile.words.left_of(line) >= 0
+
+
+def test_a_tile_says_how_similar_its_frame_is_to_the_one_of_the_reference(
+    aligned: Program, qtbot: QtBot
+) -> None:
+    reference, other = aligned.session.entries
+    tile = aligned.window.grid.tiles[other.id]
+    assert reference.embeddings is not None
+    assert other.embeddings is not None
+    one, two = reference.embeddings, other.embeddings
+    seen: list[float] = []
+    for frame in (10, 40):
+        aligned.player.seek_own(reference.id, float(reference.recording.index.time_of(frame)))
+
+        def is_said(frame: int = frame) -> bool:
+            shown = aligned.player.shown[other.id].index
+            rows = [int(np.abs(e.frames - f).argmin()) for e, f in ((one, frame), (two, shown))]
+            wanted = float(one.vectors[rows[0]] @ two.vectors[rows[1]])
+            return tile.words.match == pytest.approx(wanted, abs=1e-6)
+
+        qtbot.waitUntil(lambda f=frame: aligned.player.shown[reference.id].index == f)
+        qtbot.waitUntil(is_said)
+        assert tile.words.match is not None
+        assert tile.words.below()[0][0] == f"match {tile.words.match:.2f}"
+        seen.append(tile.words.match)
+    assert seen[0] != pytest.approx(seen[1], abs=1e-4)
+    own = aligned.window.grid.tiles[reference.id].words.below()
+    assert not [text for text, _ in own if text.startswith("match")], "the same as itself"
 
 
 def test_with_one_recording_there_is_only_the_grid(

@@ -18,7 +18,7 @@ EXCEPTIONS = {
     "carl_core/project/traces.py": "lines leave a log that may be open; half a log is a log",
     "carl_core/encoder/quantize.py": "works in a scratch folder; the result goes by the helper",
     "carl_core/retrieval/cells.py": "fills a partial folder, which is renamed when it is whole",
-    "carl_core/retrieval/segment.py": "fills a partial folder, which is renamed when it is whole",
+    "carl_core/retrieval/writer.py": "fills a partial folder, which is renamed when it is whole",
     "carl_core/video/writer.py": "FFmpeg writes to the helper's partial file",
     "training/downloads.py": "the partial file is kept to go on with; its checksum decides",
     "training/compare.py": "logs of children are appended",

@@ -1,9 +1,18 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
+from carl_core.cli import library as cli_library
+from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
+from carl_core.errors import Cancelled
+from carl_core.pipeline import Engine
+from carl_core.progress import Monitor, Progress
+from carl_core.retrieval import library as library_of_everything
 from carl_core.video.image import write_png
 from tests.helpers.scenes import draw_scene
 
@@ -45,6 +54,13 @@ def test_the_library_is_shown_filled_and_emptied(
     assert carl("library", "forget", clips / "fast.mp4", *model).code == 0
     assert carl("library", "forget", clips / "fast.mp4", *model).code == 4
     assert carl("library", "show", *model).out.startswith("1 recordings")
+    limited = carl("library", "show", *model)
+    assert " MB of 32000 MB in " in limited.out
+    monkeypatch.setenv("CARL_LIBRARY_GB", "much")
+    refused = carl("library", "show", *model)
+    assert refused.code == 2
+    assert "CARL_LIBRARY_GB" in refused.err
+    monkeypatch.delenv("CARL_LIBRARY_GB")
     assert carl("library", "clear", *model).code == 0
     assert carl("library", "show", *model).out.startswith("0 recordings")
     without = carl("library", "show", "--no-cache", *model)
@@ -59,3 +75,56 @@ def test_a_picture_is_refused_with_what_to_do(
     done = carl("search", tmp_path / "query.png", "--library", "--model", tiny_model)
     assert done.code == 2
     assert "--in FILE" in done.err
+
+
+def test_a_search_in_a_large_library_has_its_index_built_by_another_process(
+    carl: Carl, clips: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARL_CACHE", str(tmp_path / "cache"))
+    for module in (library_of_everything, cli_library):
+        monkeypatch.setattr(module, "CELLS_FROM", 30)
+    model = ("--model", tiny_model)
+    assert carl("library", "add", clips / "whole.mp4", clips / "late.mp4", *model).code == 0
+    done = carl("search", f"{clips / 'whole.mp4'}@4.0", "--library", *model)
+    assert "in the background" in done.err
+    assert cli_library._builds[-1].wait(timeout=100) == 0
+    assert "measured recall" in carl("library", "show", *model).out
+    again = carl("search", f"{clips / 'whole.mp4'}@4.0", "--library", "--json", "-k", "1", *model)
+    assert again.json["library"]["exact"] is False
+    assert again.json["hits"][0]["score"] == pytest.approx(1.0, abs=1e-3)
+    assert "in the background" not in again.err
+
+
+def test_a_build_is_seen_and_stopped_from_elsewhere_and_goes_on_later(
+    carl: Carl, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CARL_CACHE", str(tmp_path / "cache"))
+    library = Engine(model=tiny_model).library
+    assert library is not None
+    chance = np.random.default_rng(0)
+    for name in ("a" * 32, "b" * 32):
+        rows = chance.normal(size=(60_000, 16)).astype(np.float32)
+        rows /= np.linalg.norm(rows, axis=1, keepdims=True)
+        at = np.arange(len(rows))
+        library.add([Embeddings(EmbeddingKey(name, library.model_id, "10/1"), at, at / 10, rows)])
+    model = ("--model", str(tiny_model))
+    assert carl("library", "stop", *model).code == 4
+
+    def show_and_stop(progress: Progress) -> None:
+        if progress.stage == "sorting into cells" and progress.done > 0:
+            shown.append(carl("library", "show", *model).out)
+            assert carl("library", "stop", *model).code == 0
+
+    shown: list[str] = []
+    with pytest.raises(Cancelled):
+        library.build(Monitor(show_and_stop, interval_s=0), least=1000)
+    assert "being built, sorting into cells" in shown[0]
+    assert carl("library", "stop", *model).code == 4
+    command = [sys.executable, "-m", "carl_core.cli.main", "library", "build", "--idle"]
+    done = subprocess.run(
+        [*command, "--least", "1000", *model], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert "measured recall" in done.stdout
+    assert library.building is None
+    assert not list(library.folder.rglob("*.part"))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from carl_core.embeddings.store import EmbeddingStore
 from carl_core.paths import KEEP_NOTHING
 
 if TYPE_CHECKING:
@@ -45,7 +46,25 @@ def test_the_cache_is_shown_and_belongs_to_the_user_alone(
     shown = carl("cache", "size")
     assert str(private_cache / "embeddings") in shown.out
     if sys.platform != "win32":
-        assert stat.S_IMODE((private_cache / "embeddings").stat().st_mode) == 0o700
+        folders = [p for p in private_cache.iterdir() if p.is_dir()]
+        assert {"embeddings", "embeddings-library"} <= {p.name for p in folders}
+        assert {stat.S_IMODE(p.stat().st_mode) for p in folders} == {0o700}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="permissions of POSIX")
+def test_the_usual_cache_folder_is_private_as_a_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CARL_CACHE")
+    usual = tmp_path / "new" / "carl"
+    monkeypatch.setattr(
+        "carl_core.embeddings.store.platformdirs.user_cache_path", lambda *_, **__: usual
+    )
+    for _ in range(2):
+        EmbeddingStore()
+        modes = [p.stat().st_mode for p in (usual.parent, usual, usual / "embeddings")]
+        assert {stat.S_IMODE(mode) for mode in modes} == {0o700}
+        usual.chmod(0o755)  # as an earlier version left it
 
 
 def test_one_recording_is_forgotten(

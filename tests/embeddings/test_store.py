@@ -241,6 +241,24 @@ def test_one_writer_at_a_time_in_one_process(store: EmbeddingStore) -> None:
     open_writer(store).close()
 
 
+def test_who_takes_up_what_another_has_just_finished_leaves_it_finished(
+    store: EmbeddingStore,
+) -> None:
+    folder = fill(store)
+    before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    with open_writer(store) as second:
+        assert second.is_finished
+        assert second.done == N
+        assert store.is_finished(KEY)  # the one that finished may look at any time
+    assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
+    (folder / "vectors.f32").write_bytes(b"\0" * 16)
+    with open_writer(store) as third:  # its features are whole, its vectors are made again
+        assert not third.is_finished
+        assert third.done == N
+        third.finish([vectors()])
+    assert store.load(KEY) is not None
+
+
 def test_one_writer_at_a_time_between_processes(store: EmbeddingStore) -> None:
     program = (
         "import sys; from pathlib import Path;"

@@ -239,3 +239,38 @@ def test_pages_are_as_large_as_asked_up_to_a_limit(tmp_path: Path) -> None:
     assert Page(opened[:2], plain).size == (3840, 1080)
     assert Page(opened, plain).size == (3840, 540)
     assert Page(opened, replace(plain, layout="grid")).size == (3840, 2160)
+
+
+@pytest.mark.parametrize("layout", ["grid", "wipe"])
+def test_a_zoomed_picture_is_exported_as_it_is_seen(tmp_path: Path, layout: str) -> None:
+    """Of a recording of 480 x 240 a quarter fills 240 x 120: pixel by pixel what was recorded."""
+    first = open_recording(make_video(tmp_path / "a.mp4", frames=8, size=(480, 240)))
+    second = open_recording(make_video(tmp_path / "b.mkv", frames=8, size=(480, 240)))
+    part = (0.25, 0.5, 0.5, 0.5)
+    look = RenderOptions(
+        layout=layout,
+        height=120,
+        captions=False,
+        wipe=1.0,
+        parts={first.id: part, second.id: part},
+    )
+    schedule = Schedule(first, [second], {})
+    seen = read_image(write_still(tmp_path / "a.png", schedule, 0.1, look))
+    left = 0 if layout == "grid" else (seen.shape[1] - 240) // 2
+    with FrameReader(first, size=(480, 240)) as reader:
+        whole = reader.frame_at(first.index.frame_shown_at(0.1)).pixels
+    apart = np.abs(seen[:, left : left + 238].astype(int) - whole[120:, 120:358])
+    assert apart.mean() < 1.5
+    assert np.abs(seen[:, left : left + 238].astype(int) - whole[::2, ::2][:, :238]).mean() > 10
+
+
+def test_a_zoom_beyond_the_recording_is_decoded_no_finer_than_it_is(tmp_path: Path) -> None:
+    recording = open_recording(make_video(tmp_path / "a.mp4", frames=4, size=(240, 120)))
+    look = RenderOptions(height=120, parts={recording.id: (0.4, 0.4, 0.1, 0.1)})
+    assert Page([recording], look).cell_size(0) == (240, 120)
+
+
+@pytest.mark.parametrize("part", [(0.8, 0, 0.5, 0.5), (0, 0, 0, 1), (-0.1, 0, 0.5, 0.5)])
+def test_a_part_that_is_none_is_refused(part: tuple[float, float, float, float]) -> None:
+    with pytest.raises(ValueError, match="parts"):
+        RenderOptions(parts={"a": part})

@@ -101,6 +101,7 @@ def test_unsaved_work_beside_a_project_on_a_full_disk_goes_elsewhere(
         return len(files.read_autosave(own).project.anchors) == 1
 
     qtbot.waitUntil(is_kept, timeout=WAIT_MS)
+    assert files.read_autosave(own).name == "swing.carl"  # what it is offered as
     recorded(
         "the disk is full while unsaved work is kept beside a project",
         sees="nothing",

@@ -11,8 +11,11 @@ import errno
 import io
 import os
 import subprocess
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from carl_core.video import drive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,3 +140,40 @@ def _refuse(monkeypatch: pytest.MonkeyPatch, folder: Path, reason: Any) -> None:
 
 def _is_in(path: Any, inside: str) -> bool:
     return os.fspath(path).startswith(inside) if isinstance(os.fspath(path), str) else False
+
+
+class StallingDrive:
+    """A drive that stops answering in the middle of a recording, as a network drive does.
+
+    Attributes
+    ----------
+    path : the file that is not read on
+    waiting : how many reads have begun that did not come back
+    """
+
+    def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.path = path
+        self.waiting = 0
+        self._from_byte: int | None = None
+        self._answers = threading.Event()
+        real = drive._read
+
+        def read(file: io.FileIO, position: int, count: int) -> bytes:
+            stalls = self._from_byte is not None and position + count > self._from_byte
+            if stalls and Path(os.fspath(file.name)) == path:
+                self.waiting += 1
+                self._answers.wait()
+                self.waiting -= 1
+            return real(file, position, count)
+
+        monkeypatch.setattr(drive, "_read", read)
+
+    def stall(self, from_byte: int = 0) -> None:
+        """Answer nothing that reaches beyond a place of the file."""
+        self._answers.clear()
+        self._from_byte = from_byte
+
+    def answer(self) -> None:
+        """Answer everything again, what was asked meanwhile as well."""
+        self._from_byte = None
+        self._answers.set()

@@ -63,12 +63,18 @@ def place(tmp_path: Path) -> Path:
             project_of(tmp_path / f"{name}.mp4", ""),
             None,
         )
+        copy = tmp_path / "cache" / "proxies" / f"{fingerprint}.mp4"
+        copy.parent.mkdir(exist_ok=True)
+        copy.write_bytes(b"film")
         recent.add(project)
         recent.picture_of(project).parent.mkdir(parents=True, exist_ok=True)
         recent.picture_of(project).write_bytes(b"picture")
     log = tmp_path / "log" / "window.log"
     log.parent.mkdir()
     log.write_text("opening mine.mp4\nnothing\nopening other.mp4\n")
+    (tmp_path / "window.ini").write_text(
+        f"[files]\nlast-folder={tmp_path}\n\n[window]\ntheme=dark\n"
+    )
     return tmp_path
 
 
@@ -80,7 +86,15 @@ def paths(folder: Path) -> set[str]:
 def test_everything_of_one_recording_goes_and_nothing_else(place: Path) -> None:
     store = EmbeddingStore(place / "cache" / "embeddings")
     before = paths(place)
-    found = forget(MINE, place / "mine.mp4", store=store, state=place / "state", logs=place / "log")
+    found = forget(
+        MINE,
+        place / "mine.mp4",
+        store=store,
+        state=place / "state",
+        logs=place / "log",
+        settings=place / "window.ini",
+    )
+    assert (place / "window.ini").read_text() == "[files]\n\n[window]\ntheme=dark\n"
     assert found == Forgotten(
         entries=2, size_bytes=found.size_bytes, indices=1, recent=1, unsaved=2, lines=1
     )
@@ -88,7 +102,7 @@ def test_everything_of_one_recording_goes_and_nothing_else(place: Path) -> None:
     gone = before - paths(place)
     assert not any(OTHER in name or "other" in name for name in gone)
     assert {name for name in before - gone if MINE in name or "mine" in name} == {"mine.carl"}
-    assert len(before - gone) == len(gone) + 4  # two projects, the list, the log: the rest in pairs
+    assert len(before - gone) == len(gone) + 5  # projects, list, log, settings; the rest in pairs
     recent = RecentProjects(place / "state")
     assert recent.paths() == (place / "other.carl",)
     assert (place / "log" / "window.log").read_text() == "nothing\nopening other.mp4\n"

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -10,10 +11,11 @@ import pytest
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.locks import FileLock
 from carl_core.errors import Cancelled
-from carl_core.progress import Monitor
+from carl_core.progress import Monitor, Progress
 from carl_core.retrieval.everywhere import search_library
 from carl_core.retrieval.library import Library
 from carl_core.retrieval.retriever import Query, Retriever
+from carl_core.retrieval.segment import Segment
 from tests.retrieval.test_retriever import walk
 
 if TYPE_CHECKING:
@@ -177,7 +179,7 @@ def test_cancelling_leaves_what_was_there(library: Library) -> None:
     with pytest.raises(Cancelled):
         library.build(monitor, least=1)
     assert library.cells == ()
-    assert not list(library.folder.rglob("*.part"))
+    assert [f.name for f in library.folder.rglob("*.part")] in ([], ["cells.part"])
 
 
 def clustered(count: int, seed: int, dim: int = 48) -> np.ndarray:
@@ -209,6 +211,88 @@ def test_cells_find_nearly_all_and_rank_by_true_scores(library: Library) -> None
     again.add([recording("f", clustered(100, 9))])  # beside the cells, looked at as a whole
     assert len(again.cells) == 1
     assert again.nearest(recordings[0].vectors[0], 1)[0][0] == pytest.approx(1.0, abs=1e-5)
+
+
+def test_cells_that_were_interrupted_are_built_on_where_they_stopped(tmp_path: Path) -> None:
+    rows = [recording(letter, clustered(30_000, n)) for n, letter in enumerate("ab")]
+    whole, broken = Library(tmp_path / "whole", MODEL), Library(tmp_path / "broken", MODEL)
+    seen: list[Progress] = []
+    stopping = Monitor(lambda p: (seen.append(p), stop_after_half(p)), interval_s=0)
+
+    def stop_after_half(progress: Progress) -> None:
+        if progress.stage == "sorting into cells" and progress.done > progress.total / 2:
+            stopping.cancel()
+
+    for library in (whole, broken):
+        library.add(rows)
+    whole.build(least=1)
+    with pytest.raises(Cancelled):
+        broken.build(stopping, least=1)
+    assert seen[-1].rate > 0
+    assert seen[-1].remaining_s is not None
+    assert Library(broken.folder.parent, MODEL).nearest(rows[0].vectors[5], 1)[0][2] == 5
+    again: list[Progress] = []
+    broken = Library(broken.folder.parent, MODEL)
+    assert broken.build(Monitor(again.append, interval_s=0), least=1)
+    assert "learning cells" not in {p.stage for p in again}
+    assert next(p.done for p in again if p.stage == "sorting into cells") > 20_000
+    for name in ("rows.i32", "offsets.i64", "codes.i8", "centres.f32"):
+        one, other = (next(lib.folder.rglob(f"cells/{name}")) for lib in (whole, broken))
+        assert one.read_bytes() == other.read_bytes()
+    assert not list(broken.folder.rglob("cell_of.i32"))
+    assert whole.cells == broken.cells
+
+
+def test_best_scores_are_kept_beside_what_does_not_change(
+    library: Library, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recordings = many(3)
+    library.add(recordings)
+    queries = walk(20, 5, 48)
+    right = np.concatenate([r.vectors for r in recordings]) @ queries.T
+    best = library.best_scores(queries)
+    np.testing.assert_allclose(best, right.max(axis=0), atol=0.01)
+    counted: list[int] = []
+    among_all = Segment.best_of_parts
+
+    def count(segment: Segment, *rest: object) -> object:
+        counted.append(len(segment))
+        return among_all(segment, *rest)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Segment, "best_of_parts", count)
+    again = Library(library.folder.parent, MODEL)
+    np.testing.assert_array_equal(again.best_scores(queries), best)
+    assert counted == []
+    again.add([recording("z", walk(40, 9, 48))])  # a segment of its own: only that is new
+    again.best_scores(queries)
+    assert counted == [40]
+    stopped = Monitor()
+    stopped.cancel()
+    with pytest.raises(Cancelled):
+        again.best_scores(queries[:12], stopped)
+
+
+def test_above_its_limit_what_was_used_longest_ago_goes(tmp_path: Path) -> None:
+    recordings = many(6)
+    library = Library(tmp_path, MODEL)
+    for age, one in enumerate(recordings):
+        library.catalogue.note(tmp_path / f"{age}.mp4", one.key, len(one))
+        (note,) = (library.folder / "recordings").glob(f"{one.key.fingerprint}-*")
+        os.utime(note, (age + 1, age + 1))
+        library.add([one])
+    library.catalogue.note(tmp_path / "0.mp4", recordings[0].key, len(recordings[0]))  # used again
+    limit = int(0.8 * library.size_bytes)
+    small = Library(tmp_path, MODEL, limit_bytes=limit)
+    newest = recording("z", walk(300, 99, 48))
+    small.catalogue.note(tmp_path / "z.mp4", newest.key, len(newest))
+    small.add([newest])
+    assert small.size_bytes <= limit
+    left = {part.fingerprint[0] for segment, _ in small.segments() for part in segment.parts}
+    assert {"a", "z"} <= left
+    assert left == set("afz") | (left & set("cde"))
+    assert {one.key.fingerprint[0] for one in small.catalogue.all()} == left
+    found = small.nearest(newest.vectors[3], 1)
+    assert found[0][1:] == (newest.key.fingerprint, 3)
 
 
 def test_an_empty_library_says_so(library: Library) -> None:

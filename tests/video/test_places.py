@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from carl_core import paths
+from carl_core import paths, waiting
 from carl_core.errors import UnreadableMediaError
 from carl_core.video import recording as module
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
+from carl_core.video.watch import FileWatch
 from tests.helpers.videos import make_video, read_number
 
 if TYPE_CHECKING:
@@ -34,8 +35,7 @@ def stalled(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
 
     monkeypatch.setattr(module, "check_file", never)
     monkeypatch.setattr(paths.os.path, "isfile", never)
-    monkeypatch.setattr(paths.answered, "__defaults__", (0.1,))
-    monkeypatch.setattr(paths, "ANSWER_S", 0.4)
+    monkeypatch.setattr(waiting, "ANSWER_S", 0.2)
     yield answers
     answers.set()
 
@@ -48,8 +48,8 @@ def test_a_drive_that_does_not_answer_is_given_up(stalled: threading.Event, tmp_
 
 def test_what_a_question_raises_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
-        paths.answered(lambda: 1 / 0)
-    assert paths.answered(lambda: 7) == 7
+        waiting.answered(lambda: 1 / 0)
+    assert waiting.answered(lambda: 7) == 7
 
 
 def grow(path: Path, content: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -78,6 +78,40 @@ def test_a_file_that_is_still_written_is_used_so_far_and_says_so(
     whole = open_recording(path)
     assert len(whole.index) > len(recording.index)
     assert not any("still being written" in problem for problem in whole.info.problems)
+
+
+@pytest.mark.parametrize("name", ["stream.ts", "no_b_frames.mkv"])
+def test_what_is_only_added_to_is_the_same_up_to_there_and_what_is_written_over_is_not(
+    kind: MakeKind, tmp_path: Path, name: str
+) -> None:
+    content = kind(name).read_bytes()
+    path = tmp_path / name
+    path.write_bytes(content[: 2 * len(content) // 3])
+    recording = open_recording(path)
+    watch, late = FileWatch(recording), FileWatch(recording)
+    with path.open("ab") as file:
+        file.write(content[2 * len(content) // 3 :])
+    watch.check()
+    assert open_recording(path).fingerprint != recording.fingerprint
+    with FrameReader(recording, size=(96, 64)) as reader:
+        for frame in (0, len(recording.index) - 4, 3):
+            assert read_number(reader.frame_at(frame).pixels) == frame
+    with path.open("r+b") as file:
+        file.seek(len(content) // 2)
+        file.write(b"another")
+    for one in (watch, late):
+        with pytest.raises(UnreadableMediaError, match="was replaced or changed"):
+            one.check()
+
+
+def test_a_file_that_was_cut_shorter_is_another(kind: MakeKind, tmp_path: Path) -> None:
+    content = kind("stream.ts").read_bytes()
+    path = tmp_path / "a.ts"
+    path.write_bytes(content)
+    watch = FileWatch(open_recording(path))
+    path.write_bytes(content[:-188])
+    with pytest.raises(UnreadableMediaError, match="was replaced or changed"):
+        watch.check()
 
 
 def test_a_file_that_cannot_be_read_before_it_is_done_says_so(

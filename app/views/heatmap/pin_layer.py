@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QObject, QPoint, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QBrush, QColor, QKeyEvent, QMouseEvent, QPen
+from PySide6.QtGui import QBrush, QColor, QContextMenuEvent, QKeyEvent, QMouseEvent, QPen
 from PySide6.QtWidgets import QGraphicsRectItem
 
 if TYPE_CHECKING:
@@ -105,6 +105,10 @@ class PinLayer(QObject):
         """("pin" or "patch", number) of what Delete would take out."""
         return self._selected
 
+    def place(self) -> tuple[float, float]:
+        """Seconds of reference and other at the keyboard's cursor, else at the playhead."""
+        return self._cursor or self._place()
+
     def set_enabled(self, is_enabled: bool) -> None:
         """Take gestures and show pins, or leave the map alone: its axes are not the pair."""
         self._is_enabled = is_enabled
@@ -172,6 +176,8 @@ class PinLayer(QObject):
                 return self._on_move(event)
             if kind == QEvent.Type.MouseButtonRelease:
                 return self._on_release(event)
+        if isinstance(event, QContextMenuEvent) and watched is self._plot:
+            return self._on_menu(event)
         if isinstance(event, QKeyEvent) and watched is self._plot:
             if kind == QEvent.Type.ShortcutOverride and self._is_ours(event):
                 event.accept()  # before the window takes the arrows for steps
@@ -269,6 +275,13 @@ class PinLayer(QObject):
             return True
         return False
 
+    def _on_menu(self, event: QContextMenuEvent) -> bool:
+        """Offer the menu by key; by mouse it was there when the button went down."""
+        if event.reason() == QContextMenuEvent.Reason.Keyboard:
+            at = self._plot.mapFromScene(self._box.mapViewToScene(QPointF(*self.place())))
+            self.menu_wanted.emit(*self.place(), self._plot.viewport().mapToGlobal(at))
+        return True
+
     def _is_ours(self, event: QKeyEvent) -> bool:
         key, modifiers = Qt.Key(event.key()), event.modifiers()
         if not self._is_enabled:
@@ -298,7 +311,7 @@ class PinLayer(QObject):
         return True
 
     def _move_cursor(self, key: Qt.Key, steps: int) -> None:
-        x, y = self._cursor or self._place()
+        x, y = self.place()
         across, up = _ARROWS[key]
         x = max(0.0, x + across * steps * self.steps_s[0])
         y = max(0.0, y + up * steps * self.steps_s[1])

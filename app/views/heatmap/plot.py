@@ -63,6 +63,8 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         for part in (*curves, *self._lines, self._spot):
             self.box.addItem(part, ignoreBounds=True)
         self._path_s: tuple[Float64, Float64] = (np.zeros(0), np.zeros(0))
+        self._ghost_s = self._path_s
+        self.box.sigXRangeChanged.connect(lambda *_: self._lay_lines())
         self.apply_theme()
 
     # Pictures ----------------------------------------------------------------------------------
@@ -105,14 +107,27 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         style = Qt.PenStyle.SolidLine if is_played else Qt.PenStyle.DotLine
         self._path_edge.setPen(pg.mkPen((0, 0, 0, 220), width=4.5 * ratio, style=style))
         self._path.setPen(pg.mkPen((255, 255, 255), width=2 * ratio, style=style))
-        for curve in (self._path_edge, self._path):
-            curve.setData(*thinned(reference_s, other_s), connect="finite")
+        self._lay_lines()
 
     def set_ghost(self, reference_s: Float64, other_s: Float64) -> None:
         """Draw the path as it was before the last edit."""
         width = 1.8 * self.devicePixelRatioF()
         self._ghost.setPen(pg.mkPen("#ff9f1c", width=width, style=Qt.PenStyle.DashLine))
-        self._ghost.setData(*thinned(reference_s, other_s), connect="finite")
+        self._ghost_s = (reference_s, other_s)
+        self._lay_lines()
+
+    def _lay_lines(self) -> None:
+        """Give the lines about a point a pixel of what is in view: painting more takes long."""
+        (left, right), _ = self.box.viewRange()
+        for curves, (reference_s, other_s) in (
+            ((self._path_edge, self._path), self._path_s),
+            ((self._ghost,), self._ghost_s),
+        ):
+            first = max(0, int(np.searchsorted(reference_s, left)) - 1)
+            last = int(np.searchsorted(reference_s, right, side="right")) + 1
+            points = thinned(reference_s[first:last], other_s[first:last])
+            for curve in curves:
+                curve.setData(*points, connect="finite")
 
     def set_segment(self, range_s: tuple[float, float] | None) -> None:
         """Light up the path between two seconds of the reference."""
@@ -183,7 +198,7 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
             axis.setStyle(tickLength=-4)
 
 
-MOST_POINTS = 4000
+MOST_POINTS = 1000
 
 
 def thinned(reference_s: Float64, other_s: Float64) -> tuple[Float64, Float64]:

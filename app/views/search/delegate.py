@@ -22,7 +22,21 @@ GROUP_HEIGHT = 28
 PICTURE_WIDTH = 112
 BESIDE_WIDTH = 50
 PICTURES_LEFT = 8
-PICTURES_WIDTH = PICTURE_WIDTH + 2 * BESIDE_WIDTH + 6
+WORDS_WIDTH = 112
+"""Pixels that time and frame number need; the pictures of a narrow list give way to them."""
+
+
+def picture_widths(row_width: float) -> tuple[float, float]:
+    """Return the pixels of the picture in the middle and of the two beside it."""
+    room = row_width - 2 * PICTURES_LEFT - WORDS_WIDTH - 30
+    scale = min(1.0, max(0.4, room / (PICTURE_WIDTH + 2 * BESIDE_WIDTH)))
+    return round(PICTURE_WIDTH * scale), round(BESIDE_WIDTH * scale)
+
+
+def share_at(x: float, row_width: float) -> float:
+    """Return where in a row's pictures a pixel lies: 0 = their left edge, 1 = their right."""
+    middle, beside = picture_widths(row_width)
+    return (x - PICTURES_LEFT) / (middle + 2 * beside + 6)
 
 
 class MatchDelegate(QStyledItemDelegate):
@@ -66,20 +80,17 @@ class MatchDelegate(QStyledItemDelegate):
         place = QRectF(card.left() + 6, card.top() + 6, 0, card.height() - 12)
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         middle = self._middle(index.row(), match)
-        for width, shown in (
-            (BESIDE_WIDTH, match.before),
-            (PICTURE_WIDTH, middle),
-            (BESIDE_WIDTH, match.after),
-        ):
+        wide, narrow = picture_widths(rect.width())
+        for width, shown in ((narrow, match.before), (wide, middle), (narrow, match.after)):
             place.setWidth(width)
             painter.fillRect(place, QColor(colours.picture))
             if shown is not None:
                 image = image_over(shown.pixels)
-                painter.setOpacity(1.0 if width == PICTURE_WIDTH else 0.6)
+                painter.setOpacity(1.0 if width == wide else 0.6)
                 painter.drawImage(fitted(place, image.width() / image.height()), image)
                 painter.setOpacity(1.0)
             place.moveLeft(place.right() + 3)
-        place.moveLeft(place.left() - BESIDE_WIDTH - 3)
+        place.moveLeft(place.left() - narrow - 3)
         left = place.right() + 12
         room = card.right() - left - 10
         vertical = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft

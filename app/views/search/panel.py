@@ -28,7 +28,6 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QListView,
-    QMenu,
     QProgressBar,
     QPushButton,
     QVBoxLayout,
@@ -39,7 +38,7 @@ from app.models.matches import MatchesModel
 from app.models.searching import Role
 from app.resources.theme import THEME
 from app.views.painting import FRAME_MIME
-from app.views.search.delegate import PICTURES_LEFT, PICTURES_WIDTH, MatchDelegate
+from app.views.search.delegate import MatchDelegate, share_at
 from app.views.search.query_box import QueryBox
 from app.views.sliders import KeyedSlider
 
@@ -63,6 +62,7 @@ class SearchPanel(QWidget):
     file_wanted() : "image file" was pressed
     chip_removed(int) : this part of the query is not wanted any more
     link_wanted(int) : pin this moment to the frame that was looked for
+    menu_requested(QPoint) : offer what can be done with the chosen moment; place on the screen
 
     Attributes
     ----------
@@ -79,6 +79,7 @@ class SearchPanel(QWidget):
     file_wanted = Signal()
     chip_removed = Signal(int)
     link_wanted = Signal(int)
+    menu_requested = Signal(QPoint)
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -246,7 +247,10 @@ class SearchPanel(QWidget):
         if position is not None:
             self.match_chosen.emit(position)
 
-    def _chosen(self) -> int | None:
+    def chosen(self) -> int | None:
+        """Return which moment is chosen in the list; None = none, or the list is not shown."""
+        if self.list.isHidden():
+            return None
         return self.model.position_of(self.list.currentIndex().row())
 
     def _on_threshold(self, value: int) -> None:
@@ -272,34 +276,20 @@ class SearchPanel(QWidget):
         self.shown = tuple(shown)
 
     def _on_link(self) -> None:
-        position = self._chosen()
+        position = self.chosen()
         if position is not None:
             self.link_wanted.emit(position)
 
     def _add(self, role: Role) -> None:
-        position = self._chosen()
+        position = self.chosen()
         if position is not None:
             self.match_added.emit(position, role)
 
     def _show_menu(self, at: QPoint) -> None:
         index = self.list.indexAt(at)
-        position = self.model.position_of(index.row())
-        if position is None:
-            return
-        self.list.setCurrentIndex(index)
-        menu = QMenu(self)
-        menu.setObjectName("match-menu")
-        menu.addAction(self.tr("Go there (Return)"), lambda: self.match_chosen.emit(position))
-        menu.addAction(
-            self.tr("Show only this recording there (Ctrl+click)"),
-            lambda: self.match_alone.emit(position),
-        )
-        menu.addAction(self.tr("Pin to the frame that was looked for (A)"), self._on_link)
-        menu.addSeparator()
-        menu.addAction(self.tr("Look for this too (+)"), lambda: self._add(Role.ALSO))
-        menu.addAction(self.tr("Nothing like this (−)"), lambda: self._add(Role.NOT))
-        menu.aboutToHide.connect(menu.deleteLater)
-        menu.popup(self.list.viewport().mapToGlobal(at))
+        if self.model.position_of(index.row()) is not None:
+            self.list.setCurrentIndex(index)
+            self.menu_requested.emit(self.list.viewport().mapToGlobal(at))
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Pin with A, look for it too with plus, for nothing like it with minus."""
@@ -321,8 +311,8 @@ class SearchPanel(QWidget):
                 return True
         if isinstance(event, QMouseEvent) and event.type() == QEvent.Type.MouseMove:
             at = event.position().toPoint()
-            share = (at.x() - PICTURES_LEFT) / PICTURES_WIDTH
             index = self.list.indexAt(at)
+            share = share_at(at.x(), self.list.visualRect(index).width())
             is_over = index.isValid() and 0 <= share < 1
             self._delegate.hover = (index.row(), share) if is_over else None
             self.list.viewport().update()

@@ -13,12 +13,13 @@ are not aligned share the reference's axis.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 if TYPE_CHECKING:
     from app.models.viewstate import Lane
+    from carl_core.alignment.timemap import TimeMap
     from carl_core.arrays import Float64
 
 GUTTER = 150
@@ -27,6 +28,13 @@ GUTTER = 150
 MARGIN_RIGHT = 14
 WIDEST_FRAME = 160
 """Pixels of a frame at the deepest zoom."""
+
+
+class _Link(NamedTuple):
+    """A map, which is held so that its identity stays its own, and where it is known."""
+
+    time_map: TimeMap
+    knots: tuple[Float64, Float64] | None
 
 
 class Axis:
@@ -42,6 +50,8 @@ class Axis:
         self._links: list[tuple[Float64, Float64] | None] = []
         self._durations: list[float] = []
         self._offsets: list[float] = []
+        self._known_links: dict[int, _Link] = {}
+        self._known_steps: dict[int, tuple[Float64, float]] = {}
 
     @property
     def width(self) -> float:
@@ -75,14 +85,24 @@ class Axis:
 
     def set_lanes(self, lanes: tuple[Lane, ...]) -> None:
         """Follow the lanes; what is shown stays where it can."""
-        self._links = [_knots(lane) for lane in lanes]
+        # Most calls change neither maps nor frames: what takes long is kept by the array it is of.
+        self._known_links = {
+            id(time_map): self._known_links.get(id(time_map)) or _Link(time_map, _knots(time_map))
+            for time_map in (lane.time_map for lane in lanes)
+            if time_map is not None
+        }
+        self._known_steps = {
+            id(times): self._known_steps.get(id(times)) or (times, float(np.median(np.diff(times))))
+            for times in (lane.frame_times_s for lane in lanes)
+            if len(times) > 1
+        }
+        self._links = [
+            None if lane.time_map is None else self._known_links[id(lane.time_map)].knots
+            for lane in lanes
+        ]
         self._durations = [lane.duration_s for lane in lanes]
         self._full_s = max(self._durations, default=1.0) or 1.0
-        steps = [
-            float(np.median(np.diff(lane.frame_times_s)))
-            for lane in lanes
-            if len(lane.frame_times_s) > 1
-        ]
+        steps = (step_s for _, step_s in self._known_steps.values())
         self._frame_s = max(1e-4, min(steps, default=0.04))
         self._settle()
 
@@ -178,12 +198,10 @@ class Axis:
         ]
 
 
-def _knots(lane: Lane) -> tuple[Float64, Float64] | None:
-    """Where a lane's map is known: seconds of the reference, and how far its own are ahead."""
-    if lane.time_map is None:
-        return None
-    known = np.isfinite(lane.time_map.other_s)
+def _knots(time_map: TimeMap) -> tuple[Float64, Float64] | None:
+    """Where a map is known: seconds of the reference, and how far the other's are ahead."""
+    known = np.isfinite(time_map.other_s)
     if not known.any():
         return None
-    reference_s = lane.time_map.reference_s[known]
-    return reference_s, lane.time_map.other_s[known] - reference_s
+    reference_s = time_map.reference_s[known]
+    return reference_s, time_map.other_s[known] - reference_s

@@ -36,8 +36,18 @@ def paint_marks(scene: Scene, painter: QPainter, position: int, lane: Lane) -> N
         else:
             _paint_phase(painter, picture, mark, left, right)
         scene.painted += 3
+    painter.restore()
+
+
+def paint_pins(scene: Scene, painter: QPainter, position: int, lane: Lane) -> None:
+    """Draw what is pinned: over the prepared picture, for a pin that is dragged moves all along."""
+    if not lane.pins:
+        return
+    painter.save()
+    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
     painter.setPen(QPen(QColor("#101216"), 1.5))
     painter.setBrush(QColor("#ffffff"))
+    picture, axis = scene.picture_rect(position), scene.axis
     y = picture.center().y()
     for x in apart(axis.xs_of(np.sort(np.asarray(lane.pins)), position), 3.0).tolist():
         if not picture.left() - 6 <= x <= picture.right() + 6:
@@ -45,7 +55,6 @@ def paint_marks(scene: Scene, painter: QPainter, position: int, lane: Lane) -> N
         painter.drawPolygon(
             QPolygonF([QPointF(x, y - 6), QPointF(x + 5, y), QPointF(x, y + 6), QPointF(x - 5, y)])
         )
-        scene.painted += 1
     painter.restore()
 
 

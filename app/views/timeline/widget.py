@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, QPoint, QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
@@ -23,6 +24,7 @@ from app.resources.theme import THEME
 from app.views.timeline.axis import GUTTER, MARGIN_RIGHT, Axis
 from app.views.timeline.describe import description, text_at
 from app.views.timeline.paint_lanes import paint_still
+from app.views.timeline.paint_marks import paint_pins
 from app.views.timeline.paint_playheads import paint_playheads
 from app.views.timeline.range_drag import RangeDrag
 from app.views.timeline.scene import BOTTOM, CONFIDENCE, GAP, LANE_MIN, RULER, Scene
@@ -114,6 +116,13 @@ class Timeline(QWidget):
             self.updateGeometry()
         self._on_view()
 
+    def set_pins(self, pins: Mapping[str, tuple[float, ...]]) -> None:
+        """Show what is pinned, by recording; all else stays."""
+        self._scene.lanes = tuple(
+            replace(lane, pins=pins.get(lane.recording_id, ())) for lane in self._scene.lanes
+        )
+        self.update()
+
     def add_thumbnail(self, recording_id: str, thumbnail: Thumbnail) -> None:
         """Add a picture to a lane."""
         axis = self._scene.axis
@@ -202,7 +211,7 @@ class Timeline(QWidget):
     # Painting ----------------------------------------------------------------------------------
 
     def paintEvent(self, event: QPaintEvent) -> None:
-        """Draw what stands still from one prepared picture, and the playheads over it."""
+        """Draw what stands still from one prepared picture, and pins and playheads over it."""
         if self._still is None:
             self._still = self._make_still()
         painter = QPainter(self)
@@ -215,6 +224,8 @@ class Timeline(QWidget):
         if self._scene.lanes:
             room = self._scene.lane_rect(0)
             painter.setClipRect(QRectF(room.left() - 7, 0, room.width() + 14, self.height()))
+            for position, lane in enumerate(self._scene.lanes):
+                paint_pins(self._scene, painter, position, lane)
             paint_playheads(painter, self._playhead_xs(), self.lane_rect)
         if self.hasFocus():
             painter.setClipping(False)
@@ -224,7 +235,7 @@ class Timeline(QWidget):
         painter.end()
 
     def _make_still(self) -> QPixmap:
-        """Draw all but the playheads once: painting 60 times a second must cost next to nothing."""
+        """Draw all but playheads and pins once: painting 60 times a second must be cheap."""
         scene = self._scene
         scene.ratio = self.devicePixelRatioF()
         still = QPixmap(round(self.width() * scene.ratio), round(self.height() * scene.ratio))

@@ -1,0 +1,74 @@
+"""A build in the background, seen and stopped from other processes.
+
+The process that builds writes how far it is to ``building.json`` beside the index, once a second;
+whoever wants it to stop puts a file ``stop`` there. What it did so far is kept (``cells``).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from typing import TYPE_CHECKING
+
+from carl_core.atomic import write_atomic
+from carl_core.errors import Cancelled
+from carl_core.progress import Monitor, Progress
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+_STATUS, _STOP = "building.json", "stop"
+_EVERY_S = 1.0
+_SILENT_S = 60.0  # a process that has not written for so long is gone
+_FIELDS = ("stage", "done", "total", "unit", "rate", "remaining_s")
+
+
+@contextlib.contextmanager
+def told(folder: Path, outer: Monitor) -> Iterator[Monitor]:
+    """Give a monitor that reports to ``outer`` and to other processes, and heeds both."""
+    (folder / _STOP).unlink(missing_ok=True)
+    stage, done, written_s = "", 0.0, float("-inf")
+
+    def tell(progress: Progress) -> None:
+        nonlocal stage, done, written_s
+        is_new = progress.stage != stage
+        if is_new or time.monotonic() - written_s >= _EVERY_S:
+            written_s = time.monotonic()
+            document = {name: getattr(progress, name) for name in _FIELDS}
+            write_atomic(folder / _STATUS, json.dumps(document), mode=0o600)
+        if (folder / _STOP).exists():
+            raise Cancelled
+        before, stage, done = done, progress.stage, progress.done
+        if is_new:
+            outer.start(stage, progress.total, progress.unit, done)
+        else:
+            outer.advance(done - before)
+
+    try:
+        yield Monitor(tell)
+    finally:
+        for name in (_STATUS, _STOP):
+            with contextlib.suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
+
+
+def progress_in(folder: Path) -> Progress | None:
+    """Return how far a build in this folder is; None when there is none."""
+    file = folder / _STATUS
+    try:
+        if time.time() - file.stat().st_mtime > _SILENT_S:
+            return None
+        document = json.loads(file.read_text(encoding="utf-8"))
+        return Progress(*(document[name] for name in _FIELDS))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def stop(folder: Path) -> bool:
+    """Ask a build in this folder to stop; return whether there is one. Raises ``OSError``."""
+    if progress_in(folder) is None:
+        return False
+    write_atomic(folder / _STOP, "", mode=0o600)
+    return True
