@@ -176,14 +176,17 @@ def _soak_lines(one: dict[str, Any]) -> list[str]:
         "| --- | --- | --- | --- |",
     ]
     names = {
-        "rss": "memory (MB)",
+        "private": "memory of its own (MB)",
+        "rss": "memory, with the pages of libraries that are in it (MB)",
         "handles": "open files and sockets",
         "threads": "threads",
         "qt_objects": "Qt objects",
     }
     for key, text in names.items():
+        if key not in one["first"]:  # what is counted has changed since
+            continue
         first, last = one["first"][key], one["last"][key]
-        if key == "rss":
+        if key in ("private", "rss"):
             first, last = round(first / 1e6), round(last / 1e6)
         lines.append(f"| {text} | {first} | {last} | {one['growth_percent'][key]:+.1f} % |")
     if one["rounds"] < one.get("rounds_wanted", 0):

@@ -23,7 +23,7 @@ from carl_core.atomic import write_atomic
 if TYPE_CHECKING:
     from tests.helpers.soak import Sample, Soak
 
-FIGURES = ("rss", "handles", "threads", "qt_objects", "python_objects")
+FIGURES = ("private", "handles", "threads", "qt_objects", "python_objects")
 MOST_GROWTH = 5.0
 """Per cent, after the warm-up."""
 
@@ -91,7 +91,7 @@ def _outcome(
 
     rounds, warm_up = options.rounds, options.warm_up
     grown = {name: round(growth(runner.samples, warm_up=warm_up, what=name), 2) for name in FIGURES}
-    watched = ("rss", "handles", "threads", "qt_objects")
+    watched = ("private", "handles", "threads", "qt_objects")
     return {
         "when": datetime.now(tz=UTC).date().isoformat(),
         "rounds": len(runner.samples),

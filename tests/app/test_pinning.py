@@ -9,7 +9,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
 from app.actions import ActionId
-from app.models.pinning import Wall
+from app.models.pinning import Pin, Wall
 from tests.app.conftest import wait_settled
 from tests.app.fakes import FakeEngine
 
@@ -41,6 +41,16 @@ def shown(aligned: Program, qtbot: QtBot) -> Program:
 
 def layer(program: Program) -> PinLayer:
     return program.window.heatmap.pins
+
+
+def test_a_pin_that_is_dragged_on_and_on_leaves_no_pictures_of_itself(
+    shown: Program, qtbot: QtBot
+) -> None:
+    pins, plot = layer(shown), shown.window.heatmap.plot
+    for k in range(30):
+        pins.set_pins((Pin(0.5 + k / 100, 0.5),), ())
+        plot.grab()
+    assert 1 <= len(pins._spots.fragmentAtlas) <= 2
 
 
 def at(program: Program, first_s: float, second_s: float) -> QPoint:

@@ -55,7 +55,7 @@ class Sample:
     Attributes
     ----------
     round : after which it was taken
-    rss : bytes in memory
+    private : bytes in memory that are its own; pages of libraries come and go as others need room
     handles : open files and sockets
     threads : of Python, by number
     qt_objects : wrappers of Qt objects
@@ -63,7 +63,7 @@ class Sample:
     """
 
     round: int
-    rss: int
+    private: int
     handles: int
     threads: int
     qt_objects: int
@@ -108,6 +108,11 @@ class Soak:
             state=folder / "state",
         )
         self.program.window.resize(1000, 700)
+        # One for all waits: PySide keeps something of every QTimer.singleShot(milliseconds, slot).
+        self._loop, self._tick = QEventLoop(), QTimer()
+        self._tick.setSingleShot(True)
+        self._tick.setInterval(4)
+        self._tick.timeout.connect(self._loop.quit)
         self.errors: list[str] = []
         self.samples: list[Sample] = []
         self._troubles = _Troubles()
@@ -248,9 +253,8 @@ class Soak:
         while not is_over():
             if time.monotonic() > until:
                 raise SoakError(f"{what} did not end in {limit_s:g} s")
-            loop = QEventLoop()
-            QTimer.singleShot(4, loop.quit)
-            loop.exec()
+            self._tick.start()
+            self._loop.exec()
 
     def _on_message(self, message: Message) -> None:
         self.errors.append(f"message: {message.text}")
@@ -263,7 +267,7 @@ class Soak:
         _let_go()
         return Sample(
             number,
-            _rss(),
+            _private(),
             len(os.listdir("/proc/self/fd")),  # noqa: PTH208 (names only, a hundred times)
             len(threading.enumerate()),
             len(Shiboken.getAllValidWrappers()),
@@ -285,6 +289,6 @@ def _let_go() -> None:
     QApplication.processEvents()
 
 
-def _rss() -> int:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def _private() -> int:
+    fields = dict(line.split(":", 1) for line in Path("/proc/self/status").read_text().splitlines())
+    return sum(1024 * int(fields[name].split()[0]) for name in ("RssAnon", "RssShmem"))

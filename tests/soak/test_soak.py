@@ -34,7 +34,7 @@ def test_ten_rounds_of_use_leave_no_thread_no_handle_no_error(tmp_path: Path) ->
     result = json.loads(found.read_text())
     assert (result["rounds"], result["errors"]) == (ROUNDS, 0), result
     assert result["threads_left"] == []
-    grown = {name: result["growth_percent"][name] for name in ("rss", "handles", "qt_objects")}
+    grown = {name: result["growth_percent"][name] for name in ("private", "handles", "qt_objects")}
     assert all(percent < 5.0 for percent in grown.values()), grown
     # One of a handful may just be ending: over ten rounds that is no growth.
     assert result["last"]["threads"] - result["first"]["threads"] <= 1
@@ -42,5 +42,5 @@ def test_ten_rounds_of_use_leave_no_thread_no_handle_no_error(tmp_path: Path) ->
 
 def test_what_grows_is_seen() -> None:
     samples = [Sample(k, 1000 + 10 * k, 12, 5, 100, 100) for k in range(100)]
-    assert growth(samples, warm_up=20, what="rss") > 50
+    assert growth(samples, warm_up=20, what="private") > 50
     assert growth(samples, warm_up=20, what="handles") == 0

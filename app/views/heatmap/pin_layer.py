@@ -77,6 +77,9 @@ class PinLayer(QObject):
         self._cursor: tuple[float, float] | None = None
         self.steps_s: tuple[float, float] = (0.04, 0.04)
         self._spots = pg.ScatterPlotItem(size=15, symbol="d")
+        # The same ones for ever: the plot keeps a picture of a pin for each pen it was ever given.
+        self._pin_pen = pg.mkPen("#000000", width=2)
+        self._pin_brush, self._chosen_brush = pg.mkBrush("#ffffff"), pg.mkBrush("#ff9f1c")
         self._cross = pg.ScatterPlotItem(
             size=19, symbol="+", pen=pg.mkPen("#ffffff", width=2), brush=pg.mkBrush("#ffffff")
         )
@@ -133,8 +136,8 @@ class PinLayer(QObject):
             [
                 {
                     "pos": (pin.reference_s, pin.other_s),
-                    "brush": pg.mkBrush("#ff9f1c" if chosen == ("pin", n) else "#ffffff"),
-                    "pen": pg.mkPen("#000000", width=2),
+                    "brush": self._chosen_brush if chosen == ("pin", n) else self._pin_brush,
+                    "pen": self._pin_pen,
                 }
                 for n, pin in enumerate(self._pins)
             ]
