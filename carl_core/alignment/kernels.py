@@ -11,23 +11,10 @@ from numba import njit, types
 DIAGONAL, REFERENCE_STEP, OTHER_STEP, START = 0, 1, 2, 3
 
 _OPTIONS = {"cache": True, "nogil": True}
+_TILE = 512  # columns that ``advance`` takes at a time
 _MATRIX = types.Array(types.float32, 2, "C")
 _VECTORS = types.Array(types.float32, 2, "C", readonly=True)
 _INDICES = types.Array(types.int64, 1, "A", readonly=True)
-
-
-@njit(inline="always")
-def _cell(diagonal, up, left, c, by_both, by_row, by_column, straight):  # type: ignore[no-untyped-def]
-    """Return D of a cell that no path starts at, and its pointer; c float64."""
-    value = diagonal + by_both * c
-    pointer = np.uint8(0)
-    candidate = up + by_row * c + straight
-    pointer = np.uint8(1) if candidate < value else pointer
-    value = candidate if candidate < value else value
-    candidate = left + by_column * c + straight
-    pointer = np.uint8(2) if candidate < value else pointer
-    value = candidate if candidate < value else value
-    return value, pointer
 
 
 @njit(
@@ -44,67 +31,61 @@ def advance(similar, above, back, keeps, weights, row_start, column_start, row_e
     of a straight step). A path may start at (r, c) for row_start[r] + column_start[c] and end there
     for row_end[r] + column_end[c]; infinity = it may not.
 
-    Where no path starts or ends, four rows advance together, each a column behind the one above:
-    the sums along one row wait for one another, those of four rows do not.
+    What comes from the row above does not wait for anything in its own row, so it is found first,
+    for several columns at once; then the steps along the row, one after the other. Columns are
+    taken in tiles, whose rows stay in the nearest cache.
     """
     w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
     rows, columns = similar.shape
     best, best_r, best_c = np.inf, -1, -1
-    r = 0
-    while r < rows:
-        is_inner = r + 4 <= rows
-        for k in range(r, min(r + 4, rows)):
-            is_inner = is_inner and row_start[k] == np.inf and row_end[k] == np.inf
-        if not is_inner:
-            start, end = row_start[r], row_end[r]
-            diagonal = left = np.inf
-            for j in range(columns):
-                c = max(1.0 - np.float64(similar[r, j]), 0.0)
-                up = above[j]
-                value, pointer = _cell(
-                    diagonal, up, left, c, w_diagonal, w_reference, w_other, straight
-                )
-                # As cheap a way on as a start: the path is the longer one.
-                started = start + column_start[j] + w_diagonal * c
-                pointer = np.uint8(3) if started < value else pointer
-                value = started if started < value else value
-                diagonal, left = up, value
-                above[j] = value
-                if keeps:
-                    back[r, j] = pointer
-                ended = value + end + column_end[j]
-                if ended < best:
-                    best, best_r, best_c = ended, r, j
-            r += 1
-            continue
-        v0 = v1 = v2 = v3 = np.inf
-        d0 = d1 = d2 = d3 = np.inf
-        for t in range(columns + 3):
-            n0, n1, n2, n3, up = v0, v1, v2, v3, np.inf
-            if t >= 3:
-                c = max(1.0 - np.float64(similar[r + 3, t - 3]), 0.0)
-                n3, p3 = _cell(d3, v2, v3, c, w_diagonal, w_reference, w_other, straight)
-                above[t - 3] = n3
-                if keeps:
-                    back[r + 3, t - 3] = p3
-            if 2 <= t < columns + 2:
-                c = max(1.0 - np.float64(similar[r + 2, t - 2]), 0.0)
-                n2, p2 = _cell(d2, v1, v2, c, w_diagonal, w_reference, w_other, straight)
-                if keeps:
-                    back[r + 2, t - 2] = p2
-            if 1 <= t < columns + 1:
-                c = max(1.0 - np.float64(similar[r + 1, t - 1]), 0.0)
-                n1, p1 = _cell(d1, v0, v1, c, w_diagonal, w_reference, w_other, straight)
-                if keeps:
-                    back[r + 1, t - 1] = p1
-            if t < columns:
-                c, up = max(1.0 - np.float64(similar[r, t]), 0.0), above[t]
-                n0, p0 = _cell(d0, up, v0, c, w_diagonal, w_reference, w_other, straight)
-                if keeps:
-                    back[r, t] = p0
-            d3, d2, d1, d0 = v2, v1, v0, up
-            v3, v2, v1, v0 = n3, n2, n1, n0
-        r += 4
+    from_above, along = np.empty(_TILE), np.empty(_TILE)
+    pointers = np.empty(_TILE, np.uint8)
+    edges = np.full(rows + 1, np.inf)  # D before the tile: of the row above, then of each row
+    for first in range(0, columns, _TILE):
+        width = min(_TILE, columns - first)
+        top, opening = above[first : first + width], column_start[first : first + width]
+        corner, edges[0] = edges[0], top[width - 1]
+        for r in range(rows):
+            like = similar[r, first : first + width]
+            start, end, left = row_start[r], row_end[r], edges[r + 1]
+            for j in range(width):
+                c = max(1.0 - np.float64(like[j]), 0.0)
+                diagonal = (top[j - 1] if j > 0 else corner) + w_diagonal * c
+                up = top[j] + w_reference * c + straight
+                pointers[j] = np.uint8(1) if up < diagonal else np.uint8(0)
+                from_above[j] = min(diagonal, up)
+                along[j] = w_other * c + straight
+            corner = left
+            if start < np.inf:
+                for j in range(width):
+                    c = max(1.0 - np.float64(like[j]), 0.0)
+                    started = start + opening[j] + w_diagonal * c
+                    pointers[j] = np.uint8(3) if started < from_above[j] else pointers[j]
+                    from_above[j] = min(started, from_above[j])
+                for j in range(width):
+                    candidate = left + along[j]
+                    # As cheap a way on as a start: the path is the longer one.
+                    is_along = candidate < from_above[j] or (
+                        candidate == from_above[j] and pointers[j] == 3
+                    )
+                    left = candidate if is_along else from_above[j]
+                    pointers[j] = np.uint8(2) if is_along else pointers[j]
+                    top[j] = left
+            else:
+                for j in range(width):
+                    candidate = left + along[j]
+                    is_along = candidate < from_above[j]
+                    left = candidate if is_along else from_above[j]
+                    pointers[j] = np.uint8(2) if is_along else pointers[j]
+                    top[j] = left
+            edges[r + 1] = left
+            if keeps:
+                back[r, first : first + width] = pointers[:width]
+            if end < np.inf:
+                for j in range(width):
+                    ended = top[j] + end + column_end[first + j]
+                    if ended < best or (ended == best and r < best_r):
+                        best, best_r, best_c = ended, r, first + j
     return best, best_r, best_c
 
 
