@@ -261,7 +261,11 @@ class Engine:
         with self._lock:
             kept = self._kept_pair
         if kept is None or kept[0] is not first or kept[1] is not second:
-            pair = Pair(Look(first.vectors, options.centre), Look(second.vectors, options.centre))
+            looks = [Look(e.vectors, options.centre, monitor) for e in (first, second)]
+            for look in looks:
+                _ = look.rows  # made while this job can be cancelled
+                look.monitor = None  # kept longer than this job
+            pair = Pair(*looks)
             kept = (first, second, pair)
             with self._lock:
                 self._kept_pair = kept

@@ -17,6 +17,7 @@ from carl_core.alignment.nullbank import bank_for
 from carl_core.alignment.options import AlignOptions
 from carl_core.alignment.playmap import check_anchors
 from carl_core.errors import AlignmentError
+from carl_core.progress import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -318,9 +319,15 @@ def _stillness(problem: Problem) -> str | None:
         (problem.vectors, "reference"),
         (problem.other_vectors, "other recording"),
     ):
-        spread = np.sqrt(np.mean(np.sum((vectors - vectors.mean(axis=0)) ** 2, axis=1)))
-        size = np.sqrt(np.mean(np.sum(vectors.astype(np.float64) ** 2, axis=1)))
-        if spread <= _STILL * max(float(size), 1e-30):
+        count = len(vectors)
+        total, square, spread = np.zeros(vectors.shape[1]), 0.0, 0.0
+        for block in row_blocks(count, problem.monitor):
+            part = vectors[block].astype(np.float64)
+            total += part.sum(axis=0)
+            square += float(np.sum(part**2))
+        for block in row_blocks(count, problem.monitor):
+            spread += float(np.sum((vectors[block] - total / count) ** 2))
+        if np.sqrt(spread) <= _STILL * np.sqrt(max(square, 1e-60)):
             return (
                 f"The {which} looks the same all along, so nothing tells its moments apart. "
                 "Pin moments by hand, or choose recordings in which something moves."

@@ -156,10 +156,8 @@ def solve(
         return solve_exact(costs, pattern=pattern, ends=ends, straight=straight, monitor=monitor)
     levels = [costs]
     while max(levels[-1].shape) > _TOP:
-        if monitor is not None:
-            monitor.check()
-        shape = levels[-1].shape
-        levels.append(levels[-1].halved(rows=shape[0] > 64, columns=shape[1] > 64))
+        n_coarse, m_coarse = levels[-1].shape
+        levels.append(levels[-1].halved(rows=n_coarse > 64, columns=m_coarse > 64, monitor=monitor))
     top = _whole(levels[-1], pattern, ends, straight, monitor)
     best: Path | None = None
     # The narrower corridor only confirms: what is ambiguous is so at coarse levels already.
