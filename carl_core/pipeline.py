@@ -232,6 +232,7 @@ class Engine:
             anchors=tuple(anchors),
             masks=tuple(masks),
             options=options or AlignOptions(),
+            lengths_s=(reference.index.duration_s, other.index.duration_s),
             monitor=monitor,
         )
 
