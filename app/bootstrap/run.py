@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 import tempfile
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -128,7 +128,8 @@ def run(start: Start) -> int:
         instance.received.connect(program.take_files)
     watchdog = LoopWatchdog(program)
     try:
-        code = _run(app, program, watchdog, start)
+        with ExitStack() as ahead:
+            code = _run(app, program, watchdog, start, ahead)
     finally:
         if instance is not None:
             instance.close()
@@ -147,7 +148,9 @@ def run(start: Start) -> int:
     return code
 
 
-def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start) -> int:
+def _run(
+    app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start, ahead: ExitStack
+) -> int:
     # Ctrl-C in the terminal closes the window; Python sees signals only between its own steps.
     signal.signal(signal.SIGINT, lambda *_args: app.quit())
     ticking = QTimer()
@@ -158,6 +161,11 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
     program.show()
     app.processEvents()  # the window is painted ...
     import_engine()  # ... and from here on nothing holds it
+    with suppress(ImportError):
+        # heavy: numba, which is imported by now
+        from carl_core.alignment.warming import warming
+
+        ahead.enter_context(warming())
     watchdog.start()
     if start.is_demo:
         program.open_demo()

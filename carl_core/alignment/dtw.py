@@ -396,8 +396,7 @@ def warm_up() -> None:
     """Compile (or load from the cache) every kernel; call it on a background thread."""
     rows = unit_rows(np.eye(4, dtype=np.float32), centre=False)
     solve(Costs(rows, rows), exact_cells=0)
-    n = np.zeros(1, dtype=np.int64)
-    kernels.widen(n, n + 1, 1, 1, 1, n.copy(), n.copy())
+    kernels.compile_all()
 
 
 def _solve_band(

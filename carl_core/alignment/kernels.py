@@ -1,26 +1,80 @@
 """Compiled inner loops. All release the interpreter lock and are cached on disk.
 
+Each is compiled, or loaded from the cache, when it is first called or by ``compile_all``: on import
+it would hold up whoever imports, for seconds where there is no cache yet.
+
 Back-pointers: 0 = diagonal, 1 = step in the reference, 2 = step in the other, 3 = path starts here.
 """
 
 from __future__ import annotations
 
+import functools
+import threading
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numba import njit, types
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 DIAGONAL, REFERENCE_STEP, OTHER_STEP, START = 0, 1, 2, 3
 
-_OPTIONS = {"cache": True, "nogil": True}
 _TILE = 512  # columns that ``advance`` takes at a time
 _MATRIX = types.Array(types.float32, 2, "C")
 _VECTORS = types.Array(types.float32, 2, "C", readonly=True)
 _INDICES = types.Array(types.int64, 1, "A", readonly=True)
 
 
-@njit(
+class _Kernel:
+    """A function that is compiled for one signature when it is needed. Safe from any thread."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any, *, fastmath: bool) -> None:
+        self._function = function
+        self._signature = signature
+        self._fastmath = fastmath
+        self._compiled: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
+        functools.update_wrapper(self, function)
+
+    def compile(self) -> Callable[..., Any]:
+        """Return the compiled function."""
+        with self._lock:
+            if self._compiled is None:
+                options = {"cache": True, "nogil": True, "fastmath": self._fastmath}
+                self._compiled = njit(self._signature, **options)(self._function)
+        assert self._compiled is not None
+        return self._compiled
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it."""
+        return (self._compiled or self.compile())(*arguments)
+
+
+_KERNELS: list[_Kernel] = []
+
+
+def _kernel(
+    signature: Any, *, fastmath: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(function: Callable[..., Any]) -> _Kernel:
+        _KERNELS.append(_Kernel(function, signature, fastmath=fastmath))
+        return _KERNELS[-1]
+
+    return decorate
+
+
+def compile_all(stop: threading.Event | None = None) -> None:
+    """Compile every kernel, or load it from the cache, until told to stop."""
+    for kernel in _KERNELS:
+        if stop is not None and stop.is_set():
+            return
+        kernel.compile()
+
+
+@_kernel(
     "Tuple((float64, int64, int64))(float32[:, ::1], float64[::1], uint8[:, ::1], boolean,"
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
-    **_OPTIONS,
 )
 def advance(similar, above, back, keeps, weights, row_start, column_start, row_end, column_end):  # type: ignore[no-untyped-def]
     """Advance the recursion over the rows of one block; return the best end in it and its cell.
@@ -89,10 +143,9 @@ def advance(similar, above, back, keeps, weights, row_start, column_start, row_e
     return best, best_r, best_c
 
 
-@njit(
+@_kernel(
     "Tuple((int64[:, ::1], int64, int64))(uint8[::1], int64[::1], int64[::1], int64[::1], int64,"
     " int64, int64)",
-    **_OPTIONS,
 )
 def trace(back, offsets, lefts, widths, height, i, j):  # type: ignore[no-untyped-def]
     """Follow the pointers from (i, j) to the path's start, or over row 0.
@@ -119,10 +172,9 @@ def trace(back, offsets, lefts, widths, height, i, j):  # type: ignore[no-untype
     return path[:count][::-1].copy(), i, j
 
 
-@njit(
+@_kernel(
     types.void(_VECTORS, _VECTORS, _INDICES, _INDICES, types.Array(types.float64, 1, "C")),
     fastmath=True,  # lets the sum of products run in lanes
-    **_OPTIONS,
 )
 def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
     """Write 1 - the products of rows (N, D) and columns (M, D) at the pairs (i, j), at least 0."""
@@ -133,9 +185,8 @@ def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
         out[k] = max(1.0 - np.float64(product), 0.0)
 
 
-@njit(
+@_kernel(
     types.void(_VECTORS, types.boolean, _MATRIX),
-    **_OPTIONS,
 )
 def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
     """Average neighbouring rows (N, D) into out (N / 2 rounded up, D), ``to_units`` to unit norm.
@@ -155,9 +206,8 @@ def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
                 out[i, j] *= scale
 
 
-@njit(
+@_kernel(
     "void(int64[::1], int64[::1], int64, int64, int64, int64[::1], int64[::1])",
-    **_OPTIONS,
 )
 def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
     """Widen row intervals [first, last) by ``radius`` cells in both directions into low, high.
@@ -178,9 +228,8 @@ def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
             high[i] = 0
 
 
-@njit(
+@_kernel(
     "float64[::1](float64[::1], float64[::1], float64[::1], float64[::1], float64)",
-    **_OPTIONS,
 )
 def local_line(at, x, y, weights, sigma):  # type: ignore[no-untyped-def]
     """Gaussian-weighted local linear regression of the points (x, y) at ``at``; both ascending.
@@ -218,7 +267,7 @@ def local_line(at, x, y, weights, sigma):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit("float64[::1](float64[::1])", **_OPTIONS)
+@_kernel("float64[::1](float64[::1])")
 def isotonic(values):  # type: ignore[no-untyped-def]
     """Nearest non-decreasing sequence in least squares (pool adjacent violators)."""
     n = len(values)
@@ -245,7 +294,7 @@ def isotonic(values):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit("float64[::1](float64[::1], float64[::1], float64)", **_OPTIONS)
+@_kernel("float64[::1](float64[::1], float64[::1], float64)")
 def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     """Bring a non-decreasing sequence y(x) to slopes of at most ``slope``.
 
@@ -261,10 +310,9 @@ def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     return 0.5 * (below + above)
 
 
-@njit(
+@_kernel(
     "Tuple((float64, int64, int64))(float32[:, ::1], int64, int64, int64, float64[::1],"
     " float64[::1], uint8[:, ::1], float64[::1], float64[::1], float64, float64)",
-    **_OPTIONS,
 )
 def advance_gaps(costs, i0, n, m, matched, dropped, back, weights, prices, each, opening):  # type: ignore[no-untyped-def]
     """Advance the recursion with gaps over the rows of one block; return the best end in it.
@@ -320,7 +368,7 @@ def advance_gaps(costs, i0, n, m, matched, dropped, back, weights, prices, each,
     return best, best_i, best_j
 
 
-@njit("int64[:, ::1](uint8[:, ::1], int64, int64)", **_OPTIONS)
+@_kernel("int64[:, ::1](uint8[:, ::1], int64, int64)")
 def trace_gaps(back, i, j):  # type: ignore[no-untyped-def]
     """Follow the back-pointers from the matched pair (i, j): int64 (P, 2), in order of time."""
     path = np.empty((i + j + 1, 2), np.int64)
