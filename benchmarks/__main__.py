@@ -27,6 +27,7 @@ SCRIPTS = (
     "seek",
     "dtw",
     "dtw_hard",
+    "cancel",
     "heatmap",
     "retrieval",
     "playback",

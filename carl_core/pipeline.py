@@ -232,6 +232,7 @@ class Engine:
             anchors=tuple(anchors),
             masks=tuple(masks),
             options=options or AlignOptions(),
+            lengths_s=(reference.index.duration_s, other.index.duration_s),
             monitor=monitor,
         )
 
@@ -261,7 +262,11 @@ class Engine:
         with self._lock:
             kept = self._kept_pair
         if kept is None or kept[0] is not first or kept[1] is not second:
-            pair = Pair(Look(first.vectors, options.centre), Look(second.vectors, options.centre))
+            looks = [Look(e.vectors, options.centre, monitor) for e in (first, second)]
+            for look in looks:
+                _ = look.rows  # made while this job can be cancelled
+                look.monitor = None  # kept longer than this job
+            pair = Pair(*looks)
             kept = (first, second, pair)
             with self._lock:
                 self._kept_pair = kept

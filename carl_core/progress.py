@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from carl_core.errors import Cancelled
@@ -37,6 +37,10 @@ class Progress:
 
 
 ProgressCallback = Callable[[Progress], None]
+
+
+BLOCK_ROWS = 4096
+"""Rows of a recording's vectors that are worked on without asking whether to stop: some 10 ms."""
 
 
 class Monitor:
@@ -148,3 +152,17 @@ class Monitor:
             (self._total - self._done) / rate if self._total is not None and rate > 0 else None
         )
         self._callback(Progress(self._stage, self._done, self._total, self._unit, rate, remaining))
+
+
+def row_blocks(count: int, monitor: Monitor | None, size: int = BLOCK_ROWS) -> Iterator[slice]:
+    """Cut ``count`` rows into blocks; before each the monitor may stop the work.
+
+    Raises
+    ------
+    Cancelled
+        When the monitor says so.
+    """
+    for start in range(0, count, size):
+        if monitor is not None:
+            monitor.check()
+        yield slice(start, min(count, start + size))

@@ -7,7 +7,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -125,7 +125,8 @@ def run(start: Start) -> int:
         instance.received.connect(program.take_files)
     watchdog = LoopWatchdog(program)
     try:
-        code = _run(app, program, watchdog, start)
+        with ExitStack() as ahead:
+            code = _run(app, program, watchdog, start, ahead)
     finally:
         if instance is not None:
             instance.close()
@@ -144,7 +145,9 @@ def run(start: Start) -> int:
     return code
 
 
-def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start) -> int:
+def _run(
+    app: QApplication, program: Program, watchdog: LoopWatchdog, start: Start, ahead: ExitStack
+) -> int:
     # Ctrl-C in the terminal closes the window; Python sees signals only between its own steps.
     signal.signal(signal.SIGINT, lambda *_args: app.quit())
     ticking = QTimer()
@@ -155,6 +158,11 @@ def _run(app: QApplication, program: Program, watchdog: LoopWatchdog, start: Sta
     program.show()
     app.processEvents()
     import_engine()  # from here on nothing holds the window
+    with suppress(ImportError):
+        # heavy: numba, which is imported by now
+        from carl_core.alignment.warming import warming
+
+        ahead.enter_context(warming())
     watchdog.start()
     if start.is_demo:
         program.open_demo()

@@ -17,6 +17,7 @@ from carl_core.alignment.nullbank import bank_for
 from carl_core.alignment.options import AlignOptions
 from carl_core.alignment.playmap import check_anchors
 from carl_core.errors import AlignmentError
+from carl_core.progress import row_blocks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,6 +51,7 @@ def align(
     anchors: Sequence[Anchor] = (),
     masks: Sequence[Mask] = (),
     options: AlignOptions = _DEFAULTS,
+    lengths_s: tuple[float, float] | None = None,
     monitor: Monitor | None = None,
 ) -> Alignment:
     """Align ``other`` to ``reference``.
@@ -67,6 +69,7 @@ def align(
         cheapest of the first three.
     anchors : the map goes through them exactly
     masks : pairs of moments that must not be matched
+    lengths_s : see ``align_arrays``
 
     Raises
     ------
@@ -90,6 +93,7 @@ def align(
         masks=masks,
         options=options,
         bank=bank_for(reference.key.model_id),
+        lengths_s=lengths_s,
         monitor=monitor,
     )
 
@@ -105,6 +109,7 @@ def align_arrays(
     masks: Sequence[Mask] = (),
     options: AlignOptions = _DEFAULTS,
     bank: Sequence[Float32] = (),
+    lengths_s: tuple[float, float] | None = None,
     monitor: Monitor | None = None,
 ) -> Alignment:
     """Align arrays of samples; see ``align``.
@@ -114,6 +119,7 @@ def align_arrays(
     reference_s, vectors : float64 (N,), float32 (N, D): times and vectors of the reference
     other_s, other_vectors : float64 (M,), float32 (M, D)
     bank : vectors of unrelated recordings, for the confidence
+    lengths_s : seconds that both recordings last, where that is known better than by their samples
     """
     if method not in METHODS:
         raise AlignmentError(f"There is no method {method!r}. Choose one of {', '.join(METHODS)}.")
@@ -141,7 +147,7 @@ def align_arrays(
     )
     _check_pins(problem)
     candidate = _choose(problem) if method == "auto" else _solve(problem, method)
-    return _judge(problem, candidate, bank)
+    return _judge(problem, candidate, bank, lengths_s)
 
 
 def _choose(problem: Problem) -> Candidate:
@@ -201,7 +207,8 @@ def measured(
         options=options,
         monitor=monitor,
     )
-    return _judge(problem, as_warped(problem, alignment), bank_for(reference.key.model_id))
+    bank = bank_for(reference.key.model_id)
+    return _judge(problem, as_warped(problem, alignment), bank, alignment.lengths_s)
 
 
 def _closes_a_stretch(problem: Problem) -> bool:
@@ -239,7 +246,12 @@ def _solve(problem: Problem, method: str) -> Candidate:
     return fixed.pinned(problem)
 
 
-def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> Alignment:
+def _judge(
+    problem: Problem,
+    candidate: Candidate,
+    bank: Sequence[Float32],
+    lengths_s: tuple[float, float] | None,
+) -> Alignment:
     """Measure confidence and say how far the map can be trusted, and why."""
     stillness = _stillness(problem)
     has_counterpart = np.isfinite(candidate.other_s)
@@ -278,6 +290,7 @@ def _judge(problem: Problem, candidate: Candidate, bank: Sequence[Float32]) -> A
         raw_reference=candidate.path.reference,
         raw_other=candidate.path.other,
         is_stable=candidate.path.is_stable,
+        lengths_s=lengths_s or (_end_s(problem.reference_s), _end_s(problem.other_s)),
     )
 
 
@@ -318,9 +331,15 @@ def _stillness(problem: Problem) -> str | None:
         (problem.vectors, "reference"),
         (problem.other_vectors, "other recording"),
     ):
-        spread = np.sqrt(np.mean(np.sum((vectors - vectors.mean(axis=0)) ** 2, axis=1)))
-        size = np.sqrt(np.mean(np.sum(vectors.astype(np.float64) ** 2, axis=1)))
-        if spread <= _STILL * max(float(size), 1e-30):
+        count = len(vectors)
+        total, square, spread = np.zeros(vectors.shape[1]), 0.0, 0.0
+        for block in row_blocks(count, problem.monitor):
+            part = vectors[block].astype(np.float64)
+            total += part.sum(axis=0)
+            square += float(np.sum(part**2))
+        for block in row_blocks(count, problem.monitor):
+            spread += float(np.sum((vectors[block] - total / count) ** 2))
+        if np.sqrt(spread) <= _STILL * np.sqrt(max(square, 1e-60)):
             return (
                 f"The {which} looks the same all along, so nothing tells its moments apart. "
                 "Pin moments by hand, or choose recordings in which something moves."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -70,6 +71,7 @@ class Alignment:
     raw_reference, raw_other : int64 (P,), sample indices along the raw path, both non-decreasing
     is_stable : false where a wider search changed a path that was found coarse to fine (of
         recordings of hours); ``reason`` says so too
+    lengths_s : seconds that reference and other last; ``time_map`` stays inside them
     """
 
     method: str
@@ -85,6 +87,7 @@ class Alignment:
     raw_reference: Int64
     raw_other: Int64
     is_stable: bool = True
+    lengths_s: tuple[float, float] = (math.inf, math.inf)
     _map: TimeMap | None = field(default=None, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -116,7 +119,8 @@ class Alignment:
         """The map for playing: through the samples and, exactly, through the anchors.
 
         It goes on past the last sample for one sample step, at the last rate, since the frames
-        after the last sampled one are shown too. Made once.
+        after the last sampled one are shown too, but not past the end of either recording. Made
+        once.
         """
         if self._map is None:
             object.__setattr__(self, "_map", self._made_map())
@@ -136,6 +140,8 @@ class Alignment:
         if len(self.reference_s) >= 2 and np.isfinite(other_s[-2:]).all():
             step_s = float(np.median(np.diff(self.reference_s)))
             slope = (other_s[-1] - other_s[-2]) / (reference_s[-1] - reference_s[-2])
-            reference_s = np.append(reference_s, reference_s[-1] + step_s)
-            other_s = np.append(other_s, other_s[-1] + slope * step_s)
-        return TimeMap(reference_s, other_s)
+            step_s = min(step_s, self.lengths_s[0] - reference_s[-1])
+            if step_s > 0:
+                reference_s = np.append(reference_s, reference_s[-1] + step_s)
+                other_s = np.append(other_s, other_s[-1] + slope * step_s)
+        return TimeMap(reference_s, np.minimum(other_s, self.lengths_s[1]))

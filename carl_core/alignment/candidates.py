@@ -89,8 +89,8 @@ class Problem:
     @cached_property
     def pair(self) -> Pair:
         """Both recordings, without masks."""
-        centre = self.options.centre
-        return Pair(Look(self.vectors, centre), Look(self.other_vectors, centre))
+        centre, monitor = self.options.centre, self.monitor
+        return Pair(Look(self.vectors, centre, monitor), Look(self.other_vectors, centre, monitor))
 
     @cached_property
     def costs(self) -> Costs:

@@ -12,9 +12,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from carl_core.progress import row_blocks
+
 if TYPE_CHECKING:
     from carl_core.alignment.dtw import Path
-    from carl_core.arrays import Bool, Float32, Float64, Int64
+    from carl_core.arrays import Bool, Float32, Float64
+    from carl_core.progress import Monitor
 
 # Pairs of a copy differ by coding noise and sub-sample shifts only. As a share of how much a
 # recording differs from itself a third of a second away, exact and double-speed copies measure 0.00
@@ -25,7 +28,6 @@ _LAG_S = 1.0 / 3.0
 _BEATEN = 1.1
 _BEST = 0.9  # share of the samples that is looked at: a cut or a fade may spoil the rest
 _ROUNDS = 12
-_BLOCK = 4096  # samples looked at at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,12 @@ class Line:
 
 
 def find_copy(
-    reference_s: Float64, vectors: Float32, other_s: Float64, other_vectors: Float32, path: Path
+    reference_s: Float64,
+    vectors: Float32,
+    other_s: Float64,
+    other_vectors: Float32,
+    path: Path,
+    monitor: Monitor | None = None,
 ) -> Line | None:
     """Return the line along which both recordings show the same pictures, None if there is none.
 
@@ -51,6 +58,7 @@ def find_copy(
         centred (a trimmed copy has another mean)
     other_s, other_vectors : the same of the other
     path : a first guess through the samples
+    monitor : asked every some thousand samples whether to stop
     """
     if len(reference_s) < 4 or len(other_s) < 4 or len(path.reference) < 4:
         return None
@@ -59,16 +67,23 @@ def find_copy(
     if line is None:
         return None
     products = [
-        np.einsum("ij,ij->i", vectors[ours], other_vectors[theirs], dtype=np.float64)
-        for ours, theirs in zip(_blocks(path.reference), _blocks(path.other), strict=True)
+        np.einsum(
+            "ij,ij->i",
+            vectors[path.reference[block]],
+            other_vectors[path.other[block]],
+            dtype=np.float64,
+        )
+        for block in row_blocks(len(path.reference), monitor)
     ]
     along_path = _best_mean(1.0 - np.concatenate(products))
     # Between samples of the recording that is sampled more finely (in what it shows, not in its own
     # seconds) interpolation errs least: that one plays the other.
     if np.median(np.diff(other_s)) <= 1.01 * line.rate * np.median(np.diff(reference_s)):
-        return _fit(line, reference_s, vectors, other_s, other_vectors, along_path)
+        return _fit(line, reference_s, vectors, other_s, other_vectors, along_path, monitor)
     turned = _robust_line(y, x)
-    found = turned and _fit(turned, other_s, other_vectors, reference_s, vectors, along_path)
+    found = turned and _fit(
+        turned, other_s, other_vectors, reference_s, vectors, along_path, monitor
+    )
     return Line(1.0 / found.rate, -found.start_s / found.rate) if found else None
 
 
@@ -88,10 +103,11 @@ def _fit(
     other_s: Float64,
     other_vectors: Float32,
     along_path: float,
+    monitor: Monitor | None,
 ) -> Line | None:
     """Improve a first guess and accept it when the pictures along it are alike."""
     for _ in range(_ROUNDS):
-        better = _improve(line, reference_s, vectors, other_s, other_vectors)
+        better = _improve(line, reference_s, vectors, other_s, other_vectors, monitor)
         if better is None:
             return None
         moved = max(abs(better.rate - line.rate), abs(better.start_s - line.start_s))
@@ -104,9 +120,11 @@ def _fit(
     covered = line(reference_s[inside])
     if len(covered) < 4 or covered[-1] - covered[0] < 0.5 * shorter:
         return None
-    distances = _distances(line, reference_s[inside], vectors[inside], other_s, other_vectors)
+    distances = _distances(
+        line, reference_s[inside], vectors[inside], other_s, other_vectors, monitor
+    )
     along_line = _best_mean(distances)
-    typical = _best_mean(_change(reference_s, vectors)[inside])
+    typical = _best_mean(_change(reference_s, vectors, monitor)[inside])
     if typical <= 1e-7:
         return None  # a still scene: any line would do
     is_copy = along_line <= _LIKENESS * typical
@@ -142,6 +160,7 @@ def _improve(
     vectors: Float32,
     other_s: Float64,
     other_vectors: Float32,
+    monitor: Monitor | None,
 ) -> Line | None:
     """One Gauss-Newton step on the squared distances between the pictures along the line.
 
@@ -159,7 +178,7 @@ def _improve(
     # In blocks: each of these arrays is as large as a recording's vectors.
     where = np.flatnonzero(inside)
     force, power, error = np.empty(len(where)), np.empty(len(where)), np.empty(len(where))
-    for block in _blocks(np.arange(len(where))):
+    for block in row_blocks(len(where), monitor):
         low, high = other_vectors[before[block]], other_vectors[after[block]]
         gap = vectors[where[block]] - (low + share[block] * (high - low))  # (B, D)
         speed = (high - low) / step_s[block].astype(np.float32)
@@ -188,6 +207,7 @@ def _distances(
     vectors: Float32,
     other_s: Float64,
     other_vectors: Float32,
+    monitor: Monitor | None,
 ) -> Float64:
     """Cosine distance of each sample to the other's interpolated picture on the line."""
     at = line(reference_s)
@@ -195,7 +215,7 @@ def _distances(
     before = after - 1
     share = ((at - other_s[before]) / (other_s[after] - other_s[before]))[:, None]
     distances = np.empty(len(at))
-    for block in _blocks(np.arange(len(at))):
+    for block in row_blocks(len(at), monitor):
         picture = other_vectors[before[block]] * (1 - share[block])
         picture += other_vectors[after[block]] * share[block]
         ours = vectors[block]
@@ -205,15 +225,14 @@ def _distances(
     return np.maximum(distances, 0.0)
 
 
-def _blocks(places: Int64) -> list[Int64]:
-    return [places[k : k + _BLOCK] for k in range(0, len(places), _BLOCK)]
-
-
-def _change(times_s: Float64, vectors: Float32) -> Float64:
+def _change(times_s: Float64, vectors: Float32, monitor: Monitor | None) -> Float64:
     """How far each sample is from the recording's own picture a lag later (or earlier)."""
     step_s = float(np.median(np.diff(times_s)))
     lag = min(max(1, round(_LAG_S / step_s)), len(times_s) - 1)
-    products = np.einsum("ij,ij->i", vectors[:-lag], vectors[lag:], dtype=np.float64)
+    before, after = vectors[:-lag], vectors[lag:]
+    products = np.empty(len(before))
+    for block in row_blocks(len(before), monitor):
+        products[block] = np.einsum("ij,ij->i", before[block], after[block], dtype=np.float64)
     forward = np.maximum(1.0 - products, 0.0)
     ahead = np.append(forward, np.repeat(np.nan, lag))
     behind = np.append(np.repeat(np.nan, lag), forward)

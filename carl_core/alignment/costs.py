@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from carl_core.alignment import kernels
 from carl_core.arrays import Float32, Float64, Int64, read_only
+from carl_core.progress import row_blocks
 from carl_core.similarity.matrix import similarity
+
+if TYPE_CHECKING:
+    from carl_core.progress import Monitor
 
 # Half-open index rectangle: rows [r0, r1) times columns [c0, c1).
 Rectangle = tuple[int, int, int, int]
@@ -83,7 +88,9 @@ class Costs:
         best = max(np.median(block.min(axis=0)), np.median(block.min(axis=1)))
         return float(best), float(np.median(block))
 
-    def halved(self, *, rows: bool = True, columns: bool = True) -> Costs:
+    def halved(
+        self, *, rows: bool = True, columns: bool = True, monitor: Monitor | None = None
+    ) -> Costs:
         """Return costs at half the resolution: neighbours are averaged (units: to unit norm again).
 
         A coarse pair is forbidden only if all its fine pairs are, so nothing possible is lost.
@@ -98,14 +105,16 @@ class Costs:
             r0, c0 = max(-(-a0 // fr), 0), max(-(-b0 // fc), 0)
             if r0 < r1 and c0 < c1:
                 forbidden.append((r0, r1, c0, c1))
-        rows_pooled = _pool(self.rows, fr, are_units=self.are_units)
-        columns_pooled = _pool(self.columns, fc, are_units=self.are_units)
+        rows_pooled = _pool(self.rows, fr, monitor, are_units=self.are_units)
+        columns_pooled = _pool(self.columns, fc, monitor, are_units=self.are_units)
         return Costs(rows_pooled, columns_pooled, tuple(forbidden), self.are_units)
 
 
-def _pool(vectors: Float32, factor: int, *, are_units: bool) -> Float32:
+def _pool(vectors: Float32, factor: int, monitor: Monitor | None, *, are_units: bool) -> Float32:
     if factor == 1:
         return vectors
+    vectors = np.ascontiguousarray(vectors)
     pooled = np.empty((-(-len(vectors) // 2), vectors.shape[1]), dtype=np.float32)
-    kernels.halve(np.ascontiguousarray(vectors), are_units, pooled)
+    for block in row_blocks(len(pooled), monitor):
+        kernels.halve(vectors[2 * block.start : 2 * block.stop], are_units, pooled[block])
     return pooled

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -150,7 +150,8 @@ def from_json(document: Any, folder: Path) -> AlignmentFile:
         entry = _map_from_json(_Object(value, f"maps[{i}]."))
         if not 0 <= entry.recording < len(recordings) or entry.recording == reference:
             raise _bad(f"maps[{i}].recording", entry.recording, "not another recording's index")
-        maps.append(entry)
+        lengths_s = recordings[reference].duration_s, recordings[entry.recording].duration_s
+        maps.append(replace(entry, alignment=replace(entry.alignment, lengths_s=lengths_s)))
     return AlignmentFile(
         reference=reference,
         model_id=model.get("id", str),

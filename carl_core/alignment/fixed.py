@@ -12,13 +12,16 @@ from carl_core.alignment.copies import Line, find_copy, line_map
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import Path, solve
 from carl_core.errors import AlignmentError
+from carl_core.progress import row_blocks
 from carl_core.similarity.matrix import unit_rows
 
 if TYPE_CHECKING:
     from carl_core.alignment.looks import Pair
     from carl_core.arrays import Float32, Float64
+    from carl_core.progress import Monitor
 
 _MIN_OVERLAP = 0.3  # of the shorter recording, for a constant offset
+_DIAGONAL_CELLS = 8_000_000  # pairs between two looks at whether to stop
 
 
 def copied(problem: Problem) -> Candidate | None:
@@ -34,10 +37,11 @@ def copied(problem: Problem) -> Candidate | None:
     )
     line = find_copy(
         problem.reference_s,
-        _unit(problem.vectors),
+        _unit(problem.vectors, problem.monitor),
         problem.other_s,
-        _unit(problem.other_vectors),
+        _unit(problem.other_vectors, problem.monitor),
         guess,
+        problem.monitor,
     )
     if line is None:
         return None
@@ -72,7 +76,7 @@ def offset(problem: Problem) -> Candidate:
     )
     ours = _on_grid(problem.reference_s, problem.costs.rows, step_s)
     theirs = _on_grid(problem.other_s, problem.costs.columns, step_s)
-    sums, counts = _diagonals(ours, theirs)
+    sums, counts = _diagonals(ours, theirs, problem.monitor)
     allowed = counts >= max(2.0, _MIN_OVERLAP * min(len(ours), len(theirs)))
     mean = np.where(allowed, sums / np.maximum(counts, 1), -np.inf)
     best = int(np.argmax(mean))
@@ -150,8 +154,8 @@ def _follow(costs: Costs, positions: Float64, shape: tuple[int, int]) -> Path:
     return Path(rows, columns, found, weights, float(np.dot(weights, found)))
 
 
-def _unit(vectors: Float32) -> Float32:
-    return unit_rows(vectors, centre=False)
+def _unit(vectors: Float32, monitor: Monitor | None) -> Float32:
+    return unit_rows(vectors, centre=False, monitor=monitor)
 
 
 def _on_grid(times_s: Float64, rows: Float32, step_s: float) -> Float32:
@@ -162,17 +166,16 @@ def _on_grid(times_s: Float64, rows: Float32, step_s: float) -> Float32:
     return rows[np.where(nearer, after - 1, after)]
 
 
-def _diagonals(ours: Float32, theirs: Float32) -> tuple[Float64, Float64]:
+def _diagonals(ours: Float32, theirs: Float32, monitor: Monitor | None) -> tuple[Float64, Float64]:
     """Sum and number of similarities along every diagonal, offset -(N-1) .. M-1 (theirs - ours).
 
     O(N M D) in blocks of rows; never the whole matrix.
     """
     n, m = len(ours), len(theirs)
     sums = np.zeros(n + m - 1)
-    block = 256
-    for r0 in range(0, n, block):
-        part = 1.0 - Costs(ours, theirs).block(r0, min(n, r0 + block), 0, m)
-        for r, row in enumerate(part, start=r0):
+    for rows in row_blocks(n, monitor, size=int(np.clip(_DIAGONAL_CELLS // m, 16, 256))):
+        part = 1.0 - Costs(ours, theirs).block(rows.start, rows.stop, 0, m)
+        for r, row in enumerate(part, start=rows.start):
             sums[n - 1 - r : n - 1 - r + m] += row
     lags = np.arange(-(n - 1), m)
     counts = np.minimum(n, m - lags) - np.maximum(0, -lags)

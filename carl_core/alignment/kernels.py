@@ -1,39 +1,80 @@
 """Compiled inner loops. All release the interpreter lock and are cached on disk.
 
+Each is compiled, or loaded from the cache, when it is first called or by ``compile_all``: on import
+it would hold up whoever imports, for seconds where there is no cache yet.
+
 Back-pointers: 0 = diagonal, 1 = step in the reference, 2 = step in the other, 3 = path starts here.
 """
 
 from __future__ import annotations
 
+import functools
+import threading
+from typing import TYPE_CHECKING, Any
+
 import numpy as np
 from numba import njit, types
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 DIAGONAL, REFERENCE_STEP, OTHER_STEP, START = 0, 1, 2, 3
 
-_OPTIONS = {"cache": True, "nogil": True}
+_TILE = 512  # columns that ``advance`` takes at a time
 _MATRIX = types.Array(types.float32, 2, "C")
 _VECTORS = types.Array(types.float32, 2, "C", readonly=True)
 _INDICES = types.Array(types.int64, 1, "A", readonly=True)
 
 
-@njit(inline="always")
-def _cell(diagonal, up, left, c, by_both, by_row, by_column, straight):  # type: ignore[no-untyped-def]
-    """Return D of a cell that no path starts at, and its pointer; c float64."""
-    value = diagonal + by_both * c
-    pointer = np.uint8(0)
-    candidate = up + by_row * c + straight
-    pointer = np.uint8(1) if candidate < value else pointer
-    value = candidate if candidate < value else value
-    candidate = left + by_column * c + straight
-    pointer = np.uint8(2) if candidate < value else pointer
-    value = candidate if candidate < value else value
-    return value, pointer
+class _Kernel:
+    """A function that is compiled for one signature when it is needed. Safe from any thread."""
+
+    def __init__(self, function: Callable[..., Any], signature: Any, *, fastmath: bool) -> None:
+        self._function = function
+        self._signature = signature
+        self._fastmath = fastmath
+        self._compiled: Callable[..., Any] | None = None
+        self._lock = threading.Lock()
+        functools.update_wrapper(self, function)
+
+    def compile(self) -> Callable[..., Any]:
+        """Return the compiled function."""
+        with self._lock:
+            if self._compiled is None:
+                options = {"cache": True, "nogil": True, "fastmath": self._fastmath}
+                self._compiled = njit(self._signature, **options)(self._function)
+        assert self._compiled is not None
+        return self._compiled
+
+    def __call__(self, *arguments: Any) -> Any:
+        """Run it."""
+        return (self._compiled or self.compile())(*arguments)
 
 
-@njit(
+_KERNELS: list[_Kernel] = []
+
+
+def _kernel(
+    signature: Any, *, fastmath: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    def decorate(function: Callable[..., Any]) -> _Kernel:
+        _KERNELS.append(_Kernel(function, signature, fastmath=fastmath))
+        return _KERNELS[-1]
+
+    return decorate
+
+
+def compile_all(stop: threading.Event | None = None) -> None:
+    """Compile every kernel, or load it from the cache, until told to stop."""
+    for kernel in _KERNELS:
+        if stop is not None and stop.is_set():
+            return
+        kernel.compile()
+
+
+@_kernel(
     "Tuple((float64, int64, int64))(float32[:, ::1], float64[::1], uint8[:, ::1], boolean,"
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
-    **_OPTIONS,
 )
 def advance(similar, above, back, keeps, weights, row_start, column_start, row_end, column_end):  # type: ignore[no-untyped-def]
     """Advance the recursion over the rows of one block; return the best end in it and its cell.
@@ -44,74 +85,67 @@ def advance(similar, above, back, keeps, weights, row_start, column_start, row_e
     of a straight step). A path may start at (r, c) for row_start[r] + column_start[c] and end there
     for row_end[r] + column_end[c]; infinity = it may not.
 
-    Where no path starts or ends, four rows advance together, each a column behind the one above:
-    the sums along one row wait for one another, those of four rows do not.
+    What comes from the row above does not wait for anything in its own row, so it is found first,
+    for several columns at once; then the steps along the row, one after the other. Columns are
+    taken in tiles, whose rows stay in the nearest cache.
     """
     w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
     rows, columns = similar.shape
     best, best_r, best_c = np.inf, -1, -1
-    r = 0
-    while r < rows:
-        is_inner = r + 4 <= rows
-        for k in range(r, min(r + 4, rows)):
-            is_inner = is_inner and row_start[k] == np.inf and row_end[k] == np.inf
-        if not is_inner:
-            start, end = row_start[r], row_end[r]
-            diagonal = left = np.inf
-            for j in range(columns):
-                c = max(1.0 - np.float64(similar[r, j]), 0.0)
-                up = above[j]
-                value, pointer = _cell(
-                    diagonal, up, left, c, w_diagonal, w_reference, w_other, straight
-                )
-                # As cheap a way on as a start: the path is the longer one.
-                started = start + column_start[j] + w_diagonal * c
-                pointer = np.uint8(3) if started < value else pointer
-                value = started if started < value else value
-                diagonal, left = up, value
-                above[j] = value
-                if keeps:
-                    back[r, j] = pointer
-                ended = value + end + column_end[j]
-                if ended < best:
-                    best, best_r, best_c = ended, r, j
-            r += 1
-            continue
-        v0 = v1 = v2 = v3 = np.inf
-        d0 = d1 = d2 = d3 = np.inf
-        for t in range(columns + 3):
-            n0, n1, n2, n3, up = v0, v1, v2, v3, np.inf
-            if t >= 3:
-                c = max(1.0 - np.float64(similar[r + 3, t - 3]), 0.0)
-                n3, p3 = _cell(d3, v2, v3, c, w_diagonal, w_reference, w_other, straight)
-                above[t - 3] = n3
-                if keeps:
-                    back[r + 3, t - 3] = p3
-            if 2 <= t < columns + 2:
-                c = max(1.0 - np.float64(similar[r + 2, t - 2]), 0.0)
-                n2, p2 = _cell(d2, v1, v2, c, w_diagonal, w_reference, w_other, straight)
-                if keeps:
-                    back[r + 2, t - 2] = p2
-            if 1 <= t < columns + 1:
-                c = max(1.0 - np.float64(similar[r + 1, t - 1]), 0.0)
-                n1, p1 = _cell(d1, v0, v1, c, w_diagonal, w_reference, w_other, straight)
-                if keeps:
-                    back[r + 1, t - 1] = p1
-            if t < columns:
-                c, up = max(1.0 - np.float64(similar[r, t]), 0.0), above[t]
-                n0, p0 = _cell(d0, up, v0, c, w_diagonal, w_reference, w_other, straight)
-                if keeps:
-                    back[r, t] = p0
-            d3, d2, d1, d0 = v2, v1, v0, up
-            v3, v2, v1, v0 = n3, n2, n1, n0
-        r += 4
+    from_above, along = np.empty(_TILE), np.empty(_TILE)
+    pointers = np.empty(_TILE, np.uint8)
+    edges = np.full(rows + 1, np.inf)  # D before the tile: of the row above, then of each row
+    for first in range(0, columns, _TILE):
+        width = min(_TILE, columns - first)
+        top, opening = above[first : first + width], column_start[first : first + width]
+        corner, edges[0] = edges[0], top[width - 1]
+        for r in range(rows):
+            like = similar[r, first : first + width]
+            start, end, left = row_start[r], row_end[r], edges[r + 1]
+            for j in range(width):
+                c = max(1.0 - np.float64(like[j]), 0.0)
+                diagonal = (top[j - 1] if j > 0 else corner) + w_diagonal * c
+                up = top[j] + w_reference * c + straight
+                pointers[j] = np.uint8(1) if up < diagonal else np.uint8(0)
+                from_above[j] = min(diagonal, up)
+                along[j] = w_other * c + straight
+            corner = left
+            if start < np.inf:
+                for j in range(width):
+                    c = max(1.0 - np.float64(like[j]), 0.0)
+                    started = start + opening[j] + w_diagonal * c
+                    pointers[j] = np.uint8(3) if started < from_above[j] else pointers[j]
+                    from_above[j] = min(started, from_above[j])
+                for j in range(width):
+                    candidate = left + along[j]
+                    # As cheap a way on as a start: the path is the longer one.
+                    is_along = candidate < from_above[j] or (
+                        candidate == from_above[j] and pointers[j] == 3
+                    )
+                    left = candidate if is_along else from_above[j]
+                    pointers[j] = np.uint8(2) if is_along else pointers[j]
+                    top[j] = left
+            else:
+                for j in range(width):
+                    candidate = left + along[j]
+                    is_along = candidate < from_above[j]
+                    left = candidate if is_along else from_above[j]
+                    pointers[j] = np.uint8(2) if is_along else pointers[j]
+                    top[j] = left
+            edges[r + 1] = left
+            if keeps:
+                back[r, first : first + width] = pointers[:width]
+            if end < np.inf:
+                for j in range(width):
+                    ended = top[j] + end + column_end[first + j]
+                    if ended < best or (ended == best and r < best_r):
+                        best, best_r, best_c = ended, r, first + j
     return best, best_r, best_c
 
 
-@njit(
+@_kernel(
     "Tuple((int64[:, ::1], int64, int64))(uint8[::1], int64[::1], int64[::1], int64[::1], int64,"
     " int64, int64)",
-    **_OPTIONS,
 )
 def trace(back, offsets, lefts, widths, height, i, j):  # type: ignore[no-untyped-def]
     """Follow the pointers from (i, j) to the path's start, or over row 0.
@@ -138,10 +172,9 @@ def trace(back, offsets, lefts, widths, height, i, j):  # type: ignore[no-untype
     return path[:count][::-1].copy(), i, j
 
 
-@njit(
+@_kernel(
     types.void(_VECTORS, _VECTORS, _INDICES, _INDICES, types.Array(types.float64, 1, "C")),
     fastmath=True,  # lets the sum of products run in lanes
-    **_OPTIONS,
 )
 def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
     """Write 1 - the products of rows (N, D) and columns (M, D) at the pairs (i, j), at least 0."""
@@ -152,9 +185,8 @@ def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
         out[k] = max(1.0 - np.float64(product), 0.0)
 
 
-@njit(
+@_kernel(
     types.void(_VECTORS, types.boolean, _MATRIX),
-    **_OPTIONS,
 )
 def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
     """Average neighbouring rows (N, D) into out (N / 2 rounded up, D), ``to_units`` to unit norm.
@@ -174,9 +206,8 @@ def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
                 out[i, j] *= scale
 
 
-@njit(
+@_kernel(
     "void(int64[::1], int64[::1], int64, int64, int64, int64[::1], int64[::1])",
-    **_OPTIONS,
 )
 def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
     """Widen row intervals [first, last) by ``radius`` cells in both directions into low, high.
@@ -197,9 +228,8 @@ def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
             high[i] = 0
 
 
-@njit(
+@_kernel(
     "float64[::1](float64[::1], float64[::1], float64[::1], float64[::1], float64)",
-    **_OPTIONS,
 )
 def local_line(at, x, y, weights, sigma):  # type: ignore[no-untyped-def]
     """Gaussian-weighted local linear regression of the points (x, y) at ``at``; both ascending.
@@ -237,7 +267,7 @@ def local_line(at, x, y, weights, sigma):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit("float64[::1](float64[::1])", **_OPTIONS)
+@_kernel("float64[::1](float64[::1])")
 def isotonic(values):  # type: ignore[no-untyped-def]
     """Nearest non-decreasing sequence in least squares (pool adjacent violators)."""
     n = len(values)
@@ -264,7 +294,7 @@ def isotonic(values):  # type: ignore[no-untyped-def]
     return found
 
 
-@njit("float64[::1](float64[::1], float64[::1], float64)", **_OPTIONS)
+@_kernel("float64[::1](float64[::1], float64[::1], float64)")
 def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     """Bring a non-decreasing sequence y(x) to slopes of at most ``slope``.
 
@@ -280,10 +310,9 @@ def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     return 0.5 * (below + above)
 
 
-@njit(
+@_kernel(
     "Tuple((float64, int64, int64))(float32[:, ::1], int64, int64, int64, float64[::1],"
     " float64[::1], uint8[:, ::1], float64[::1], float64[::1], float64, float64)",
-    **_OPTIONS,
 )
 def advance_gaps(costs, i0, n, m, matched, dropped, back, weights, prices, each, opening):  # type: ignore[no-untyped-def]
     """Advance the recursion with gaps over the rows of one block; return the best end in it.
@@ -339,7 +368,7 @@ def advance_gaps(costs, i0, n, m, matched, dropped, back, weights, prices, each,
     return best, best_i, best_j
 
 
-@njit("int64[:, ::1](uint8[:, ::1], int64, int64)", **_OPTIONS)
+@_kernel("int64[:, ::1](uint8[:, ::1], int64, int64)")
 def trace_gaps(back, i, j):  # type: ignore[no-untyped-def]
     """Follow the back-pointers from the matched pair (i, j): int64 (P, 2), in order of time."""
     path = np.empty((i + j + 1, 2), np.int64)

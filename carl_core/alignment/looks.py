@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.costs import Costs
-from carl_core.progress import Monitor
+from carl_core.progress import Monitor, row_blocks
 from carl_core.similarity.matrix import one_blas_thread, unit_rows
 
 if TYPE_CHECKING:
@@ -30,10 +30,12 @@ class Look:
     ----------
     vectors : float32 (N, D), as the encoder gave them (or means of neighbours)
     centre : whether costs are taken after subtracting the recording's mean
+    monitor : asked every some thousand samples whether to stop
     """
 
     vectors: Float32
     centre: bool
+    monitor: Monitor | None = None
 
     def __len__(self) -> int:
         return len(self.vectors)
@@ -41,45 +43,65 @@ class Look:
     @cached_property
     def rows(self) -> Float32:
         """float32 (N, D), unit rows, centred where asked."""
-        return unit_rows(self.vectors, centre=self.centre)
+        return unit_rows(self.vectors, centre=self.centre, monitor=self.monitor)
 
     @cached_property
     def shape(self) -> Float32:
         """float32 (N, D), centred, scaled so that two samples are 1 apart (root mean square)."""
-        rows = self.vectors.astype(np.float64)
-        rows = rows - rows.mean(axis=0)
-        size = np.sqrt(2.0 * np.mean(np.sum(rows**2, axis=1)))
-        return np.ascontiguousarray(rows / max(float(size), 1e-12), dtype=np.float32)
+        count, dim = self.vectors.shape
+        total, square = np.zeros(dim), 0.0
+        for block in row_blocks(count, self.monitor):
+            total += self.vectors[block].sum(axis=0, dtype=np.float64)
+        mean = total / count
+        for block in row_blocks(count, self.monitor):
+            square += float(np.sum((self.vectors[block] - mean) ** 2))
+        size = max(float(np.sqrt(2.0 * square / count)), 1e-12)
+        found = np.empty((count, dim), dtype=np.float32)
+        for block in row_blocks(count, self.monitor):
+            found[block] = (self.vectors[block] - mean) / size
+        return found
 
     def distances(self, to: Int64) -> Float32:
         """Distances of every sample to the samples ``to``: int64 (K,) to float32 (N, K)."""
-        rows, chosen = self.shape, self.shape[to]
-        with one_blas_thread():
-            products = rows @ chosen.T
-        ours = np.einsum("ij,ij->i", rows, rows)
-        squares = ours[:, None] + ours[to][None] - 2.0 * products
-        return np.asarray(np.sqrt(np.maximum(squares, 0.0)), dtype=np.float32)
+        rows = self.shape
+        chosen = rows[to]
+        theirs = np.einsum("ij,ij->i", chosen, chosen)
+        found = np.empty((len(rows), len(to)), dtype=np.float32)
+        for block in row_blocks(len(rows), self.monitor):
+            part = rows[block]
+            with one_blas_thread():
+                products = part @ chosen.T
+            ours = np.einsum("ij,ij->i", part, part)
+            squares = ours[:, None] + theirs[None] - 2.0 * products
+            found[block] = np.sqrt(np.maximum(squares, 0.0))
+        return found
 
     def pooled(self, count: int) -> Look:
         """Return the mean of ``count`` equal stretches (of fractions of samples); itself if >= N.
 
         O(N D); nothing is lost that ``count`` samples could show.
         """
-        n = len(self)
+        n, dim = self.vectors.shape
         if count >= n:
             return self
         edges = np.linspace(0.0, n, count + 1)
-        sums = np.zeros((n + 1, self.vectors.shape[1]))
-        np.cumsum(self.vectors, axis=0, dtype=np.float64, out=sums[1:])
-        before = np.minimum(edges.astype(np.int64), n - 1)
-        share = (edges - before)[:, None]
-        at_edges = sums[before] * (1.0 - share) + sums[before + 1] * share
-        means = np.diff(at_edges, axis=0) / np.diff(edges)[:, None]
-        return Look(np.asarray(means, dtype=np.float32), self.centre)
+        sums = np.zeros((n + 1, dim))
+        for block in row_blocks(n, self.monitor):
+            part = sums[block.start + 1 : block.stop + 1]
+            np.cumsum(self.vectors[block], axis=0, dtype=np.float64, out=part)
+            part += sums[block.start]
+        means = np.empty((count, dim), dtype=np.float32)
+        for block in row_blocks(count, self.monitor):
+            at = edges[block.start : block.stop + 1]
+            before = np.minimum(at.astype(np.int64), n - 1)
+            share = (at - before)[:, None]
+            at_edges = sums[before] * (1.0 - share) + sums[before + 1] * share
+            means[block] = np.diff(at_edges, axis=0) / np.diff(at)[:, None]
+        return Look(means, self.centre, self.monitor)
 
     def reordered(self, order: Int64) -> Look:
         """Return the samples in another order (or some of them)."""
-        return Look(np.ascontiguousarray(self.vectors[order]), self.centre)
+        return Look(np.ascontiguousarray(self.vectors[order]), self.centre, self.monitor)
 
 
 @dataclass(eq=False)
@@ -112,8 +134,10 @@ class Pair:
     ) -> Pair:
         """Return a stretch of either recording, samples ``start`` to before ``stop``."""
         return Pair(
-            Look(self.reference.vectors[start[0] : stop[0]], self.reference.centre),
-            Look(self.other.vectors[start[1] : stop[1]], self.other.centre),
+            *(
+                Look(look.vectors[first:last], look.centre, look.monitor)
+                for look, first, last in zip((self.reference, self.other), start, stop, strict=True)
+            )
         )
 
     def pooled(self, n: int, m: int) -> Pair:
@@ -127,7 +151,6 @@ class Pair:
 # equally well, every one better than none.
 _STRUCTURE = 0.5
 _LANDMARKS = 128
-_BLOCK_ROWS = 4096
 
 
 def fused_costs(pair: Pair, rows: Int64, columns: Int64, monitor: Monitor | None = None) -> Costs:
@@ -155,7 +178,7 @@ def fused_costs(pair: Pair, rows: Int64, columns: Int64, monitor: Monitor | None
     theirs = pair.other.distances(columns[chosen])
     monitor.check()
     k = len(chosen)
-    structure = _expanded(ours[:, :0], ours, theirs[:, :0], theirs, 0.0, 1.0 / k)
+    structure = _expanded(ours[:, :0], ours, theirs[:, :0], theirs, 0.0, 1.0 / k, monitor)
     monitor.check()
     direct_usual = max(pair.typical[1], 1e-9)
     monitor.check()
@@ -167,6 +190,7 @@ def fused_costs(pair: Pair, rows: Int64, columns: Int64, monitor: Monitor | None
         theirs,
         (1.0 - _STRUCTURE) / direct_usual,
         _STRUCTURE / structure_usual / k,
+        monitor,
     )
 
 
@@ -177,13 +201,19 @@ def _expanded(
     theirs: Float32,
     direct: float,
     structure: float,
+    monitor: Monitor,
 ) -> Costs:
     """Costs ``direct (1 - x y) + structure |a - b|^2`` from unit rows x, y and distances a, b."""
     alike, apart = float(np.sqrt(direct)), float(np.sqrt(2.0 * structure))
     one, rest = np.ones((len(ours), 1)), np.full((len(ours), 1), 1.0 - direct)
     other_one = np.ones((len(theirs), 1))
     first = _side_by_side(
-        (rows, alike), (ours, apart), (_squares(ours), -structure), (one, 1.0), (rest, 1.0)
+        (rows, alike),
+        (ours, apart),
+        (_squares(ours), -structure),
+        (one, 1.0),
+        (rest, 1.0),
+        monitor=monitor,
     )
     second = _side_by_side(
         (columns, alike),
@@ -191,6 +221,7 @@ def _expanded(
         (other_one, 1.0),
         (_squares(theirs), -structure),
         (other_one, 1.0),
+        monitor=monitor,
     )
     return Costs(first, second, are_units=False)
 
@@ -200,15 +231,14 @@ def _squares(distances: Float32) -> Float64:
     return np.asarray(np.einsum("ij,ij->i", distances, distances, dtype=np.float64)[:, None])
 
 
-def _side_by_side(*pieces: tuple[Float32 | Float64, float]) -> Float32:
+def _side_by_side(*pieces: tuple[Float32 | Float64, float], monitor: Monitor) -> Float32:
     """Return arrays (N, ..) times their factors in one of 4 bytes a number, and no larger copy."""
     count = len(pieces[0][0])
     joined = np.empty((count, sum(piece.shape[1] for piece, _ in pieces)), dtype=np.float32)
     at = 0
     for piece, factor in pieces:
         width = piece.shape[1]
-        for start in range(0, count, _BLOCK_ROWS):
-            rows = slice(start, start + _BLOCK_ROWS)
+        for rows in row_blocks(count, monitor):
             joined[rows, at : at + width] = factor * piece[rows].astype(np.float64)
         at += width
     return joined

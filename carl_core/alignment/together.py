@@ -232,6 +232,7 @@ def _shifted(
         anchors=(),
         raw_reference=raw_reference,
         raw_other=_nearest(other.times_s, values[inside]),
+        lengths_s=(reference.recording.index.duration_s, end_s),
     )
 
 

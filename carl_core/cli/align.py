@@ -13,6 +13,7 @@ from carl_core.alignment.aligners import METHODS, AlignOptions
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import to_json, write_alignment
 from carl_core.alignment.together import TOGETHER_METHODS
+from carl_core.alignment.warming import warming
 from carl_core.cli.console import (
     message,
     progress_bar,
@@ -101,7 +102,7 @@ def run(options: argparse.Namespace) -> int:
         message("--exact goes with --method dtw and without anchors.", is_error=True)
         return 2
     engine = engine_of(options)
-    with progress_bar() as monitor:
+    with progress_bar() as monitor, warming():
         reference, *others = open_all(engine, [options.reference, *options.others], monitor)
         anchors = _snapped(options.anchor, reference, others)
         alignments = {

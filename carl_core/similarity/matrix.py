@@ -10,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
+from carl_core.progress import row_blocks
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from carl_core.arrays import Float32, Float64
+    from carl_core.progress import Monitor
 
 
 @cache
@@ -48,7 +51,9 @@ def one_blas_thread() -> Iterator[None]:
                 _limit.restore_original_limits()
 
 
-def unit_rows(vectors: Float32 | Float64, *, centre: bool) -> Float32:
+def unit_rows(
+    vectors: Float32 | Float64, *, centre: bool, monitor: Monitor | None = None
+) -> Float32:
     """Return rows scaled to unit norm, after subtracting their mean when ``centre``.
 
     A row without direction (all zero, or equal to the mean) stays zero: its similarity to
@@ -58,16 +63,24 @@ def unit_rows(vectors: Float32 | Float64, *, centre: bool) -> Float32:
     ----------
     vectors : float (N, D)
     centre : what all rows share (place, clothes, camera) then no longer counts
+    monitor : asked every some thousand rows whether to stop
     """
-    rows = np.asarray(vectors, dtype=np.float64)
-    scale = float(np.sqrt(np.mean(np.sum(rows**2, axis=1)))) if len(rows) else 0.0
-    if centre and len(rows):
-        rows = rows - rows.mean(axis=0)
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    # Rounding noise of float32 input must not be blown up into a direction.
-    has_direction = norms > 1e-5 * max(scale, 1e-30)
-    rows = np.where(has_direction, rows / np.where(has_direction, norms, 1.0), 0.0)
-    return np.ascontiguousarray(rows, dtype=np.float32)
+    count = len(vectors)
+    total, square = np.zeros(vectors.shape[1]), 0.0
+    for block in row_blocks(count, monitor):
+        part = np.asarray(vectors[block], dtype=np.float64)
+        total += part.sum(axis=0)
+        square += float(np.sum(part**2))
+    scale = float(np.sqrt(square / max(count, 1)))
+    mean = total / max(count, 1) if centre else np.zeros_like(total)
+    found = np.empty(vectors.shape, dtype=np.float32)
+    for block in row_blocks(count, monitor):
+        part = vectors[block] - mean
+        norms = np.linalg.norm(part, axis=1, keepdims=True)
+        # Rounding noise of float32 input must not be blown up into a direction.
+        has_direction = norms > 1e-5 * max(scale, 1e-30)
+        found[block] = np.where(has_direction, part / np.where(has_direction, norms, 1.0), 0.0)
+    return found
 
 
 def similarity(rows: Float32, columns: Float32) -> Float32:

@@ -88,6 +88,44 @@ def check_map(alignment: Alignment, reference_s: Float64, other_s: Float64) -> N
             assert again == pytest.approx(y, abs=min(frame_s, 1e-6)), (t, y, back(y))
 
 
+@SLOW
+@given(
+    frames=st.tuples(st.integers(4, 90), st.integers(4, 90)),
+    strides=st.tuples(st.integers(1, 4), st.integers(1, 4)),
+    method=st.sampled_from(METHODS[:-1]),
+    seed=st.integers(0, 2**16),
+)
+def test_a_map_ends_where_the_recordings_end(
+    frames: tuple[int, int], strides: tuple[int, int], method: str, seed: int
+) -> None:
+    """Of every some frames one is sampled: the last samples stand for less than a whole step."""
+    one, two = (fake_recording(name, n, 25.0) for name, n in zip("ab", frames, strict=True))
+    lengths_s = one.index.duration_s, two.index.duration_s
+    times = [r.index.times_s[::s] for r, s in zip((one, two), strides, strict=True)]
+    if min(map(len, times)) < 2:
+        return
+    rows = [vectors_of("walk", len(t), seed) for t in times]
+    try:
+        found = align_arrays(
+            times[0], rows[0], times[1], rows[1], method=method, lengths_s=lengths_s, options=QUICK
+        )
+    except AlignmentError as error:
+        check_sentence(error)
+        return
+    check_map(found, *times)
+    there = found.time_map
+    known = there.other_s[np.isfinite(there.other_s)]
+    assert there.reference_s[-1] <= lengths_s[0] + 1e-9
+    assert np.all((known >= 0.0) & (known <= lengths_s[1]))
+    back = there.inverse()
+    frame_s = 1 / 25.0
+    for t in np.linspace(*there.domain, 23):
+        y = there(float(t))
+        # Where the other holds still many moments belong to one; else it is the moment itself.
+        if np.isfinite(y) and not 0 <= there.slope_at(float(t)) < 0.05:
+            assert back(y) == pytest.approx(t, abs=frame_s)
+
+
 def check_sentence(error: AlignmentError) -> None:
     assert str(error).endswith(".")
     assert len(str(error)) > 40

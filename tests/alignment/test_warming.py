@@ -1,0 +1,38 @@
+"""Kernels are compiled when they are needed or ahead, never because a module is imported."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+
+import numpy as np
+
+from carl_core.alignment import kernels
+from carl_core.alignment.warming import warming
+
+_IMPORTS = """
+from carl_core.alignment import kernels
+import carl_core.cli.align
+assert not any(k._compiled for k in kernels._KERNELS)
+"""
+
+
+def test_importing_compiles_nothing() -> None:
+    subprocess.run([sys.executable, "-c", _IMPORTS], check=True, timeout=120)
+
+
+def test_kernels_are_compiled_meanwhile_and_no_thread_is_left() -> None:
+    before = threading.active_count()
+    with warming():
+        assert threading.active_count() == before + 1
+        np.testing.assert_array_equal(kernels.isotonic(np.array([2.0, 1.0])), [1.5, 1.5])
+    assert threading.active_count() == before
+
+
+def test_compiling_ahead_stops_when_it_is_told_to() -> None:
+    stop = threading.Event()
+    stop.set()
+    kernels.compile_all(stop)  # returns without a kernel, however cold the cache is
+    kernels.compile_all()
+    assert all(kernel._compiled is not None for kernel in kernels._KERNELS)
