@@ -40,7 +40,7 @@ from carl_core.retrieval.stills import Stills, centred, common_mean
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from carl_core.alignment.alignment import Alignment, Mask
@@ -356,12 +356,13 @@ class Engine:
         k: int = 10,
         min_gap_s: float = 1.0,
         sampling: str | None = None,
+        without: Collection[str] = (),
         monitor: Monitor | None = None,
     ) -> LibraryResult:
         """Find the moments that look most like the query in everything embedded so far.
 
         What was embedded since the last time is taken into the library first. The recordings
-        themselves are not opened.
+        themselves are not opened. ``without`` are fingerprints of recordings that do not count.
 
         Raises
         ------
@@ -385,6 +386,7 @@ class Engine:
             strangers=bank_for(self.encoder.model_id),
             k=k,
             min_gap_s=min_gap_s,
+            without=without,
             monitor=monitor,
         )
 

@@ -68,6 +68,17 @@ LOOK_ROWS: tuple[ActionSpec, ...] = (
         MENU_SEARCH,
     ),
     ActionSpec(
+        ActionId.FIND_EVERYWHERE,
+        QT_TRANSLATE_NOOP("Actions", "In all recordings &ever embedded"),
+        QT_TRANSLATE_NOOP(
+            "Actions", "Search all recordings that were ever embedded, not only those shown here."
+        ),
+        (),
+        MENU_SEARCH,
+        is_checkable=True,
+        starts_section=True,
+    ),
+    ActionSpec(
         ActionId.NEXT_TILE,
         QT_TRANSLATE_NOOP("Actions", "&Next tile"),
         QT_TRANSLATE_NOOP("Actions", "Make the next recording the active one."),

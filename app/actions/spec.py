@@ -71,6 +71,7 @@ class ActionId(Enum):
     FIND_RANGE = "find-range"
     FIND_IMAGE = "find-image"
     FIND_PASTED = "find-pasted"
+    FIND_EVERYWHERE = "find-everywhere"
     MATCH_GO = "match-go"
     MATCH_ALONE = "match-alone"
     MATCH_PIN = "match-pin"

@@ -83,6 +83,8 @@ class FindingFeature(Feature):
         panel.menu_requested.connect(lambda at: pop_up(panel, "match-menu", commands, at))
         panel.threshold.valueChanged.connect(lambda _value: self.search.show_hits(panel.shown))
         self.search.link_wanted.connect(self.link_wanted)
+        self.search.file_wanted.connect(lambda path: parts.opening.add_paths([path]))
+        panel.add_scope(parts.actions[ActionId.FIND_EVERYWHERE])
         self.search.started.connect(window.show_search)
         self.search.found.connect(parts.timeline.set_hits)
         self.search.curves_found.connect(parts.timeline.set_curves)
@@ -96,12 +98,16 @@ class FindingFeature(Feature):
             ActionId.FIND_RANGE: self._find_range,
             ActionId.FIND_IMAGE: self._choose_image,
             ActionId.FIND_PASTED: self._find_pasted,
+            ActionId.FIND_EVERYWHERE: self._set_everywhere,
             ActionId.MATCH_GO: lambda: self._with_chosen(self.search.open_match),
             ActionId.MATCH_ALONE: lambda: self._with_chosen(self.search.open_alone),
             ActionId.MATCH_PIN: lambda: self._with_chosen(self.search.link),
             ActionId.MATCH_ALSO: lambda: self._with_chosen(self._also),
             ActionId.MATCH_UNLIKE: lambda: self._with_chosen(self._unlike),
         }
+
+    def _set_everywhere(self) -> None:
+        self.search.set_everywhere(on=self.parts.actions[ActionId.FIND_EVERYWHERE].isChecked())
 
     def _with_chosen(self, use: Callable[[int], None]) -> None:
         """Do something with the match that is chosen in the list."""

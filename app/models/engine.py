@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from typing import Any
 
     from carl_core.alignment.alignment import Alignment, Anchor, Mask
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Monitor
     from carl_core.queries import ImageQuery, RangeQuery
+    from carl_core.retrieval.everywhere import LibraryResult
     from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
 
@@ -136,6 +137,18 @@ class Engine(Protocol):
         """Find moments."""
         ...
 
+    def search_library(
+        self,
+        query: Sequence[Any],
+        *,
+        unlike: Sequence[Any] = (),
+        k: int = 10,
+        without: Collection[str] = (),
+        monitor: Monitor | None = None,
+    ) -> LibraryResult:
+        """Find moments in everything that was embedded."""
+        ...
+
 
 class EngineHandle:
     """Makes the engine at first use. ``get`` and ``search`` are for workers' threads.
@@ -181,6 +194,24 @@ class EngineHandle:
             recordings,
             unlike=[_item(one) for one in unlike],
             k=k,
+            monitor=monitor,
+        )
+
+    def search_everything(
+        self,
+        query: Sequence[FrameQuery | StretchQuery],
+        *,
+        unlike: Sequence[FrameQuery | StretchQuery] = (),
+        k: int,
+        without: Collection[str],
+        monitor: Monitor,
+    ) -> LibraryResult:
+        """Find the moments in all that was embedded, but for recordings of these fingerprints."""
+        return self.get().search_library(
+            [_item(one) for one in query],
+            unlike=[_item(one) for one in unlike],
+            k=k,
+            without=without,
             monitor=monitor,
         )
 

@@ -88,12 +88,12 @@ class MatchesModel(QAbstractListModel):
                 return row
             is_text = role in (Qt.ItemDataRole.DisplayRole, Qt.ItemDataRole.AccessibleTextRole)
             if is_text:
-                return f"{row.letter} {row.name}: {self.summary(row)}"
+                return f"{row.letter} {row.name}: {self.summary(row)}".lstrip()
             return row.reason or None if role == Qt.ItemDataRole.ToolTipRole else None
         if role == MATCH_ROLE:
             return row
         if role == Qt.ItemDataRole.DisplayRole:
-            return f"{row.letter} {format_time(row.time_s)}"
+            return f"{row.letter} {format_time(row.time_s)}".lstrip()
         if role in (Qt.ItemDataRole.AccessibleTextRole, Qt.ItemDataRole.ToolTipRole):
             return self._words(row)
         return None

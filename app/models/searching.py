@@ -7,6 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from app.models.viewstate import Thumbnail
     from carl_core.arrays import UInt8
 
@@ -43,6 +45,7 @@ class Match:
     share : where that lies between what is usual here (0) and the same picture (1)
     margin : how much better it is than the next of its recording, None = there is none
     strip : pictures at ``SCRUB_S``, None where there is none (yet)
+    path : of a recording that is not open here: its file; it has no letter then
     """
 
     recording_id: str
@@ -55,6 +58,7 @@ class Match:
     margin: float | None = None
     share: float = 0.0
     strip: tuple[Thumbnail | None, ...] = (None,) * len(SCRUB_S)
+    path: Path | None = None
 
     @property
     def picture(self) -> Thumbnail | None:

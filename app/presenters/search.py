@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, cast
 
-import numpy as np
 from PySide6.QtCore import QObject, Signal
 
 from app.faults.messages import Message, Reporter, Severity, describe
 from app.models.engine import FrameQuery, PictureQuery, SearchQuery, StretchQuery
-from app.models.searching import Match, MatchGroup, QueryChip, Role
+from app.models.searching import Match, QueryChip, Role
+from app.presenters.arrival import Arrival
+from app.presenters.everywhere import Everywhere
+from app.presenters.found import curves_of, groups_of, groups_of_everything, moments_of
 from app.presenters.match_pictures import MatchPicture, send_pictures
 from app.resources.text import format_time
 
@@ -19,10 +21,12 @@ if TYPE_CHECKING:
 
     from app.jobs import Job, JobRunner
     from app.models.engine import EngineHandle
+    from app.models.searching import MatchGroup
     from app.models.session import Entry, SessionModel
     from app.models.viewstate import Thumbnail
     from app.presenters.playback import PlaybackPresenter
-    from carl_core.arrays import Float64, UInt8
+    from carl_core.arrays import UInt8
+    from carl_core.retrieval.everywhere import LibraryResult
     from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
 
@@ -78,12 +82,14 @@ class SearchPresenter(QObject):
     found(dict) : recording id -> times of the moments found
     curves_found(dict) : recording id -> (time, similarity 0 to 1), float64 (T, 2)
     link_wanted(str, float, str, float) : these moments of two recordings are the same
+    file_wanted(Path) : a moment of a recording that is not open was chosen: open it
     """
 
     started = Signal()
     found = Signal(object)
     curves_found = Signal(object)
     link_wanted = Signal(str, float, str, float)
+    file_wanted = Signal(object)
 
     def __init__(
         self,
@@ -105,6 +111,8 @@ class SearchPresenter(QObject):
         self._matches: tuple[Match, ...] = ()
         self._items: tuple[_Item, ...] = ()
         self._is_convincing = False
+        self._is_everywhere = False
+        self._arrival = Arrival(session, player, self)
         session.recordings_changed.connect(self._on_recordings_changed)
 
     # What is looked for ------------------------------------------------------------------------
@@ -160,7 +168,9 @@ class SearchPresenter(QObject):
             return
         match = self._matches[position]
         entry = self._session.entry(match.recording_id)
-        if entry is not None:
+        if entry is None:
+            self._say_closed()
+        else:
             query = FrameQuery(entry.recording, match.frame, match.time_s)
             pixels = match.picture.pixels if match.picture is not None else None
             self._add(query, _at(entry, match.time_s), pixels, role)
@@ -171,6 +181,12 @@ class SearchPresenter(QObject):
             self._items = (*self._items[:number], *self._items[number + 1 :])
             self._run()
 
+    def set_everywhere(self, *, on: bool) -> None:
+        """Search all that was ever embedded, or the recordings shown here."""
+        self._is_everywhere = on
+        if self._items:
+            self._run()
+
     # What was found ----------------------------------------------------------------------------
 
     def link(self, position: int) -> None:
@@ -178,6 +194,9 @@ class SearchPresenter(QObject):
         if not 0 <= position < len(self._matches):
             return
         match = self._matches[position]
+        if self._session.entry(match.recording_id) is None:
+            self._say_closed()
+            return
         asked = [i.query for i in self._items if not i.chip.is_unlike]
         frames = [
             q for q in asked if isinstance(q, FrameQuery) and q.recording.id != match.recording_id
@@ -204,9 +223,11 @@ class SearchPresenter(QObject):
         self.found.emit(times)
 
     def open_match(self, position: int) -> None:
-        """Jump to a match, all recordings in step."""
+        """Jump to a match, all recordings in step; a recording that is not open is opened."""
         if 0 <= position < len(self._matches):
             match = self._matches[position]
+            if self._is_opened_for(match):
+                return
             self._session.set_active(match.recording_id)
             self._player.seek_own(match.recording_id, match.time_s)
 
@@ -214,8 +235,24 @@ class SearchPresenter(QObject):
         """Show a match in its recording, the others as they are."""
         if 0 <= position < len(self._matches):
             match = self._matches[position]
+            if self._is_opened_for(match):
+                return
             self._session.set_active(match.recording_id)
             self._player.show_alone(match.recording_id, match.time_s)
+
+    def _is_opened_for(self, match: Match) -> bool:
+        """Have the recording of a match opened that is not; true when there is nothing else to do.
+
+        It goes to the moment as soon as it is there.
+        """
+        if self._session.entry(match.recording_id) is not None:
+            return False
+        if match.path is None:
+            self._say(self.tr("Nothing is known of where this recording lies."))
+            return True
+        self._arrival.wait_for(match)
+        self.file_wanted.emit(match.path)
+        return True
 
     # Searching ---------------------------------------------------------------------------------
 
@@ -243,13 +280,23 @@ class SearchPresenter(QObject):
 
     def _run(self) -> None:
         self._matches = ()
-        items, recordings = self._items, self._searched()
+        items, recordings, shown = self._items, self._searched(), self._session.recordings
         if all(item.chip.is_unlike for item in items):
             self._clear()
             return
         self._view.set_query(tuple(item.chip for item in items))
         self._view.set_busy(self.tr("Searching…"))
         self.started.emit()
+
+        ranges = [
+            (i.query, i.chip.is_unlike) for i in items if not isinstance(i.query, PictureQuery)
+        ]
+        is_everywhere = self._is_everywhere and len(ranges) == len(items)
+        if self._is_everywhere and not is_everywhere:
+            self._say(self.tr("A picture is looked for only in the recordings shown here."))
+
+        def work_everywhere(job: Job[None]) -> None:
+            Everywhere(self._engine, MATCHES).run(job, ranges, shown)
 
         def work(job: Job[None]) -> None:
             wanted: list[SearchQuery] = []
@@ -268,10 +315,10 @@ class SearchPresenter(QObject):
                 wanted, recordings, unlike=unwanted, k=MATCHES, monitor=job.monitor
             )
             job.send(result)
-            send_pictures(job, _by_recording(result, recordings), recordings)
+            send_pictures(job, moments_of(result, recordings), recordings)
 
         self._jobs.submit(
-            work,
+            work_everywhere if is_everywhere else work,
             key="search",
             title=self.tr("Searching for {what}").format(what=items[0].chip.text),
             received=lambda value: self._on_received(value, recordings),
@@ -292,67 +339,29 @@ class SearchPresenter(QObject):
                 *self._items[value.number + 1 :],
             )
             self._view.set_query(tuple(i.chip for i in self._items))
-        else:
+        elif hasattr(value, "verdicts"):
             self._on_result(cast("SearchResult", value), recordings)
+        else:
+            self._on_everything(cast("LibraryResult", value))
 
     def _on_result(self, result: SearchResult, recordings: list[Recording]) -> None:
-        groups = tuple(
-            self._group(entry, result)
-            for recording in _order(result, recordings)
-            if (entry := self._session.entry(recording.id)) is not None
-        )
+        groups = groups_of(result, recordings, self._session)
+        self._show(groups, convincing=result.convincing, reason=result.reason)
+        self.curves_found.emit(curves_of(result, self._session))
+
+    def _on_everything(self, result: LibraryResult) -> None:
+        searched = self.tr("Searched {n} recordings.").format(n=result.recordings)
+        groups = groups_of_everything(result, self._session)
+        reason = f"{result.reason} {searched}".strip()
+        self._show(groups, convincing=result.convincing, reason=reason)
+        self.curves_found.emit({})
+
+    def _show(self, groups: tuple[MatchGroup, ...], *, convincing: bool, reason: str) -> None:
         self._matches = tuple(match for group in groups for match in group.matches)
         self._view.set_busy("")
-        self._view.set_matches(groups, convincing=result.convincing, reason=result.reason)
-        self._is_convincing = result.convincing
+        self._view.set_matches(groups, convincing=convincing, reason=reason)
+        self._is_convincing = convincing
         self.show_hits(tuple(range(len(self._matches))))
-        self.curves_found.emit(self._curves(result))
-
-    def _group(self, entry: Entry, result: SearchResult) -> MatchGroup:
-        hits = [hit for hit in result.hits if hit.recording == entry.id]
-        usual = _usual(result)
-        matches = []
-        for number, hit in enumerate(hits):
-            is_last = number + 1 == len(hits)
-            matches.append(
-                Match(
-                    entry.id,
-                    entry.letter,
-                    entry.position,
-                    entry.recording.name,
-                    hit.frame,
-                    hit.time_s,
-                    hit.score,
-                    None if is_last else hit.score - hits[number + 1].score,
-                    min(max((hit.score - usual) / max(1.0 - usual, 1e-6), 0.0), 1.0),
-                )
-            )
-        is_good, reason = result.verdicts.get(entry.id, (result.convincing and bool(hits), ""))
-        return MatchGroup(
-            entry.letter, entry.position, entry.recording.name, tuple(matches), is_good, reason
-        )
-
-    def _curves(self, result: SearchResult) -> dict[str, Float64]:
-        """Return what the lanes can draw: 0 = as alike as most of what was searched, 1 = the best.
-
-        The cosines of all moments lie close together; only their differences say something.
-        """
-        curves: dict[str, Float64] = {}
-        if not result.curves:
-            return curves
-        usual = _usual(result)
-        best = max(float(curve.max()) for curve in result.curves.values() if len(curve))
-        reach = max(best - usual, 1e-6)
-        for recording_id, curve in result.curves.items():
-            entry = self._session.entry(recording_id)
-            if entry is None or entry.embeddings is None:
-                continue
-            times_s = entry.embeddings.times_s
-            if len(times_s) == len(curve):
-                curves[recording_id] = np.stack(
-                    [times_s, np.clip((curve - usual) / reach, 0.0, 1.0)], axis=1
-                )
-        return curves
 
     def _on_failed(self, error: Exception) -> None:
         self._clear()
@@ -363,10 +372,14 @@ class SearchPresenter(QObject):
         of_query = {
             i.query.recording.id for i in self._items if not isinstance(i.query, PictureQuery)
         }
-        is_gone = not {m.recording_id for m in self._matches} | of_query <= present
+        of_matches = {m.recording_id for m in self._matches if m.path is None}
+        is_gone = not of_matches | of_query <= present
         if is_gone or not present:
             self._jobs.cancel("search")
             self._clear()
+
+    def _say_closed(self) -> None:
+        self._say(self.tr("This recording is not open yet. Press Return on the moment first."))
 
     def _clear(self) -> None:
         self._matches, self._items = (), ()
@@ -378,27 +391,5 @@ class SearchPresenter(QObject):
         self._reporter.report(Message(text, Severity.INFO, topic="search"))
 
 
-def _usual(result: SearchResult) -> float:
-    """Return the similarity that most of what was searched has; 0 where that is not known."""
-    curves = [curve for curve in result.curves.values() if len(curve)]
-    return float(np.median(np.concatenate(curves))) if curves else 0.0
-
-
 def _at(entry: Entry, time_s: float) -> str:
     return f"{entry.letter} · {format_time(time_s)}"
-
-
-def _order(result: SearchResult, recordings: list[Recording]) -> list[Recording]:
-    """Sort recordings by their best moment; those without any come last."""
-    best = {hit.recording: -hit.score for hit in reversed(result.hits)}
-    return sorted(recordings, key=lambda r: best.get(r.id, 2.0))
-
-
-def _by_recording(result: SearchResult, recordings: list[Recording]) -> list[tuple[str, float]]:
-    """Return (recording id, seconds) of all hits in the order in which they are shown."""
-    return [
-        (hit.recording, hit.time_s)
-        for recording in _order(result, recordings)
-        for hit in result.hits
-        if hit.recording == recording.id
-    ]

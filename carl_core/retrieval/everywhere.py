@@ -14,7 +14,7 @@ import numpy as np
 from carl_core.retrieval.retriever import Beyond, Retriever
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
     from pathlib import Path
 
     from carl_core.arrays import Float32, Float64
@@ -75,9 +75,12 @@ def search_library(
     strangers: Sequence[Float32] = (),
     k: int = 10,
     min_gap_s: float = 1.0,
+    without: Collection[str] = (),
     monitor: Monitor | None = None,
 ) -> LibraryResult:
     """Find at most ``k`` moments among all recordings of a library.
+
+    ``without`` are fingerprints of recordings that do not count.
 
     Of one frame exactly what searching all recordings one by one finds; of a range what the
     recordings hold that contain its frames best. O(frames D / 4) bytes are read, less with cells.
@@ -88,9 +91,10 @@ def search_library(
     if not is_single:
         at = np.linspace(0, len(wanted) - 1, min(len(wanted), _SAMPLES)).round().astype(np.int64)
         wanted = wanted[at]
-    candidates = library.candidates(wanted)
+    candidates = [c for c in library.candidates(wanted) if c.part.fingerprint not in without]
     if not candidates:
-        return LibraryResult((), False, "The library is empty.", 0, 0, is_exact=True)
+        reason = "The library holds nothing else." if recordings else "The library is empty."
+        return LibraryResult((), False, reason, recordings, frames, is_exact=True)
     scores = _stranger_scores(library, strangers, monitor) if is_single else None
     size = min(len(candidates), 2 * k)
     while True:

@@ -125,18 +125,20 @@ class MatchDelegate(QStyledItemDelegate):
         colours = THEME.colours
         painter.save()
         middle = rect.center().y() + 1
-        draw_chip(
-            painter, QRectF(rect.left() + 4, middle - 9, 20, 18), group.letter, group.position
-        )
+        indent = 0
+        if group.letter:  # else it is not open here
+            chip = QRectF(rect.left() + 4, middle - 9, 20, 18)
+            draw_chip(painter, chip, group.letter, group.position)
+            indent = 28
         model = index.model()
         summary = model.summary(group) if isinstance(model, MatchesModel) else ""
         metrics = QFontMetricsF(painter.font())
         width = metrics.horizontalAdvance(summary) + 12
         name = metrics.elidedText(
-            group.name, Qt.TextElideMode.ElideMiddle, rect.width() - 40 - width
+            group.name, Qt.TextElideMode.ElideMiddle, rect.width() - 12 - indent - width
         )
         painter.setPen(QColor(colours.text))
-        line = QRectF(rect.left() + 32, rect.top() + 2, rect.width() - 38, rect.height())
+        line = rect.adjusted(4 + indent, 2, -6, 2)
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
         painter.setPen(QColor(colours.dim if group.is_good else colours.warning))
         painter.drawText(line, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight, summary)
@@ -158,7 +160,8 @@ class MatchDelegate(QStyledItemDelegate):
         painter.setBrush(QColor(colours.line))
         painter.drawRoundedRect(track, 3, 3)
         track.setWidth(max(6.0, track.width() * match.share))
-        painter.setBrush(recording_colour(match.position))
+        is_open = bool(match.letter)
+        painter.setBrush(recording_colour(match.position) if is_open else QColor(colours.accent))
         painter.drawRoundedRect(track, 3, 3)
 
     def sizeHint(

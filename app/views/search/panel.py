@@ -16,6 +16,7 @@ from PySide6.QtCore import (
     Signal,
 )
 from PySide6.QtGui import (
+    QAction,
     QDragEnterEvent,
     QDragLeaveEvent,
     QDropEvent,
@@ -25,6 +26,7 @@ from PySide6.QtGui import (
     QMouseEvent,
 )
 from PySide6.QtWidgets import (
+    QCheckBox,
     QHBoxLayout,
     QLabel,
     QListView,
@@ -97,6 +99,8 @@ class SearchPanel(QWidget):
         self.query.unlike_wanted.connect(lambda: self.frame_wanted.emit(Role.NOT))
         self.query.file_wanted.connect(self.file_wanted)
         layout.addWidget(self.query)
+        self._scopes = QVBoxLayout()
+        layout.addLayout(self._scopes)
         self._busy = QProgressBar()
         self._busy.setRange(0, 0)
         self._busy.setTextVisible(False)
@@ -173,6 +177,15 @@ class SearchPanel(QWidget):
         row.addWidget(self.threshold, 1)
         row.addWidget(self.pin)
         return holder
+
+    def add_scope(self, action: QAction) -> None:
+        """Offer a command under the query that widens where it is looked for."""
+        box = QCheckBox(action.text().replace("&", ""))
+        box.setObjectName("search-scope")
+        box.setToolTip(action.toolTip())
+        box.clicked.connect(action.trigger)
+        action.toggled.connect(box.setChecked)
+        self._scopes.addWidget(box)
 
     # What the presenter says -------------------------------------------------------------------
 
