@@ -94,7 +94,7 @@ def sampled_frames(index: FrameIndex, sampling: str) -> Int64:
         keys = np.flatnonzero(index.is_key)
         if len(keys) == 0:
             return np.zeros(1, dtype=np.int64)
-        part_s = max(1 / _KEYS_PER_S, float(index.times_s[-1]) / _MOST_KEYS)
+        part_s = max(1 / _KEYS_PER_S, index.duration_s / _MOST_KEYS)
         _, firsts = np.unique((index.times_s[keys] / part_s).astype(np.int64), return_index=True)
         return keys[firsts].astype(np.int64)
     rate = Fraction(sampling)
