@@ -9,13 +9,19 @@ import av
 from av.stream import Discard
 
 from carl_core.video.container import open_container, recording_stream
+from carl_core.video.prefetch import prefetched
 
 if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+
     from av.video.frame import VideoFrame
 
     from carl_core.video.recording import Recording
 
 _log = logging.getLogger("carl.video")
+
+# A key frame is one piece of work; several at a time are several decoders.
+_DECODERS = 2
 
 
 class KeyDecoder:
@@ -58,3 +64,40 @@ class KeyDecoder:
     def close(self) -> None:
         """Release the file and the decoder."""
         self._file.close()
+
+
+def decoded_alone(
+    recording: Recording, numbers: Sequence[int]
+) -> Iterator[tuple[int, VideoFrame | None]]:
+    """Yield key frames in the order of their numbers, None for one that does not come alone.
+
+    Decodes ahead on threads of its own until the iterator ends or is closed.
+
+    Raises
+    ------
+    UnreadableMediaError
+        When the file can no longer be read.
+    """
+    if recording.is_counted:  # no jump leads anywhere
+        yield from ((number, None) for number in numbers)
+        return
+    ahead = [
+        prefetched(_one_by_one(recording, numbers[first::_DECODERS])) for first in range(_DECODERS)
+    ]
+    try:
+        for place in range(len(numbers)):
+            yield next(ahead[place % _DECODERS])
+    finally:
+        for decoder in ahead:
+            decoder.close()
+
+
+def _one_by_one(
+    recording: Recording, numbers: Sequence[int]
+) -> Generator[tuple[int, VideoFrame | None], None, None]:
+    decoder = KeyDecoder(recording)
+    try:
+        for number in numbers:
+            yield number, decoder.frame(number)
+    finally:
+        decoder.close()
