@@ -25,6 +25,7 @@ SCRIPTS = (
     "start",
     "decode",
     "seek",
+    "first_look",
     "dtw",
     "dtw_hard",
     "cancel",

@@ -14,8 +14,8 @@ import numpy as np
 
 from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
 from carl_core.embeddings.entry import to_stored
-from carl_core.encoder.coarse import COARSE
-from carl_core.encoder.sampling import sampled_frames, sampling_of
+from carl_core.encoder.coarse import FIRST_LOOKS
+from carl_core.encoder.sampling import KEYS, sampled_frames, sampling_of
 from carl_core.errors import StoreError
 from carl_core.progress import Monitor
 from carl_core.video.image import resize_image
@@ -210,7 +210,9 @@ def _embed(
             is_new = np.array([frame not in known for frame in frames.tolist()[done:]], np.bool_)
             new = np.append(np.flatnonzero(is_new), len(is_new)) + done
             seen = 0
-            for pixels in _decoded(recording, encoder, frames[new[:-1]], batch, monitor):
+            are_keys = key.sampling == KEYS
+            wanted = frames[new[:-1]]
+            for pixels in _decoded(recording, encoder, wanted, batch, monitor, are_keys=are_keys):
                 monitor.check()
                 # What is known already comes in between, up to the next frame that is not.
                 seen += len(pixels)
@@ -234,19 +236,25 @@ def _first_look(
     recording: Recording, key: EmbeddingKey, store: EmbeddingStore | None
 ) -> dict[int, Float32]:
     """Return the features of frames that a first look left in the store, by frame number."""
-    if store is None or key.sampling == COARSE:
-        return {}
-    features = store.load_features(EmbeddingKey(key.fingerprint, key.model_id, COARSE))
-    if features is None:
-        return {}
-    frames = sampled_frames(recording.index, COARSE)
-    if len(frames) != len(features):
-        return {}
-    return dict(zip(frames.tolist(), np.array(features, np.float32), strict=True))
+    known: dict[int, Float32] = {}
+    if store is None or key.sampling in FIRST_LOOKS:
+        return known
+    for sampling in FIRST_LOOKS:
+        features = store.load_features(EmbeddingKey(key.fingerprint, key.model_id, sampling))
+        frames = sampled_frames(recording.index, sampling)
+        if features is not None and len(frames) == len(features):
+            known |= zip(frames.tolist(), np.array(features, np.float32), strict=True)
+    return known
 
 
 def _decoded(
-    recording: Recording, encoder: Encoder, frames: Int64, batch: int, monitor: Monitor
+    recording: Recording,
+    encoder: Encoder,
+    frames: Int64,
+    batch: int,
+    monitor: Monitor,
+    *,
+    are_keys: bool = False,
 ) -> Iterator[UInt8]:
     """Yield uint8 (n, S, S, 3) batches of the given frames, decoded ahead on another thread.
 
@@ -259,7 +267,9 @@ def _decoded(
     def batches() -> Iterator[UInt8]:
         waiting: list[UInt8] = []
         with FrameReader(recording, size=(size, size), fit=fit) as reader:
-            for frame in reader.frames_at((int(number) for number in frames), ahead=True):
+            numbers = frames.tolist()
+            found = reader.key_frames_at(numbers) if are_keys else None
+            for frame in found or reader.frames_at(numbers, ahead=True):
                 if monitor.is_cancelled:
                     return
                 waiting.append(frame.pixels)

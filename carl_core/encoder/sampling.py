@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from carl_core.timebase import FrameIndex
 
 NATIVE = "native"
+KEYS = "keys"
+"""Key frames alone, which are decoded without any other: for a first look."""
+
+# Of a recording's key frames so many are taken at most, and not more than these a second.
+_MOST_KEYS = 1000
+_KEYS_PER_S = 2.0
 # A short recording is sampled faster than the encoder's rate, to have this many samples where it
 # has as many frames: between two samples a map only interpolates, and a golf swing at 10 samples a
 # second would be 15 of them.
@@ -59,8 +65,8 @@ def sampling_of(index: FrameIndex, sampling: str | None, spec: EncoderSpec) -> s
 
 def normal_sampling(sampling: str) -> str:
     """Return the one spelling of what a user asks for. Raises as ``sampling_of``."""
-    if sampling == NATIVE:
-        return NATIVE
+    if sampling in (NATIVE, KEYS):
+        return sampling
     try:
         rate = Fraction(sampling)
     except (ValueError, ZeroDivisionError) as exc:
@@ -76,11 +82,21 @@ def normal_sampling(sampling: str) -> str:
 def sampled_frames(index: FrameIndex, sampling: str) -> Int64:
     """Return the frames to embed: the nearest presented frame to each sample instant, each once.
 
+    ``KEYS`` are the first key frames of equal parts of the recording; the first frame where there
+    is none.
+
     Instants are 0, 1/rate, 2/rate, ... up to the last frame. A rate above the recording's own gives
     every frame once.
     """
     if sampling == NATIVE:
         return np.arange(len(index), dtype=np.int64)
+    if sampling == KEYS:
+        keys = np.flatnonzero(index.is_key)
+        if len(keys) == 0:
+            return np.zeros(1, dtype=np.int64)
+        part_s = max(1 / _KEYS_PER_S, index.duration_s / _MOST_KEYS)
+        _, firsts = np.unique((index.times_s[keys] / part_s).astype(np.int64), return_index=True)
+        return keys[firsts].astype(np.int64)
     rate = Fraction(sampling)
     last_s = float(index.times_s[-1])
     # Half a sample's rounding must not lose the instant that falls on the last frame.

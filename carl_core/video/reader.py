@@ -15,6 +15,7 @@ from carl_core.video.cache import FrameCache, size_of
 from carl_core.video.display import DisplayTransform, Fit, Geometry
 from carl_core.video.finder import FrameFinder
 from carl_core.video.frame import Frame, MovingFrame
+from carl_core.video.keys import decoded_alone
 from carl_core.video.planes import Making, planes_of
 from carl_core.video.prefetch import prefetched
 
@@ -175,6 +176,24 @@ class FrameReader:
             if last is None or index != last.index:
                 last = self._as_shown(index, decoded)
             yield last
+
+    def key_frames_at(self, indices: Iterable[int]) -> Iterator[Frame]:
+        """Yield the frames of ascending numbers, all of them key frames, decoding only those.
+
+        They are decoded on two threads, while this one converts.
+
+        Where a jump does not lead to one (MPEG streams), it is decoded as any other.
+
+        Raises
+        ------
+        IndexError, UnreadableMediaError
+            As `frame_at`.
+        """
+        wanted = list(indices)
+        for index in wanted:
+            self._check(index)
+        for index, decoded in decoded_alone(self._recording, wanted):
+            yield self._as_shown(index, decoded or self._finder.frame(index))
 
     @property
     def making(self) -> Making:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,9 +13,11 @@ from carl_core.encoder import coarse
 from carl_core.encoder.coarse import COARSE, coarse_sampling
 from carl_core.encoder.embed import embed_recording
 from carl_core.encoder.onnx import Encoder, load_encoder
+from carl_core.encoder.sampling import KEYS, sampled_frames
 from carl_core.errors import Cancelled
 from carl_core.pipeline import Engine
 from carl_core.progress import Monitor, Progress
+from carl_core.timebase import FrameIndex
 from carl_core.video.recording import open_recording
 from tests.helpers.encoders import make_tiny_encoder
 from tests.helpers.scenes import make_scene
@@ -49,6 +52,57 @@ def test_only_what_takes_long_gets_a_first_look(
     assert coarse_sampling(recording, encoder) is None
     monkeypatch.setattr(coarse, "frame_s", lambda _encoder: 1.0)
     assert coarse_sampling(recording, encoder) == COARSE
+
+
+def test_far_key_frames_are_looked_at_alone(
+    recording: Recording, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where two frames a second mean to decode nearly everything."""
+    monkeypatch.setattr(coarse, "frame_s", lambda _encoder: 1.0)
+    monkeypatch.setattr(coarse, "_FEWEST_KEYS", 8)
+    keys = int(recording.index.is_key.sum())
+    assert 8 <= keys < 30
+    assert coarse_sampling(recording, encoder) == COARSE  # a small picture: decoding is cheap
+    monkeypatch.setattr(coarse, "_DECODE_S_PER_PIXEL", 1.0)
+    near = FrameIndex(
+        recording.index.pts,
+        recording.index.end_pts,
+        np.ones(len(recording.index), np.bool_),
+        recording.index.time_base,
+    )
+    assert coarse_sampling(replace(recording, index=near), encoder) == COARSE
+    far = replace(near, is_key=np.arange(len(near)) % 25 == 0)
+    assert coarse_sampling(replace(recording, index=far), encoder) == KEYS
+    few = replace(near, is_key=np.arange(len(near)) % 100 == 0)
+    assert coarse_sampling(replace(recording, index=few), encoder) == COARSE
+
+
+@pytest.mark.parametrize("keys", [[0], [0, 40, 41, 90, 180], list(range(0, 200, 25))])
+def test_frames_on_the_way_are_counted_as_they_are_decoded(
+    recording: Recording, keys: list[int]
+) -> None:
+    is_key = np.zeros(200, np.bool_)
+    is_key[keys] = True
+    index = replace(recording.index, is_key=is_key)
+    frames = sampled_frames(index, COARSE)
+    decoded: set[int] = set()
+    for frame in frames.tolist():
+        decoded |= set(range(max(k for k in keys if k <= frame), frame + 1))
+    assert coarse._decoded_on_the_way(index, frames) == len(decoded)
+
+
+def test_a_look_at_key_frames_sees_what_embedding_in_full_sees_there(
+    recording: Recording, encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = EmbeddingStore(tmp_path / "store")
+    expected = embed_recording(recording, encoder, sampling="native")
+    counted = Counted(encoder, monkeypatch)
+    look = embed_recording(recording, encoder, sampling=KEYS, store=store)
+    assert recording.index.is_key[look.frames].all()
+    assert counted.frames == len(look)
+    whole = embed_recording(recording, encoder, sampling="native", store=store)
+    assert counted.frames == len(expected)  # each frame once
+    np.testing.assert_array_equal(whole.vectors, expected.vectors)
 
 
 def test_what_is_kept_gets_no_first_look(

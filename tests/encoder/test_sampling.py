@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -50,11 +51,26 @@ def test_sampling_is_nearest_and_never_above_native(steps: list[int], sampling: 
     assert frames.tolist() == sorted(set(nearest.tolist()))
 
 
+def test_key_frames_are_the_first_of_equal_parts() -> None:
+    ticks = np.arange(0, 4_000_000, 40)  # 4,000 s
+    is_key = np.zeros(len(ticks), bool)
+    index = FrameIndex(ticks, int(ticks[-1]) + 40, is_key, Fraction(1, 1000))
+    assert sampled_frames(index, "keys").tolist() == [0]
+    far = replace(index, is_key=np.arange(len(ticks)) % 250 == 30)  # one in 10 s
+    assert sampled_frames(far, "keys").tolist() == np.flatnonzero(far.is_key).tolist()
+    near = sampled_frames(replace(index, is_key=~is_key), "keys")
+    assert len(near) == 1000
+    assert set(np.diff(near)) == {100}
+    brief = index_of(np.arange(0, 3000, 40))
+    assert sampled_frames(brief, "keys").tolist() == [0, 13, 25, 38, 50, 63]
+
+
 def test_samplings_have_one_spelling() -> None:
     assert normal_sampling("20/2") == "10/1"
     assert normal_sampling("12.5") == "25/2"
     assert normal_sampling("29.97") == "2997/100"
     assert normal_sampling("native") == "native"
+    assert normal_sampling("keys") == "keys"
     for wrong in ("fast", "0", "-3", "1/0", ""):
         with pytest.raises(ValueError, match="sampling"):
             normal_sampling(wrong)
