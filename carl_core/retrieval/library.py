@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("carl.search")
 
 CELLS_FROM = 2_000_000
-"""Rows from which a segment gets cells: below, looking at all of them takes some 20 ms."""
+"""Rows from which a segment gets cells: below, an exact search takes some tens of milliseconds."""
 
 DEFAULT_LIMIT_BYTES = 32_000_000_000
 _FREED = 0.1  # of the limit: to take a recording out, its segment is written anew
