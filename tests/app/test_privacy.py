@@ -151,8 +151,9 @@ def test_a_window_that_keeps_nothing_leaves_nothing(tmp_path: Path, way: str) ->
 import sys
 from pathlib import Path
 from PySide6.QtCore import QTimer
+from app.bootstrap import program
 from app.bootstrap import run as module
-class Seen(module.Program):
+class Seen(program.Program):
     def show(self):
         super().show()
         self.poll = QTimer(self)
@@ -164,7 +165,7 @@ class Seen(module.Program):
             self.files._note_recent(Path("/x/surgery.carl"))
             self.settings.set(module.keys.LAST_FOLDER, "/x/surgery")
             QTimer.singleShot(2500, self.window.close)
-module.Program = Seen
+program.Program = Seen
 sys.exit(module.run(module.Start(
     files=tuple(map(Path, {[str(v) for v in videos]!r})), model=Path({str(model)!r}),
     is_new_window=True)))
