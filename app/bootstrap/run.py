@@ -112,7 +112,9 @@ def run(start: Start) -> int:
     show_at_once(window)
     from app.bootstrap.program import Program
     from app.presenters.preferences import engine_from
+    from carl_core.video.heap import keep_freed_memory
 
+    keep_freed_memory()
     program = Program(
         window=window,
         make_engine=engine_from(settings, start.model),
