@@ -189,6 +189,12 @@ def _soak_lines(one: dict[str, Any]) -> list[str]:
         if key in ("private", "rss"):
             first, last = round(first / 1e6), round(last / 1e6)
         lines.append(f"| {text} | {first} | {last} | {one['growth_percent'][key]:+.1f} % |")
+    if "rss" in one["first"]:
+        lines += [
+            "",
+            "Pages of libraries leave and come back as others need room, so that this memory can "
+            "shrink while the program's own grows; runs begun later count its own.",
+        ]
     if one["rounds"] < one.get("rounds_wanted", 0):
         lines += ["", f"The time was over before {one['rounds_wanted']} rounds were done."]
     return [*lines, ""]
