@@ -363,6 +363,8 @@ class LoadingPresenter(QObject):
                     sampling=sampling,
                     monitor=job.monitor,
                 )
+                if near is not None:
+                    near.time_map  # noqa: B018 - made here, not on the main thread
                 job.send(near)
                 job.monitor.rest(MEASURE_DELAY_S)
                 if near is not None:

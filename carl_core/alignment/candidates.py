@@ -183,7 +183,11 @@ def searched(problem: Problem) -> Candidate:
         answer = search(null, options, longest=NULL_LONGEST, rounds=NULL_ROUNDS)
         return Solved(answer.path, answer.score)
 
+    if problem.monitor is not None:
+        problem.monitor.check()
     other_s = playing_map(problem.reference_s, problem.other_s, path, pair.costs, options=options)
+    if problem.monitor is not None:
+        problem.monitor.check()
     i0, i1 = int(path.reference[0]), int(path.reference[-1])
     j0, j1 = int(path.other[0]), int(path.other[-1])
     if not open_ends:
