@@ -7,8 +7,10 @@ import sys
 import threading
 
 import numpy as np
+import pytest
 
 from carl_core.alignment import kernels
+from carl_core.alignment import warming as module
 from carl_core.alignment.warming import warming
 
 _IMPORTS = """
@@ -22,12 +24,21 @@ def test_importing_compiles_nothing() -> None:
     subprocess.run([sys.executable, "-c", _IMPORTS], check=True, timeout=120)
 
 
-def test_kernels_are_compiled_meanwhile_and_no_thread_is_left() -> None:
-    before = threading.active_count()
+def test_kernels_are_compiled_meanwhile_and_no_thread_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    begun = threading.Event()
+
+    def until_told(stop: threading.Event) -> None:
+        begun.set()
+        stop.wait()
+
+    monkeypatch.setattr(module, "compile_all", until_told)
     with warming():
-        assert threading.active_count() == before + 1
+        assert begun.wait(10)
         np.testing.assert_array_equal(kernels.isotonic(np.array([2.0, 1.0])), [1.5, 1.5])
-    assert threading.active_count() == before
+        assert "carl-warming" in {thread.name for thread in threading.enumerate()}
+    assert "carl-warming" not in {thread.name for thread in threading.enumerate()}
 
 
 def test_compiling_ahead_stops_when_it_is_told_to() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -42,6 +43,8 @@ class ReaderPool:
         self._idle: OrderedDict[int, list[FrameReader]] = OrderedDict()
         self._count = 0
         self._lock = threading.Lock()
+        # A data set is let go of, never closed: its files are closed with it.
+        weakref.finalize(self, _close, self._idle)
 
     @property
     def idle(self) -> int:
@@ -84,6 +87,13 @@ class ReaderPool:
             self._count = 0
         for reader in gone:
             reader.close()
+
+
+def _close(idle: OrderedDict[int, list[FrameReader]]) -> None:
+    for waiting in idle.values():
+        for reader in waiting:
+            reader.close()
+    idle.clear()
 
 
 class SparseFrames:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -127,3 +128,15 @@ def test_a_lost_file_is_a_clear_error(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(UnreadableMediaError, match=r"a\.mp4"):
         frames[np.array([0])]
+
+
+def test_a_data_set_that_is_let_go_of_closes_its_files(video: Path) -> None:
+    pool = ReaderPool()
+    reader = FrameReader(open_recording(video), size=(160, 120), threads=1)
+    pool.give(1, reader)
+    closed: list[bool] = []
+    reader.close = lambda: closed.append(True)  # type: ignore[method-assign]
+    del pool
+    gc.collect()
+    assert closed == [True]
+    FrameReader.close(reader)
