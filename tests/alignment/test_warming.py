@@ -5,13 +5,16 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pytest
 
 from carl_core.alignment import kernels
 from carl_core.alignment import warming as module
 from carl_core.alignment.warming import warming
+
+if TYPE_CHECKING:
+    import pytest
 
 _IMPORTS = """
 from carl_core.alignment import kernels
