@@ -217,11 +217,6 @@ class JobRunner(QObject):
             job.monitor.resume()
         self.changed.emit(job)
 
-    def cancel_all(self) -> None:
-        """Ask every job to stop."""
-        for key in list(self._newest):
-            self.cancel(key)
-
     def is_active(self, key: str) -> bool:
         """Whether a job of ``key`` is waiting or running."""
         return key in self._newest

@@ -104,7 +104,3 @@ class Reporter(QObject):
     def withdraw(self, topic: str) -> None:
         """Take back what was said about ``topic``. Safe from any thread."""
         self.withdrawn.emit(topic)
-
-    def report_error(self, error: BaseException, *, topic: str = "") -> None:
-        """Show what ``error`` means. Safe from any thread."""
-        self.reported.emit(describe(error, topic=topic))

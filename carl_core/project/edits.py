@@ -183,11 +183,6 @@ def set_view(project: Project, view: View) -> Project:
     return replace(project, view=view)
 
 
-def set_model(project: Project, model: str) -> Project:
-    """Choose the encoder."""
-    return replace(project, model=model)
-
-
 def _check_order(anchors: Sequence[Anchor], one: str, other: str) -> None:
     pairs: list[tuple[Moment, Moment]] = sorted(
         (pair for pair in (a.between(one, other) for a in anchors) if pair),

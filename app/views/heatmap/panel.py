@@ -28,8 +28,6 @@ from app.views.heatmap.readout import meaning, words_at
 from app.views.heatmap.verdict import VerdictCard
 
 if TYPE_CHECKING:
-    from PySide6.QtGui import QImage
-
     from app.models.mapkind import MapPicture
     from app.models.viewstate import (
         CursorFrames,
@@ -279,10 +277,6 @@ class HeatmapPanel(QWidget):
             shown[1] - shown[0] >= (whole[1] - whole[0]) * 0.999
             for shown, whole in zip(ranges, wholes, strict=True)
         )
-
-    def whole_image(self) -> QImage:
-        """Return what the panel shows, for tests and screenshots."""
-        return self.grab().toImage()
 
     def _cursor_start(self) -> tuple[float, float]:
         first, second = self._playhead
