@@ -7,7 +7,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEventLoop
-from PySide6.QtGui import QIcon
+from PySide6.QtGui import QIcon, QPixmapCache
 from PySide6.QtWidgets import QApplication
 
 from app import settings as keys
@@ -18,6 +18,9 @@ from carl_core.errors import CarlError
 if TYPE_CHECKING:
     from app.settings import Settings
 
+PIXMAPS_KB = 4 * 1024
+"""What Qt keeps of scaled icons: those of lists that come and go would fill any room."""
+
 
 def make_application() -> QApplication:
     """Make the one ``QApplication`` with name and theme."""
@@ -26,6 +29,7 @@ def make_application() -> QApplication:
     app.setApplicationName("carl")
     app.setApplicationDisplayName("CARL")
     app.setDesktopFileName("carl")
+    QPixmapCache.setCacheLimit(PIXMAPS_KB)
     with suppress(CarlError):  # an incomplete installation says so where it matters
         app.setWindowIcon(QIcon(str(asset_path("icons/carl.svg"))))
     return app

@@ -8,6 +8,7 @@ from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QLabel, QToolBar, QToolButton, QWidget
 
 from app.actions import ActionId
+from app.views.action_button import ActionButton
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +34,10 @@ class Tools(QToolBar):
     Signals
     -------
     reference_chosen(str) : another reference was picked
+
+    Attributes
+    ----------
+    buttons : of the commands, by id
     """
 
     reference_chosen = Signal(str)
@@ -40,6 +45,7 @@ class Tools(QToolBar):
     def __init__(self, actions: Mapping[ActionId, QAction], parent: QWidget) -> None:
         super().__init__(parent)
         self._actions = actions
+        self.buttons: dict[ActionId, ActionButton] = {}
         self._labels: list[QAction] = []
         self._level = 0
         self._widths: list[int] = []
@@ -49,7 +55,7 @@ class Tools(QToolBar):
         self.setIconSize(QSize(18, 18))
         self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
-        self.addAction(actions[ActionId.OPEN])
+        self._add(ActionId.OPEN)
         self.addSeparator()
         label = self._label(self.tr("Reference"))
         self._references = QComboBox()
@@ -63,22 +69,22 @@ class Tools(QToolBar):
         )
         label.setBuddy(self._references)
         self.addWidget(self._references)
-        self.addAction(actions[ActionId.ALIGN])
+        self._add(ActionId.ALIGN)
         self.addSeparator()
         self._label(self.tr("Time"))
         for which in _BASES:
-            self.addAction(actions[which])
-        self.addAction(actions[ActionId.SYNC])
+            self._add(which)
+        self._add(ActionId.SYNC)
         self.addSeparator()
         for which in _VIEWS:
-            self.addAction(actions[which])
+            self._add(which)
         self.addSeparator()
-        self.addAction(actions[ActionId.FIND_FRAME])
-        self.addAction(actions[ActionId.EXPORT])
-        for button in self.findChildren(QToolButton):
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
-            if button.objectName() == "qt_toolbar_ext_button":
-                button.setAccessibleName(self.tr("More tools"))
+        self._add(ActionId.FIND_FRAME)
+        self._add(ActionId.EXPORT)
+        more = self.findChild(QToolButton, "qt_toolbar_ext_button")
+        if isinstance(more, QToolButton):
+            more.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+            more.setAccessibleName(self.tr("More tools"))
 
     def set_references(self, choices: tuple[PairChoice, ...], current: str) -> None:
         """Offer the recordings that can be the reference."""
@@ -114,13 +120,18 @@ class Tools(QToolBar):
             label.setVisible(level < 2)
         for which in (*_VIEWS, *_PICTURED):
             is_short = level >= (1 if which in _VIEWS else 3)
-            button = self.widgetForAction(self._actions[which])
-            if isinstance(button, QToolButton):
-                button.setToolButtonStyle(
-                    Qt.ToolButtonStyle.ToolButtonIconOnly
-                    if is_short
-                    else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
-                )
+            self.buttons[which].setToolButtonStyle(
+                Qt.ToolButtonStyle.ToolButtonIconOnly
+                if is_short
+                else Qt.ToolButtonStyle.ToolButtonTextBesideIcon
+            )
+
+    def _add(self, which: ActionId) -> None:
+        button = ActionButton(self._actions[which])
+        button.setIconSize(self.iconSize())
+        button.setToolButtonStyle(self.toolButtonStyle())
+        self.addWidget(button)
+        self.buttons[which] = button
 
     def _label(self, text: str) -> QLabel:
         label = QLabel(text)

@@ -20,6 +20,7 @@ from app.models.viewstate import Transport
 from app.resources import icons
 from app.resources.text import format_time
 from app.resources.theme import THEME
+from app.views.action_button import ActionButton
 from app.views.painting import digits_font
 from app.views.volume import VolumeControl
 
@@ -110,20 +111,14 @@ class TransportBar(QFrame):
         layout.addWidget(left, 1)
 
         for which in BUTTONS:
-            button = QToolButton()
-            button.setDefaultAction(actions[which])
+            button = ActionButton(actions[which])
             button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
             button.setIconSize(QSize(24, 24) if which is ActionId.PLAY else QSize(18, 18))
             button.setObjectName(f"transport-{which.value}")
-            button.setAccessibleName(actions[which].toolTip())
-            button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
             layout.addWidget(button)
-        loop = QToolButton()
-        loop.setDefaultAction(actions[ActionId.LOOP])
+        loop = ActionButton(actions[ActionId.LOOP])
         loop.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonIconOnly)
         loop.setIconSize(QSize(18, 18))
-        loop.setAccessibleName(actions[ActionId.LOOP].toolTip())
-        loop.setFocusPolicy(Qt.FocusPolicy.TabFocus)
 
         right = QWidget()
         right_layout = QHBoxLayout(right)

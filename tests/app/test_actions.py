@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import SIGNAL, QObject
 from PySide6.QtGui import QIcon, QKeySequence
 from PySide6.QtWidgets import QMenu
 
 import app
 from app.actions import ACTIONS, MENUS, ActionId, bind, make_actions, plain_text
 from app.resources import icons
+from app.views.tools import Tools
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -87,3 +88,38 @@ def test_only_what_is_chosen_from_is_made_outside_the_table() -> None:
     assert len(sources) > 80
     makers = {p.name for p in sources if made.search(p.read_text(encoding="utf-8"))}
     assert makers <= choices
+
+
+def test_enabling_and_disabling_leaves_no_connection_behind(
+    make_program: Callable[..., Program],
+) -> None:
+    """Qt's own buttons of an action gather one each time, and every change goes through them."""
+    program = make_program()
+
+    def connections() -> int:
+        changed = SIGNAL("changed()")
+        return sum(action.receivers(changed) for action in program.actions.values())
+
+    before = connections()
+    for _time in range(5):
+        for action in program.actions.values():
+            action.setEnabled(not action.isEnabled())
+            action.setEnabled(not action.isEnabled())
+    assert connections() == before
+
+
+def test_a_button_follows_its_action_and_the_group_it_is_in(
+    make_program: Callable[..., Program], qtbot: QtBot
+) -> None:
+    program = make_program()
+    tools = program.window.findChild(Tools)
+    assert isinstance(tools, Tools)
+    mean, native = (tools.buttons[w] for w in (ActionId.BASE_MEAN, ActionId.BASE_NATIVE))
+    for button in (mean, native, native):
+        button.click()
+        assert button.isChecked()
+    assert not mean.isChecked()
+    program.actions[ActionId.BASE_MEAN].setEnabled(False)
+    assert not mean.isEnabled()
+    program.actions[ActionId.BASE_MEAN].setToolTip("Why not.")
+    assert mean.toolTip() == "Why not."

@@ -179,7 +179,7 @@ def test_method_map_nudge_and_pin_are_visible_buttons(aligned: Program, qtbot: Q
     qtbot.mouseClick(button(ActionId.PIN), Qt.MouseButton.LeftButton)
     assert len(aligned.project.project.anchors_of(other)) == 1
     for which in (ActionId.METHOD_PICTURES, ActionId.METHOD_SOUND, ActionId.METHOD_TIMECODE):
-        assert button(which).defaultAction() is aligned.actions[which]
+        assert button(which).action is aligned.actions[which]
     assert not button(ActionId.METHOD_SOUND).isEnabled()  # these recordings have none
     assert "no sound" in button(ActionId.METHOD_SOUND).toolTip()
     wait_settled(qtbot, aligned, 2)

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pytestqt.qtbot import QtBot
 
     from app.bootstrap.program import Program
+from app.views.tools import Tools
 
 OPEN, CLOSE = "⟦", "⟧"
 _BRACKETED = re.compile(rf"{OPEN}[^{OPEN}{CLOSE}]*{CLOSE}")
@@ -223,9 +224,9 @@ def test_right_to_left_mirrors_the_window(
     wait_settled(qtbot, program, 2)
     window = program.window
     bar = window.findChild(QToolBar, "toolbar")
-    assert bar is not None
-    first = bar.widgetForAction(program.actions[ActionId.OPEN])
-    last = bar.widgetForAction(program.actions[ActionId.FIND_FRAME])
+    assert isinstance(bar, Tools)
+    first = bar.buttons[ActionId.OPEN]
+    last = bar.buttons[ActionId.FIND_FRAME]
     assert first.x() > last.x()
     assert not window.grab().isNull()
     program.actions[ActionId.PALETTE].trigger()

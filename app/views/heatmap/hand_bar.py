@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QToolButton, QWidget
 
 from app.actions import ActionId
+from app.views.action_button import ActionButton
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -59,11 +60,8 @@ class HandBar(QWidget):
         self._map.setText(text)
 
     def _button(self, action: QAction) -> QToolButton:
-        button = QToolButton()
+        button = ActionButton(action)
         button.setObjectName(f"hand-{action.objectName()}")
-        button.setDefaultAction(action)
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextOnly)
         button.setProperty("role", "tight")
-        button.setAccessibleName(action.toolTip())
-        button.setFocusPolicy(Qt.FocusPolicy.TabFocus)
         return button
