@@ -30,6 +30,8 @@ INFO_SHOWN_MS = 12_000
 CHOICE_SHOWN_MS = 45_000
 """One with a button stays longer: the user may be on the way to it."""
 NARROWEST = 340
+COMFORTABLE = 520
+"""Of sentences that need several lines; a label that wraps asks for less."""
 WIDEST = 760
 TOP = 72
 """Pixels from the host's edge: below the words of the tiles, their chips, a view's slider."""
@@ -217,6 +219,8 @@ class BannerArea(QWidget):
             return
         # No wider than the words need: there are pictures below.
         needed = max(bar.sizeHint().width() for bar in self._bars)
+        if any(len(bar.message.text) > SHORT for bar in self._bars):
+            needed = max(needed, COMFORTABLE)
         width = min(max(needed, NARROWEST), WIDEST, self._host.width() - 32)
         self._layout.activate()
         height = sum(
