@@ -12,7 +12,7 @@ from av.audio.resampler import AudioResampler
 from av.stream import Discard
 
 from carl_core.errors import MediaError
-from carl_core.video.container import has_decoder, opened, recording_stream
+from carl_core.video.container import ended, has_decoder, opened, recording_stream
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -174,19 +174,19 @@ def _decoded(
         except av.FFmpegError as exc:
             _log.debug("%s: cannot seek in the sound: %s", path.name, exc)
     failures = 0
-    packets = container.demux(stream)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, av.FFmpegError):
-            break
-        is_end = packet.dts is None and packet.size == 0
-        try:
-            yield from stream.codec_context.decode(None if is_end else packet)
-        except av.EOFError:
-            break
-        except av.FFmpegError:
-            failures += 1
+    with ended(container.demux(stream)) as packets:
+        while True:
+            try:
+                packet = next(packets)
+            except (StopIteration, av.FFmpegError):
+                break
+            is_end = packet.dts is None and packet.size == 0
+            try:
+                yield from stream.codec_context.decode(None if is_end else packet)
+            except av.EOFError:
+                break
+            except av.FFmpegError:
+                failures += 1
     if failures:
         _log.info("%s: %d pieces of sound cannot be decoded and are silent", path.name, failures)
 
@@ -200,9 +200,10 @@ def _first_frame_s(path: Path) -> float:
             return (container.start_time or 0) / av.time_base
         stream.thread_type = "AUTO"
         try:
-            for frame in container.decode(stream):
-                if frame.time is not None:
-                    return float(frame.time)
+            with ended(container.decode(stream)) as frames:
+                for frame in frames:
+                    if frame.time is not None:
+                        return float(frame.time)
         except av.FFmpegError as exc:
             _log.debug("%s: no first frame: %s", path.name, exc)
     return 0.0

@@ -9,7 +9,7 @@ import av
 import numpy as np
 from av.stream import Discard
 
-from carl_core.video.container import OpenFile, open_container, recording_stream
+from carl_core.video.container import OpenFile, end, open_container, recording_stream
 from carl_core.video.hardware import open_on
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class FrameDecoder:
         self._device = device
         self._file: OpenFile | None = None
         self._stream: VideoStream
-        self._packets: Iterator[Packet[VideoStream]]
+        self._packets: Iterator[Packet[VideoStream]] | None = None
         self._waiting: list[VideoFrame] = []
         self._counted = 0
         self.position = -1
@@ -106,17 +106,24 @@ class FrameDecoder:
     def close(self) -> None:
         """Release the file and the decoder."""
         if self._file is not None:
-            self._packets = iter(())
+            self._drop_packets()
             self._waiting = []
             self._file.close()
             self._file = None
 
     def _begin(self) -> None:
         assert self._file is not None
+        self._drop_packets()
         self._packets = self._file.container.demux(self._stream)
         self._waiting = []
         self._counted = 0
         self.position = -1
+
+    def _drop_packets(self) -> None:
+        """Leave off reading."""
+        if self._packets is not None:
+            end(self._packets)
+            self._packets = None
 
     def _number_of(self, frame: VideoFrame) -> int | None:
         if self._is_counted:
@@ -133,6 +140,7 @@ class FrameDecoder:
     def _feed(self) -> bool:
         """Decode one more packet into the waiting frames; False at the end."""
         assert self._file is not None
+        assert self._packets is not None
         try:
             packet = next(self._packets)
         except (StopIteration, av.FFmpegError):

@@ -19,7 +19,7 @@ from carl_core.atomic import write_atomic
 from carl_core.errors import ExportError, UnreadableMediaError
 from carl_core.paths import reachable
 from carl_core.video.claims import MOST_PIXELS, check_pixels
-from carl_core.video.container import check_file, is_picture_format, safe_options
+from carl_core.video.container import check_file, ended, is_picture_format, safe_options
 from carl_core.video.display import DisplayTransform, Fit, Geometry, geometry_of
 from carl_core.video.drive import DriveFile
 from carl_core.video.info import display_text
@@ -56,7 +56,8 @@ def read_image(path: str | Path) -> UInt8:
                 context = container.streams.video[0].codec_context
                 check_pixels(path, context.width, context.height)
                 context.options = {"max_pixels": str(MOST_PIXELS)}
-                frame = next(container.decode(video=0))
+                with ended(container.decode(video=0)) as frames:
+                    frame = next(frames)
                 return DisplayTransform(geometry_of(frame, None))(frame)
     except (OSError, av.FFmpegError, StopIteration) as exc:
         raise _no_picture(path) from exc

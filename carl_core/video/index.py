@@ -18,7 +18,7 @@ from av.video.frame import PictureType
 
 from carl_core.errors import NoVideoStreamError, UnreadableMediaError
 from carl_core.timebase import FrameIndex
-from carl_core.video.container import opened, recording_stream
+from carl_core.video.container import ended, opened, recording_stream
 from carl_core.video.info import display_text
 from carl_core.video.listing import read_listing
 from carl_core.video.packets import PacketTable, read_packets
@@ -216,18 +216,18 @@ def _decode(path: Path, packets: int, monitor: Monitor | None, *, threads: int =
         stream.thread_type = "AUTO" if threads != 1 else "NONE"
         stream.codec_context.thread_count = threads
         fed = 0
-        demuxed = container.demux(stream)
-        while fed < packets:
-            try:
-                packet = next(demuxed)
-            except (StopIteration, av.FFmpegError):
-                break
-            if packet.dts is None and packet.size == 0:
-                break
-            fed += packet.size > 0
-            _feed(stream, packet, seen)
-            if monitor is not None and packet.size > 0:
-                monitor.advance()
+        with ended(container.demux(stream)) as demuxed:
+            while fed < packets:
+                try:
+                    packet = next(demuxed)
+                except (StopIteration, av.FFmpegError):
+                    break
+                if packet.dts is None and packet.size == 0:
+                    break
+                fed += packet.size > 0
+                _feed(stream, packet, seen)
+                if monitor is not None and packet.size > 0:
+                    monitor.advance()
         _feed(stream, None, seen)
     return seen
 

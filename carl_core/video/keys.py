@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import av
 from av.stream import Discard
 
-from carl_core.video.container import open_container, recording_stream
+from carl_core.video.container import ended, open_container, recording_stream
 from carl_core.video.prefetch import prefetched
 
 if TYPE_CHECKING:
@@ -50,7 +50,8 @@ class KeyDecoder:
         pts = int(self._index.pts[number])
         try:
             self._file.container.seek(pts, stream=self._stream, backward=True)
-            packet = next(p for p in self._file.container.demux(self._stream) if p.size)
+            with ended(self._file.container.demux(self._stream)) as packets:
+                packet = next(p for p in packets if p.size)
             if packet.pts != pts or not packet.is_keyframe:
                 return None
             frames = self._stream.codec_context.decode(packet)

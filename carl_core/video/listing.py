@@ -15,6 +15,7 @@ import av
 import numpy as np
 
 from carl_core.video.claims import missing_bytes
+from carl_core.video.container import ended
 from carl_core.video.drive import DriveFile
 from carl_core.video.packets import PacketTable
 
@@ -82,20 +83,20 @@ def _compared(
     for place in (0, len(dts) // 2, len(dts) - _COMPARED):
         try:
             container.seek(int(dts[place]), stream=stream, any_frame=True)
-            packets = container.demux(stream)
-            for _ in range(2 * _COMPARED):
-                packet = next(packets)
-                if packet.dts is None and packet.size == 0:
-                    break
-                # Where a seek lands is the demuxer's affair.
-                number = int(np.searchsorted(dts, packet.dts or 0))
-                if number == len(dts) or packet.pts is None or packet.dts != dts[number]:
-                    return None
-                if shift is None:
-                    shift = packet.pts - int(pts[number])
-                if packet.pts != pts[number] + shift or packet.is_keyframe != is_key[number]:
-                    return None
-                last_duration = packet.duration or 0
+            with ended(container.demux(stream)) as packets:
+                for _ in range(2 * _COMPARED):
+                    packet = next(packets)
+                    if packet.dts is None and packet.size == 0:
+                        break
+                    # Where a seek lands is the demuxer's affair.
+                    number = int(np.searchsorted(dts, packet.dts or 0))
+                    if number == len(dts) or packet.pts is None or packet.dts != dts[number]:
+                        return None
+                    if shift is None:
+                        shift = packet.pts - int(pts[number])
+                    if packet.pts != pts[number] + shift or packet.is_keyframe != is_key[number]:
+                        return None
+                    last_duration = packet.duration or 0
         except (StopIteration, av.FFmpegError):
             return None
     if shift is None or number != len(dts) - 1:
