@@ -35,9 +35,9 @@ def main() -> int:
     kinds = [(f"noise {n:g}, {r or 'no'} repeats", n, r) for n, r in KINDS]
     real = None
     if options.real is not None:
-        from benchmarks.retrieval import _embedded
+        from benchmarks.retrieval_material import embedded
 
-        real = _embedded(options.real)
+        real = np.concatenate(embedded(options.real))
         kinds.append(("real embeddings", 1.0, 0))
     print(f"{'data':<26}{'seed':>5}{'corridor':>11}{'settled':>9}{'result':>11}{'settled':>9}")
     unsaid, worst = 0, 0.0
