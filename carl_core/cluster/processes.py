@@ -57,7 +57,12 @@ class _Processes:
                 slot = self._slot()
             self._free.append(slot)
         slot = self._free.pop()
-        future = slot.executor.submit(_embed_in_process, task)
+        try:
+            future = slot.executor.submit(_embed_in_process, task)
+        except BrokenProcessPool:  # it died between two tasks
+            slot.close()
+            slot = self._slot()
+            future = slot.executor.submit(_embed_in_process, task)
         self._busy[future] = slot
         return future
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
 import signal
 import sys
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +24,7 @@ from tests.helpers.slow_embedding import (
     BATCH_FRAMES,
     CHUNK_FRAMES,
     begin_slow_process,
+    begun,
     embedded,
 )
 
@@ -56,7 +59,7 @@ def test_a_killed_process_loses_nothing_and_embeds_nothing_twice(
     broken = replace(tasks[0], path=__file__)
     outcomes = list(with_processes([*tasks, broken], 2, Monitor(kill_one, interval_s=0)))
     assert killed
-    assert len(embedded(account)) == 3
+    assert len(begun(account)) == 3, "another process takes the place of the killed one"
     failed = [outcome for outcome in outcomes if outcome.problem]
     assert [outcome.task for outcome in failed] == [broken]
     whole = [outcome for outcome in outcomes if not outcome.problem]
@@ -66,6 +69,21 @@ def test_a_killed_process_loses_nothing_and_embeds_nothing_twice(
     # What the killed process had not yet stored is lost: less than one group.
     assert total <= embedded(account).total() <= total + CHUNK_FRAMES + BATCH_FRAMES
     assert heard[-1].done == pytest.approx(len(tasks) + 1)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+def test_a_process_that_dies_between_two_tasks_is_replaced(
+    tasks: list[Task], account: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_begin_process", begin_slow_process)
+    with contextlib.closing(processes._Processes(1)) as pool:
+        assert not pool.submit(tasks[0]).result().problem
+        (slot,) = pool._busy.values()
+        os.kill(begun(account).pop(), signal.SIGKILL)
+        while not slot.executor._broken:  # no word of it comes from outside
+            time.sleep(0.01)
+        assert not pool.submit(tasks[1]).result().problem
+    assert len(begun(account)) == 2
 
 
 def test_cancelling_stops_the_processes_and_keeps_what_they_have(

@@ -2,7 +2,7 @@
 
 Loaded by the processes that embed: as ``--preload`` of a Dask worker, or in front of what begins a
 process of ours. The file that ``CARL_TEST_ACCOUNT`` names gets a line for each batch: process,
-number of frames.
+number of frames; and one of no frames for each process that begins.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from carl_core.encoder import embed
 from carl_core.encoder.onnx import Encoder
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from multiprocessing.connection import Connection
 
 ACCOUNT = "CARL_TEST_ACCOUNT"
@@ -35,11 +36,16 @@ def slow_down() -> None:
     def slow_features(self: Encoder, frames: Any) -> Any:
         time.sleep(_BATCH_S)
         found = features(self, frames)
-        with Path(os.environ[ACCOUNT]).open("a") as account:
-            account.write(f"{os.getpid()} {len(frames)}\n")
+        _write_down(len(frames))
         return found
 
+    _write_down(0)
     Encoder.features = slow_features  # type: ignore[method-assign]
+
+
+def _write_down(frames: int) -> None:
+    with Path(os.environ[ACCOUNT]).open("a") as account:
+        account.write(f"{os.getpid()} {frames}\n")
 
 
 def dask_setup(worker: Any) -> None:
@@ -56,8 +62,18 @@ def begin_slow_process(connection: Connection, threads: int) -> None:
 def embedded(account: Path) -> Counter[int]:
     """Frames embedded so far, by process."""
     frames: Counter[int] = Counter()
+    for process, count in _lines(account):
+        frames[process] += count
+    return +frames
+
+
+def begun(account: Path) -> set[int]:
+    """Processes that began so far, whether they embedded or not."""
+    return {process for process, _ in _lines(account)}
+
+
+def _lines(account: Path) -> Iterator[tuple[int, int]]:
     if account.exists():
         for line in account.read_text().splitlines():
             process, count = line.split()
-            frames[int(process)] += int(count)
-    return frames
+            yield int(process), int(count)
