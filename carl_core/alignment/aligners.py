@@ -12,10 +12,10 @@ from carl_core.alignment.alignment import Alignment
 from carl_core.alignment.around import around_anchors, as_warped
 from carl_core.alignment.candidates import Candidate, Problem
 from carl_core.alignment.confidence import ALIGNED_FROM, measure_trust, verdict_of
-from carl_core.alignment.dtw import Ends
 from carl_core.alignment.nullbank import bank_for
 from carl_core.alignment.options import AlignOptions
 from carl_core.alignment.playmap import check_anchors
+from carl_core.alignment.warping_path import Ends
 from carl_core.errors import AlignmentError
 from carl_core.progress import row_blocks
 

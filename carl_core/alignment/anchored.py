@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.dtw import CLOSED, EXACT_CELLS, Ends, Path, solve
+from carl_core.alignment.dtw import EXACT_CELLS, solve
+from carl_core.alignment.warping_path import CLOSED, Ends, Path
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:

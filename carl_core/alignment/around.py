@@ -10,8 +10,9 @@ import numpy as np
 from carl_core.alignment.alignment import Alignment
 from carl_core.alignment.candidates import Candidate, every_end_open, extent_of, searched
 from carl_core.alignment.confidence import Solved
-from carl_core.alignment.dtw import Ends, Path, solve_exact, step_weights
+from carl_core.alignment.dtw import solve_exact
 from carl_core.alignment.nearby import resolve
+from carl_core.alignment.warping_path import Ends, Path, step_weights
 
 if TYPE_CHECKING:
     from carl_core.alignment.candidates import Problem

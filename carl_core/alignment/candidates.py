@@ -11,7 +11,7 @@ import numpy as np
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.confidence import LONGEST, Solved
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import CLOSED, Ends, Path, solve_checkpointed, solve_exact
+from carl_core.alignment.dtw import solve_checkpointed, solve_exact
 from carl_core.alignment.gaps import GapPrices, runs_of, solve_with_gaps
 from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.playmap import playing_map
@@ -25,6 +25,7 @@ from carl_core.alignment.search import (
     search,
     to_samples,
 )
+from carl_core.alignment.warping_path import CLOSED, Ends, Path
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Path, solve_exact
+from carl_core.alignment.dtw import solve_exact
 from carl_core.alignment.looks import Look, Pair
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from carl_core.alignment.alignment import Verdict
     from carl_core.alignment.options import AlignOptions
+    from carl_core.alignment.warping_path import Path
     from carl_core.arrays import Bool, Float32, Float64, Int64
     from carl_core.progress import Monitor
 

@@ -15,7 +15,7 @@ import numpy as np
 from carl_core.progress import row_blocks
 
 if TYPE_CHECKING:
-    from carl_core.alignment.dtw import Path
+    from carl_core.alignment.warping_path import Path
     from carl_core.arrays import Bool, Float32, Float64
     from carl_core.progress import Monitor
 

@@ -10,7 +10,8 @@ from carl_core.alignment.candidates import Candidate, Problem, every_end_open
 from carl_core.alignment.confidence import Solved
 from carl_core.alignment.copies import Line, find_copy, line_map
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Path, solve
+from carl_core.alignment.dtw import solve
+from carl_core.alignment.warping_path import Path
 from carl_core.errors import AlignmentError
 from carl_core.progress import row_blocks
 from carl_core.similarity.matrix import unit_rows

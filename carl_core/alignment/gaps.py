@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment import kernels
-from carl_core.alignment.dtw import EXACT_CELLS, Ends, Path, solve, step_prices, step_weights
+from carl_core.alignment.dtw import EXACT_CELLS, solve
+from carl_core.alignment.warping_path import Ends, Path, step_prices, step_weights
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:

@@ -29,7 +29,9 @@ _INDICES = types.Array(types.int64, 1, "A", readonly=True)
 class _Kernel:
     """A function that is compiled for one signature when it is needed. Safe from any thread."""
 
-    def __init__(self, function: Callable[..., Any], signature: Any, *, fastmath: bool) -> None:
+    def __init__(
+        self, function: Callable[..., Any], signature: Any, *, fastmath: bool | set[str]
+    ) -> None:
         self._function = function
         self._signature = signature
         self._fastmath = fastmath
@@ -55,7 +57,7 @@ _KERNELS: list[_Kernel] = []
 
 
 def _kernel(
-    signature: Any, *, fastmath: bool = False
+    signature: Any, *, fastmath: bool | set[str] = False
 ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     def decorate(function: Callable[..., Any]) -> _Kernel:
         _KERNELS.append(_Kernel(function, signature, fastmath=fastmath))
@@ -73,13 +75,16 @@ def compile_all(stop: threading.Event | None = None) -> None:
 
 
 @_kernel(
-    "Tuple((float64, int64, int64))(float32[:, ::1], float64[::1], uint8[:, ::1], boolean,"
+    "Tuple((float64, int64, int64))(float32[:, ::1], int64, float64[::1], uint8[:, ::1], boolean,"
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
 )
-def advance(similar, above, back, keeps, weights, row_start, column_start, row_end, column_end):  # type: ignore[no-untyped-def]
+def advance(  # type: ignore[no-untyped-def]
+    similar, offset, above, back, keeps, weights, row_start, column_start, row_end, column_end
+):
     """Advance the recursion over the rows of one block; return the best end in it and its cell.
 
-    The cost of a pair is 1 - ``similar`` (R, C), at least 0. ``above`` (C,) holds D of the row
+    The cost of a pair is 1 - ``similar``, at least 0, of which the C columns from ``offset`` on are
+    the block's. ``above`` (C,) holds D of the row
     before, infinity where there is none, and is overwritten with D of the last row; ``back`` (R, C)
     takes the pointers where ``keeps``. weights = (diagonal, reference step, other step, fixed price
     of a straight step). A path may start at (r, c) for row_start[r] + column_start[c] and end there
@@ -90,7 +95,7 @@ def advance(similar, above, back, keeps, weights, row_start, column_start, row_e
     taken in tiles, whose rows stay in the nearest cache.
     """
     w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
-    rows, columns = similar.shape
+    rows, columns = len(similar), len(above)
     best, best_r, best_c = np.inf, -1, -1
     from_above, along = np.empty(_TILE), np.empty(_TILE)
     pointers = np.empty(_TILE, np.uint8)
@@ -100,7 +105,7 @@ def advance(similar, above, back, keeps, weights, row_start, column_start, row_e
         top, opening = above[first : first + width], column_start[first : first + width]
         corner, edges[0] = edges[0], top[width - 1]
         for r in range(rows):
-            like = similar[r, first : first + width]
+            like = similar[r, offset + first : offset + first + width]
             start, end, left = row_start[r], row_end[r], edges[r + 1]
             for j in range(width):
                 c = max(1.0 - np.float64(like[j]), 0.0)
@@ -187,21 +192,24 @@ def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
 
 @_kernel(
     types.void(_VECTORS, types.boolean, _MATRIX),
+    fastmath={"reassoc", "contract"},  # lets the sum of squares run in lanes
 )
 def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
     """Average neighbouring rows (N, D) into out (N / 2 rounded up, D), ``to_units`` to unit norm.
 
     Unit rows that cancel each other (down to rounding) become zero.
     """
+    half = np.float32(0.5)
     for i in range(out.shape[0]):
         last = min(2 * i + 1, len(vectors) - 1)
-        square = 0.0
+        square = np.float32(0.0)
         for j in range(out.shape[1]):
-            mean = 0.5 * (np.float64(vectors[2 * i, j]) + np.float64(vectors[last, j]))
+            mean = half * (vectors[2 * i, j] + vectors[last, j])
             out[i, j] = mean
             square += mean * mean
         if to_units:
-            scale = 1.0 / np.sqrt(square) if square > 1e-10 else 0.0
+            is_nothing = square <= np.float32(1e-10)
+            scale = np.float32(0.0) if is_nothing else np.float32(1.0) / np.sqrt(square)
             for j in range(out.shape[1]):
                 out[i, j] *= scale
 
@@ -212,17 +220,20 @@ def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
 def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
     """Widen row intervals [first, last) by ``radius`` cells in both directions into low, high.
 
-    Rows further than ``radius`` from any interval become empty.
+    Intervals do not descend; one whose end is not above its begin is none. Rows further than
+    ``radius`` from any interval become empty.
     """
+    above, below = 0, -1  # the first and the last row with an interval within the radius
+    ahead = 0
     for i in range(n):
-        a, b = m, 0
-        for k in range(max(0, i - radius), min(n, i + radius + 1)):
-            if last[k] > first[k]:
-                a = min(a, first[k])
-                b = max(b, last[k])
-        if b > a:
-            low[i] = max(0, a - radius)
-            high[i] = min(m, b + radius)
+        while above < n and (above < i - radius or last[above] <= first[above]):
+            above += 1
+        while ahead < min(n, i + radius + 1):
+            below = ahead if last[ahead] > first[ahead] else below
+            ahead += 1
+        if above <= below:
+            low[i] = max(0, first[above] - radius)
+            high[i] = min(m, last[below] + radius)
         else:
             low[i] = 0
             high[i] = 0

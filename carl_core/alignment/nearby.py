@@ -17,8 +17,8 @@ import numpy as np
 
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Ends, Path, step_weights
 from carl_core.alignment.playmap import check_anchors, playing_map
+from carl_core.alignment.warping_path import Ends, Path, step_weights
 from carl_core.similarity.matrix import one_blas_thread
 
 if TYPE_CHECKING:

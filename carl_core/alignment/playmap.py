@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 
 from carl_core.alignment import kernels
-from carl_core.alignment.dtw import Path
 from carl_core.alignment.gaps import runs_of
+from carl_core.alignment.warping_path import Path
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:

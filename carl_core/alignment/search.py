@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.dtw import Ends, Path, solve, step_weights
+from carl_core.alignment.dtw import solve
 from carl_core.alignment.looks import Pair, fused_costs
 from carl_core.alignment.repetitions import period_of
+from carl_core.alignment.warping_path import Ends, Path, step_weights
 
 if TYPE_CHECKING:
     from carl_core.alignment.costs import Costs

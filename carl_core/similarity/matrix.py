@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from contextlib import contextmanager
+from contextlib import ContextDecorator
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,6 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from carl_core.progress import row_blocks
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from carl_core.arrays import Float32, Float64
     from carl_core.progress import Monitor
 
@@ -30,21 +28,23 @@ _inside = 0
 _limit: Any = None
 
 
-@contextmanager
-def one_blas_thread() -> Iterator[None]:
+class one_blas_thread(ContextDecorator):
     """Keep this process's BLAS to one thread as long as anybody is inside.
 
     Counted: threads that overlap do not restore one another's limit, and work on many small tiles
-    that is wrapped as a whole pays for it once.
+    that is wrapped as a whole pays for it once. A class, because entering a generator takes longer
+    than counting, and tiles are small.
     """
-    global _inside, _limit
-    with _lock:
-        if _inside == 0:
-            _limit = blas().limit(limits=1, user_api="blas")
-        _inside += 1
-    try:
-        yield
-    finally:
+
+    def __enter__(self) -> None:
+        global _inside, _limit
+        with _lock:
+            if _inside == 0:
+                _limit = blas().limit(limits=1, user_api="blas")
+            _inside += 1
+
+    def __exit__(self, *exc: object) -> None:
+        global _inside
         with _lock:
             _inside -= 1
             if _inside == 0:

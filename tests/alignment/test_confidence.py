@@ -7,9 +7,9 @@ import pytest
 
 from carl_core.alignment.aligners import AlignOptions, align_arrays
 from carl_core.alignment.confidence import Solved, level, measure_trust, verdict_of
-from carl_core.alignment.dtw import Path as WarpingPath
 from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.nullbank import bank_for, write_bank
+from carl_core.alignment.warping_path import Path as WarpingPath
 from tests.alignment.signals import grid, scene, shown
 
 if TYPE_CHECKING:

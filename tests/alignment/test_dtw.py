@@ -12,14 +12,8 @@ from hypothesis import strategies as st
 from carl_core.alignment import dtw
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import (
-    Ends,
-    Path,
-    solve,
-    solve_checkpointed,
-    solve_exact,
-    warm_up,
-)
+from carl_core.alignment.dtw import solve, solve_checkpointed, solve_exact, warm_up
+from carl_core.alignment.warping_path import Ends, Path
 from carl_core.errors import AlignmentError, Cancelled
 from carl_core.progress import Monitor
 from carl_core.similarity.matrix import unit_rows

@@ -7,8 +7,9 @@ import pytest
 
 from carl_core.alignment.aligners import AlignOptions, align_arrays
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Ends, solve_exact
+from carl_core.alignment.dtw import solve_exact
 from carl_core.alignment.gaps import GapPrices, runs_of, solve_with_gaps
+from carl_core.alignment.warping_path import Ends
 from carl_core.errors import AlignmentError
 from tests.alignment.signals import grid, scene, shown
 from tests.alignment.slow import best_total_with_gaps

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from carl_core.alignment.dtw import Path as WarpPath
+    from carl_core.alignment.warping_path import Path as WarpPath
     from carl_core.arrays import Float32, Float64, Int64
     from carl_core.runs import Event
 

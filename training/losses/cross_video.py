@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from carl_core.alignment.costs import Costs
-from carl_core.alignment.dtw import Ends, solve_exact
+from carl_core.alignment.dtw import solve_exact
+from carl_core.alignment.warping_path import Ends
 from training.losses.inputs import check_positive, precise
 
 if TYPE_CHECKING:
