@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import os
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, Signal
 
-from app.faults.messages import Choice, Message, Reporter, Severity, describe
+from app.faults.messages import Message, Reporter, Severity
 from app.models.session import Entry, SessionModel, Stage
-from app.resources.text import format_match
-from carl_core.errors import CarlError, ModelError
-from carl_core.project import edits
-from carl_core.project.constraints import constraints_of
+from app.presenters.aligning import AligningPresenter, mark_cancelled, report_failure
+from carl_core.errors import ModelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,15 +20,9 @@ if TYPE_CHECKING:
     from app.models.engine import Engine, EngineHandle
     from app.models.project import ProjectModel
     from app.presenters.opening import OpeningPresenter
-    from carl_core.alignment.alignment import Alignment
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Progress
     from carl_core.video.recording import Recording
-
-log = logging.getLogger("carl.window")
-
-MEASURE_DELAY_S = 0.25
-"""Rest after a pin was moved before more than its neighbourhood is looked at: it may move on."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,14 +32,6 @@ class _Embedded:
     embeddings: Embeddings
     coarse: str
     state: EngineState
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Aligned:
-    """What an alignment job gives: the map, and the embeddings it was made of."""
-
-    alignment: Alignment
-    made_of: tuple[Embeddings, Embeddings]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +71,6 @@ class LoadingPresenter(QObject):
     ) -> None:
         super().__init__(parent)
         self._session = session
-        self._project = project
         self._opening = opening
         self._jobs = jobs
         self._engine = engine
@@ -96,8 +78,9 @@ class LoadingPresenter(QObject):
         self._said_notes: set[str] = set()
         self._state: EngineState | None = None
         self._reference_id = ""
-        self._solving_near: set[str] = set()
-        self._again: set[str] = set()
+        self._aligning = AligningPresenter(session, project, jobs, engine, reporter, self)
+        self._aligning.changed.connect(self._go_on)
+        self._aligning.adapt_wanted.connect(self.adapt_wanted)
         session.recordings_changed.connect(self._on_recordings_changed)
         opening.changed.connect(self._go_on)
 
@@ -121,19 +104,8 @@ class LoadingPresenter(QObject):
         self._session.remove(recording_id)
 
     def realign(self, recording_id: str) -> None:
-        """Align one recording anew: something else is demanded of its map.
-
-        The map before stays until the new one is there.
-        """
-        entry = self._session.entry(recording_id)
-        reference = self._session.entry(self._session.reference_id)
-        if entry is None or reference is None or entry is reference:
-            return
-        if recording_id in self._solving_near:
-            # Nothing would ever be shown of a pin that is dragged if each move began anew.
-            self._again.add(recording_id)
-        elif entry.embeddings is not None and reference.embeddings is not None:
-            self._align(reference, entry)
+        """Align one recording anew, see `AligningPresenter.realign`."""
+        self._aligning.realign(recording_id)
 
     def realign_all(self) -> None:
         """Align all recordings anew by something else."""
@@ -204,7 +176,7 @@ class LoadingPresenter(QObject):
             for entry in session.others:
                 is_new = entry.stage is Stage.EMBEDDED and entry.alignment is None
                 if is_new or self._is_to_be_aligned_in_full(reference, entry):
-                    self._align(reference, entry)
+                    self._aligning.align(reference, entry)
         if free > 0:
             self._refine(free)
         elif any(e.stage is Stage.WAITING for e in session.entries):
@@ -225,7 +197,7 @@ class LoadingPresenter(QObject):
 
         def failed(error: Exception) -> None:
             self._session.set_stage(before.id, Stage.FAILED)
-            self._report(error)
+            report_failure(self._reporter, error)
             self._go_on()
 
         self._jobs.submit(
@@ -286,7 +258,7 @@ class LoadingPresenter(QObject):
 
         def failed(error: Exception) -> None:
             self._session.set_stage(recording.id, Stage.FAILED)
-            self._report(error)
+            report_failure(self._reporter, error)
             if isinstance(error, ModelError):  # the others would say the same
                 for other in self._session.entries:
                     if other.stage is Stage.WAITING:
@@ -304,119 +276,6 @@ class LoadingPresenter(QObject):
             progress=lambda value: self._on_progress(recording.id, value),
         )
 
-    def _align(self, reference: Entry, other: Entry) -> None:
-        recording_id = other.id
-        self._session.set_stage(recording_id, Stage.ALIGNING)
-        first, second = reference.recording, other.recording
-        demands = constraints_of(
-            self._project.project,
-            recording_id,
-            first.index.duration_s,
-            second.index.duration_s,
-        )
-
-        coarse = reference.coarse or other.coarse
-        assert reference.embeddings is not None
-        assert other.embeddings is not None
-        made_of = reference.embeddings, other.embeddings
-
-        def done(made: _Aligned) -> None:
-            if self._begin_again(recording_id):
-                return
-            self._session.set_alignment(recording_id, made.alignment, made.made_of, coarse=coarse)
-            if self._jobs.is_active(f"embed:{recording_id}"):
-                self._session.set_stage(recording_id, Stage.REFINING)
-            is_none = made.alignment.verdict == "none" and not made.alignment.is_playable
-            if is_none and not coarse:  # which is not the last word
-                self._say_not_aligned(recording_id, made.alignment)
-            elif not is_none:  # found meanwhile, or the user chose this map
-                self._reporter.withdraw(f"align:{recording_id}")
-            self._go_on()
-
-        def failed(error: Exception) -> None:
-            if self._begin_again(recording_id):
-                return
-            self._session.set_stage(recording_id, Stage.FAILED)
-            self._report(error)
-            self._go_on()
-
-        is_near = demands.method == "auto" and bool(demands.anchors) and not demands.masks
-        previous = other.alignment if is_near else None
-        if other.alignment_coarse != coarse:  # it counts in other samples
-            previous = None
-        sampling = coarse or None
-        self._again.discard(recording_id)
-        if previous is not None:
-            self._solving_near.add(recording_id)
-        else:
-            self._solving_near.discard(recording_id)
-
-        def work(job: Job[_Aligned]) -> _Aligned:
-            engine = self._engine.get()
-            if previous is not None:
-                # Only what lies around the pins changes; how good it is as a whole follows.
-                near = engine.align_near(
-                    previous,
-                    first,
-                    second,
-                    demands.anchors,
-                    sampling=sampling,
-                    monitor=job.monitor,
-                )
-                if near is not None:
-                    near.time_map  # noqa: B018 - made here, not on the main thread
-                job.send(near)
-                job.monitor.rest(MEASURE_DELAY_S)
-                if near is not None:
-                    alignment = engine.measure(
-                        near, first, second, sampling=sampling, monitor=job.monitor
-                    )
-                    return in_samples(engine, job, alignment)
-            alignment = engine.align(
-                first,
-                second,
-                method=demands.method,
-                anchors=demands.anchors,
-                masks=demands.masks,
-                sampling=sampling,
-                monitor=job.monitor,
-            )
-            return in_samples(engine, job, alignment)
-
-        def in_samples(engine: Engine, job: Job[_Aligned], alignment: Alignment) -> _Aligned:
-            if not coarse:
-                return _Aligned(alignment, made_of)
-            # Of one that is short its vectors in full are at hand; the map is of as few as this.
-            ours, theirs = (
-                engine.embed(one, sampling=coarse, monitor=job.monitor) for one in (first, second)
-            )
-            return _Aligned(alignment, (ours, theirs))
-
-        def preview(value: object) -> None:
-            if value is not None:
-                self._session.set_preview(recording_id, cast("Alignment", value))
-            self._begin_again(recording_id)
-
-        self._jobs.submit(
-            work,
-            received=preview,
-            key=f"align:{recording_id}",
-            title=self.tr("Aligning {name}").format(name=second.name),
-            holds_window=True,
-            done=done,
-            failed=failed,
-            cancelled=lambda: self._on_cancelled(recording_id),
-        )
-
-    def _begin_again(self, recording_id: str) -> bool:
-        """Align anew if something else was demanded meanwhile; return whether it was."""
-        self._solving_near.discard(recording_id)
-        if recording_id not in self._again:
-            return False
-        self._again.discard(recording_id)
-        self.realign(recording_id)
-        return True
-
     def _on_progress(self, recording_id: str, progress: Progress) -> None:
         entry = self._session.entry(recording_id)
         shown = (Stage.INDEXING, Stage.EMBEDDING, Stage.REFINING)
@@ -424,15 +283,7 @@ class LoadingPresenter(QObject):
             self._session.set_stage(recording_id, entry.stage, progress)
 
     def _on_cancelled(self, recording_id: str) -> None:
-        self._solving_near.discard(recording_id)
-        self._again.discard(recording_id)
-        entry = self._session.entry(recording_id)
-        if entry is None:
-            return
-        # A new reference cancels alignments, and a new encoder everything, only to begin anew.
-        is_to_begin_anew = entry.stage in (Stage.EMBEDDED, Stage.WAITING, Stage.ALIGNED)
-        if not is_to_begin_anew:
-            self._session.set_stage(recording_id, Stage.CANCELLED)
+        mark_cancelled(self._session, recording_id)
         self._go_on()
 
     def _tell_when_settled(self) -> None:
@@ -454,50 +305,10 @@ class LoadingPresenter(QObject):
                 self._say(note, Severity.WARNING)
 
     def _on_engine_failed(self, error: Exception) -> None:
-        self._report(error)
-
-    def _say_not_aligned(self, recording_id: str, alignment: Alignment) -> None:
-        reference = self._session.entry(self._session.reference_id)
-        other = self._session.entry(recording_id)
-        if reference is None or other is None:
-            return
-        choices = (
-            Choice(
-                self.tr("Make {letter} the reference").format(letter=other.letter),
-                lambda: self._make_reference(recording_id),
-            ),
-            Choice(self.tr("Adapt to these recordings…"), self.adapt_wanted.emit),
-        )
-        text = self.tr(
-            "{first} and {second}: no convincing alignment (match {match}). Each plays in its own "
-            "time; use recordings of the same action, try the other as reference, or pin two "
-            "moments that belong together (Shift+M)."
-        ).format(first=reference.letter, second=other.letter, match=format_match(alignment.match))
-        self._reporter.report(
-            Message(
-                text,
-                Severity.WARNING,
-                alignment.reason,
-                choices=choices,
-                topic=f"align:{recording_id}",
-            )
-        )
-
-    def _make_reference(self, recording_id: str) -> None:
-        self._project.edit(
-            self.tr("make another recording the reference"),
-            lambda project: edits.set_reference(project, recording_id),
-        )
+        report_failure(self._reporter, error)
 
     def _say(self, text: str, severity: Severity) -> None:
         self._reporter.report(Message(text, severity, topic=text))
-
-    def _report(self, error: Exception) -> None:
-        # The model is asked for by several jobs; one message is enough.
-        topic = f"{type(error).__name__}:{error}" if isinstance(error, CarlError) else ""
-        if not isinstance(error, CarlError):
-            log.error("unexpected: %s", error, exc_info=error)
-        self._reporter.report(describe(error, topic=topic))
 
 
 def _state_of(engine: Engine) -> EngineState:
