@@ -96,7 +96,7 @@ def run_build(options: argparse.Namespace) -> int:
     library = _library(engine_of(options))
     with progress_bar() as monitor:
         if not library.build(monitor, least=options.least):
-            message("Another process is writing the library.")
+            message("Another process builds already. `carl library show` tells how far it is.")
     _tell(library)
     return 0
 
