@@ -83,6 +83,7 @@ class SearchPresenter(QObject):
     curves_found(dict) : recording id -> (time, similarity 0 to 1), float64 (T, 2)
     link_wanted(str, float, str, float) : these moments of two recordings are the same
     file_wanted(Path) : a moment of a recording that is not open was chosen: open it
+    index_wanted() : searching everything would be faster with an index
     """
 
     started = Signal()
@@ -90,6 +91,7 @@ class SearchPresenter(QObject):
     curves_found = Signal(object)
     link_wanted = Signal(str, float, str, float)
     file_wanted = Signal(object)
+    index_wanted = Signal()
 
     def __init__(
         self,
@@ -351,6 +353,10 @@ class SearchPresenter(QObject):
 
     def _on_everything(self, result: LibraryResult) -> None:
         searched = self.tr("Searched {n} recordings.").format(n=result.recordings)
+        if result.lacks_index:
+            until = self.tr("Every frame was looked at: their index is not built yet.")
+            searched = f"{searched} {until}"
+            self.index_wanted.emit()
         groups = groups_of_everything(result, self._session)
         reason = f"{result.reason} {searched}".strip()
         self._show(groups, convincing=result.convincing, reason=reason)

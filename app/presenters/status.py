@@ -67,6 +67,8 @@ class StatusPresenter(QObject):
             said = [self.tr("paused")] + ([f"{fraction:.0%}"] if fraction is not None else [])
         elif job.state is JobState.WAITING:
             said = [self.tr("waiting")]
+        elif progress is not None and progress.total is None and not progress.unit:
+            said = [self.tr("waiting")]  # it counts nothing, for it does nothing
         else:
             said = describe_progress(progress) if progress is not None else []
         return JobLine(

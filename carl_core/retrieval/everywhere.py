@@ -58,6 +58,7 @@ class LibraryResult:
     recordings, frames : size of what was searched
     is_exact : whether no moment can have been missed: one frame (or a mean of several) was looked
         for, and every row was looked at
+    lacks_index : whether the library is large enough for cells (``cells``) that are not built yet
     """
 
     hits: tuple[LibraryHit, ...]
@@ -66,6 +67,7 @@ class LibraryResult:
     recordings: int
     frames: int
     is_exact: bool
+    lacks_index: bool = False
 
 
 def search_library(
@@ -129,7 +131,9 @@ def _result(
         )
         for hit in found.hits
     )
-    return LibraryResult(hits, found.convincing, found.reason, recordings, frames, is_exact)
+    return LibraryResult(
+        hits, found.convincing, found.reason, recordings, frames, is_exact, library.lacks_cells
+    )
 
 
 def _stranger_scores(

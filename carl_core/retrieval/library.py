@@ -113,6 +113,8 @@ class Library:
     @property
     def lacks_cells(self) -> bool:
         """Whether searches look at every row of a segment that is large enough for cells."""
+        if self.frames < CELLS_FROM:  # known without opening anything
+            return False
         return any(cells is None and len(one) >= CELLS_FROM for one, cells in self.segments())
 
     @property
