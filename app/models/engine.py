@@ -205,9 +205,9 @@ class EngineHandle:
 
     def search_everything(
         self,
-        query: Sequence[FrameQuery | StretchQuery],
+        query: Sequence[SearchQuery],
         *,
-        unlike: Sequence[FrameQuery | StretchQuery] = (),
+        unlike: Sequence[SearchQuery] = (),
         k: int,
         without: Collection[str],
         monitor: Monitor,

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
     from carl_core.embeddings.store import EmbeddingStore
     from carl_core.progress import Progress
+    from carl_core.retrieval.catalogue import Known
     from carl_core.retrieval.cells import Cells, CellsMeta
     from carl_core.retrieval.segment import Part, Segment
 
@@ -117,6 +118,15 @@ class Library:
             return False
         return any(cells is None and len(one) >= CELLS_FROM for one, cells in self.segments())
 
+    def densest(self) -> dict[str, Known]:
+        """Return what is known of each recording, embedded most densely, by fingerprint."""
+        found: dict[str, Known] = {}
+        for known in self.catalogue.all():
+            have = found.get(known.key.fingerprint)
+            if known.key.model_id == self.model_id and (have is None or known.count > have.count):
+                found[known.key.fingerprint] = known
+        return found
+
     @property
     def building(self) -> Progress | None:
         """How far a build is, in whichever process; None when there is none."""
@@ -153,13 +163,9 @@ class Library:
         Cancelled
             When the monitor says so; what was there before is still there.
         """
-        densest: dict[str, tuple[int, EmbeddingKey]] = {}
-        for known in self.catalogue.all():
-            have = densest.get(known.key.fingerprint)
-            if known.key.model_id == self.model_id and (have is None or known.count > have[0]):
-                densest[known.key.fingerprint] = (known.count, known.key)
+        densest = self.densest()
         counts = {p.fingerprint: p.count for segment, _ in self.segments() for p in segment.parts}
-        wanted = [key for name, (count, key) in densest.items() if count > counts.get(name, 0)]
+        wanted = [one.key for name, one in densest.items() if one.count > counts.get(name, 0)]
         if not wanted:
             return 0
 
