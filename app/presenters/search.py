@@ -344,7 +344,7 @@ class SearchPresenter(QObject):
             gone = self.tr("{n} more are no longer in the cache, where pictures are looked for.")
             searched = f"{searched} {gone.format(n=result.left_out)}"
         if result.lacks_index:
-            until = self.tr("Every frame was looked at: their index is not built yet.")
+            until = self.tr("No index yet: every frame was looked at.")
             searched = f"{searched} {until}"
             self.index_wanted.emit()
         groups = groups_of_everything(result, self._session)

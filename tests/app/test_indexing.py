@@ -144,7 +144,7 @@ def test_a_search_of_everything_has_the_index_built_and_says_so_until_it_is(
     program.actions[ActionId.FIND_EVERYWHERE].trigger()
     program.actions[ActionId.FIND_FRAME].trigger()
     qtbot.waitUntil(lambda: len(said) == 1, timeout=WAIT_MS)
-    assert "not built yet" in said[0]
+    assert "No index yet" in said[0]
     wait_held(qtbot, engine)
     qtbot.waitUntil(lambda: "40%" in getattr(line_of(program), "detail", ""), timeout=WAIT_MS)
     gate.touch()
@@ -152,11 +152,11 @@ def test_a_search_of_everything_has_the_index_built_and_says_so_until_it_is(
     assert len(library_of(engine).cells) == 1
     program.actions[ActionId.FIND_FRAME].trigger()
     qtbot.waitUntil(lambda: len(said) == 2, timeout=WAIT_MS)
-    assert "not built yet" not in said[1]
+    assert "No index yet" not in said[1]
     assert not program.window.banner.messages
 
 
-def test_a_paused_build_takes_no_processor_and_goes_on_where_it_was(
+def test_a_build_that_is_paused_or_has_to_wait_takes_no_processor_and_goes_on_where_it_was(
     building_program: Program, engine: Engine, gate: Path, qtbot: QtBot
 ) -> None:
     program, library = building_program, library_of(engine)
@@ -169,34 +169,17 @@ def test_a_paused_build_takes_no_processor_and_goes_on_where_it_was(
     assert line.is_paused
     program.status.pause(KEY, False)
     wait_held(qtbot, engine)
-    assert centres.stat().st_mtime_ns == made
-    gate.touch()
-    qtbot.waitUntil(lambda: not program.jobs.is_active(KEY), timeout=WAIT_MS)
-    assert len(library.cells) == 1
-
-
-def test_the_users_own_work_comes_first(
-    building_program: Program, engine: Engine, qtbot: QtBot
-) -> None:
-    program, library = building_program, library_of(engine)
-    end = threading.Event()
+    end = threading.Event()  # the user's own work comes first
     program.jobs.submit(lambda _job: end.wait(60), key="embed:x", title="x", holds_window=True)
     qtbot.waitUntil(lambda: library.building is None, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: getattr(line_of(program), "detail", "") == "waiting", timeout=WAIT_MS)
+    gate.touch()
+    assert library.cells == ()
     end.set()
-    wait_held(qtbot, engine)
-
-
-def test_a_build_takes_none_of_the_threads_of_other_jobs(
-    building_program: Program, qtbot: QtBot
-) -> None:
-    jobs, count = building_program.jobs, building_program.jobs._pool._max_workers
-    together = threading.Barrier(count)
-    done: list[int] = []
-    for number in range(count):
-        jobs.submit(lambda _job: together.wait(30), key=str(number), done=done.append)
-    qtbot.waitUntil(lambda: len(done) == count, timeout=WAIT_MS)
-    assert jobs.is_active(KEY)
+    qtbot.waitUntil(lambda: not program.jobs.is_active(KEY), timeout=WAIT_MS)
+    assert len(library.cells) == 1
+    (centres,) = library.folder.rglob("cells/centres.f32")
+    assert centres.stat().st_mtime_ns == made
 
 
 def test_a_cancelled_build_goes_on_at_the_next_start_and_not_before(
@@ -220,9 +203,16 @@ def test_a_cancelled_build_goes_on_at_the_next_start_and_not_before(
     qtbot.waitUntil(lambda: not again.jobs.is_active(KEY), timeout=WAIT_MS)
 
 
-def test_closing_ends_the_build_without_a_question(
+def test_a_build_takes_no_thread_of_other_jobs_and_closing_ends_it_without_a_question(
     building_program: Program, engine: Engine, qtbot: QtBot
 ) -> None:
+    jobs, count = building_program.jobs, building_program.jobs._pool._max_workers
+    together = threading.Barrier(count)
+    done: list[int] = []
+    for number in range(count):
+        jobs.submit(lambda _job: together.wait(30), key=str(number), done=done.append)
+    qtbot.waitUntil(lambda: len(done) == count, timeout=WAIT_MS)
+    assert jobs.is_active(KEY)
     window, library = building_program.window, library_of(engine)
     assert window.close()
     assert window.findChild(QMessageBox, "ask-running") is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import threading
@@ -167,6 +168,37 @@ def test_cells_of_a_segment_that_was_merged_meanwhile_are_thrown_away(
     assert build.finish() is True
     assert names(library) == set("abcxyz")
     assert build.begun == 2
+    check_whole(library)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_where_open_files_cannot_be_removed_the_builder_removes_them(
+    library: Library, begin: Callable[[str], Build], stage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Windows: what somebody has open is neither renamed nor removed."""
+    ((segment, _),) = library.segments()
+    before, is_open = segment.folder, threading.Event()
+    rename, remove = Path.replace, shutil.rmtree
+
+    def renamed(path: Path, target: Path) -> Path:
+        if is_open.is_set() and path == before:
+            raise PermissionError("it is open")
+        return rename(path, target)
+
+    def removed(path: Path, **options: bool) -> None:
+        if not (is_open.is_set() and path == before):
+            remove(path, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Path, "replace", renamed)
+    monkeypatch.setattr(shutil, "rmtree", removed)
+    build = begin(stage)
+    is_open.set()
+    library.forget([segment.parts[1].fingerprint])
+    assert before.exists()
+    assert names(library) == set("ac")
+    is_open.clear()
+    assert build.finish() is True
+    assert not before.exists()
     check_whole(library)
 
 
