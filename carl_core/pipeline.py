@@ -386,7 +386,7 @@ class Engine:
         if len(ranges) < len(items):
             rows = [self._still_rows(item, sampling, monitor) for item in items]
             try:
-                stills = self._stored_stills(self.library, self.store)
+                stills = self._stored_stills(self.library, self.store, monitor)
                 mean = np.zeros(rows[0].shape[1], dtype=np.float32)
                 if stills.keys:
                     mean = stills.mean(monitor)
@@ -420,9 +420,11 @@ class Engine:
             monitor=monitor,
         )
 
-    def _stored_stills(self, library: Library, store: EmbeddingStore) -> StoredStills:
+    def _stored_stills(
+        self, library: Library, store: EmbeddingStore, monitor: Monitor
+    ) -> StoredStills:
         """Return what the cache holds now; while that is the same, what was found of it is kept."""
-        now = StoredStills(library, store)
+        now = StoredStills(library, store, monitor)
         with self._lock:
             kept = self._kept_stored_stills
             if kept is None or kept.keys != now.keys:

@@ -39,20 +39,25 @@ _SLACK = 1e-4  # products of one frame and of many differ in their last digits
 class StoredStills:
     """What the trunk saw of every recording whose features are in a store.
 
+    Parameters
+    ----------
+    monitor : may cancel looking for them: a few files a recording are asked for
+
     Attributes
     ----------
     keys : recordings that are there, by fingerprint
     left_out : number of recordings that are not
     """
 
-    def __init__(self, library: Library, store: EmbeddingStore) -> None:
+    def __init__(self, library: Library, store: EmbeddingStore, monitor: Monitor) -> None:
         self._store = store
         known = {name: one.key for name, one in library.densest().items()}
-        self._counts = {
-            name: len(features)
-            for name, key in known.items()
-            if (features := store.load_features(key)) is not None and len(features)
-        }
+        self._counts: dict[str, int] = {}
+        for name, key in known.items():
+            monitor.check()
+            features = store.load_features(key)
+            if features is not None and len(features):
+                self._counts[name] = len(features)
         self.keys: Mapping[str, EmbeddingKey] = {name: known[name] for name in self._counts}
         self.left_out = len(known) - len(self._counts)
         self._mean: Float32 | None = None
