@@ -66,6 +66,7 @@ class Job(Generic[Result]):
     key : jobs with the same key replace each other
     title : shown in the status bar; empty = not worth showing
     holds_window : whether closing the window asks first
+    is_aside : whether it has time, on a thread of its own
     monitor : progress out of, cancellation into the work
     state, progress : as last delivered; main thread only
     """
@@ -77,10 +78,12 @@ class Job(Generic[Result]):
         send: Callable[[Job[Result], Any], None],
         *,
         holds_window: bool = False,
+        is_aside: bool = False,
     ) -> None:
         self.key = key
         self.title = title
         self.holds_window = holds_window
+        self.is_aside = is_aside
         self.state = JobState.WAITING
         self.progress: Progress | None = None
         self.is_superseded = False
@@ -185,7 +188,13 @@ class JobRunner(QObject):
         Exactly one of ``done``, ``failed`` and ``cancelled`` is called, unless a newer job of the
         same key took the place of this one: then none is.
         """
-        job: Job[Result] = Job(key, display_text(title), self._post, holds_window=holds_window)
+        job: Job[Result] = Job(
+            key,
+            display_text(title),
+            self._post,
+            holds_window=holds_window,
+            is_aside=is_aside,
+        )
         if self._is_closed:
             job.cancel()
             job.state = JobState.CANCELLED

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtWidgets import QMessageBox
+from PySide6.QtWidgets import QLabel, QMessageBox
 
 from app.actions import ActionId
 from app.models.engine import engine_maker
@@ -173,6 +173,9 @@ def test_a_build_that_is_paused_or_has_to_wait_takes_no_processor_and_goes_on_wh
     program.jobs.submit(lambda _job: end.wait(60), key="embed:x", title="x", holds_window=True)
     qtbot.waitUntil(lambda: library.building is None, timeout=WAIT_MS)
     qtbot.waitUntil(lambda: getattr(line_of(program), "detail", "") == "waiting", timeout=WAIT_MS)
+    shown = program.window.status.findChild(QLabel, "status-job")
+    assert shown is not None
+    assert shown.text().startswith("x")  # what nobody waits for comes last
     gate.touch()
     assert library.cells == ()
     end.set()
