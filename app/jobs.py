@@ -66,6 +66,7 @@ class Job(Generic[Result]):
     key : jobs with the same key replace each other
     title : shown in the status bar; empty = not worth showing
     holds_window : whether closing the window asks first
+    is_aside : whether it has time, on a thread of its own
     monitor : progress out of, cancellation into the work
     state, progress : as last delivered; main thread only
     """
@@ -77,10 +78,12 @@ class Job(Generic[Result]):
         send: Callable[[Job[Result], Any], None],
         *,
         holds_window: bool = False,
+        is_aside: bool = False,
     ) -> None:
         self.key = key
         self.title = title
         self.holds_window = holds_window
+        self.is_aside = is_aside
         self.state = JobState.WAITING
         self.progress: Progress | None = None
         self.is_superseded = False
@@ -148,6 +151,7 @@ class JobRunner(QObject):
             thread_name_prefix="carl-job",
             initializer=_give_way,
         )
+        self._aside = ThreadPoolExecutor(1, thread_name_prefix="carl-aside", initializer=_give_way)
         self._callbacks: dict[Job[Any], _Callbacks[Any]] = {}
         self._newest: dict[str, Job[Any]] = {}
         self._deliveries: deque[tuple[Job[Any], tuple[str, Any]]] = deque()
@@ -174,13 +178,23 @@ class JobRunner(QObject):
         received: Callable[[Any], None] | None = None,
         title: str = "",
         holds_window: bool = False,
+        is_aside: bool = False,
     ) -> Job[Result]:
         """Run ``work(job)`` on the pool. Main thread only.
+
+        What ``is_aside`` runs on a thread of its own, one after another: it may take its time and
+        keeps nothing else waiting.
 
         Exactly one of ``done``, ``failed`` and ``cancelled`` is called, unless a newer job of the
         same key took the place of this one: then none is.
         """
-        job: Job[Result] = Job(key, display_text(title), self._post, holds_window=holds_window)
+        job: Job[Result] = Job(
+            key,
+            display_text(title),
+            self._post,
+            holds_window=holds_window,
+            is_aside=is_aside,
+        )
         if self._is_closed:
             job.cancel()
             job.state = JobState.CANCELLED
@@ -192,7 +206,7 @@ class JobRunner(QObject):
             self._set_state(older, JobState.CANCELLING)
         self._newest[key] = job
         self._callbacks[job] = _Callbacks(done, failed, cancelled, progress, received)
-        self._pool.submit(self._run, job, work)
+        (self._aside if is_aside else self._pool).submit(self._run, job, work)
         self.changed.emit(job)
         return job
 
@@ -254,7 +268,8 @@ class JobRunner(QObject):
         self._deliveries.clear()
 
     def _end_pool(self) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._pool, self._aside):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     # On the worker's thread --------------------------------------------------------------------
 

@@ -35,6 +35,7 @@ from carl_core.queries import ImageQuery, RangeQuery, query_of, samples_inside
 from carl_core.retrieval.everywhere import LibraryResult, search_library
 from carl_core.retrieval.libraries import root_beside
 from carl_core.retrieval.library import Library
+from carl_core.retrieval.pictures import StoredStills, search_stills
 from carl_core.retrieval.retriever import Retriever, SearchResult
 from carl_core.retrieval.stills import Stills, centred, common_mean
 from carl_core.video.recording import open_recording
@@ -84,6 +85,7 @@ class Engine:
         # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
         self._kept_stills: dict[EmbeddingKey, Float16] = {}
+        self._kept_stored_stills: StoredStills | None = None
         self._kept_retriever: Retriever | None = None
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
@@ -350,9 +352,9 @@ class Engine:
 
     def search_library(
         self,
-        query: Sequence[RangeQuery],
+        query: Sequence[RangeQuery | ImageQuery],
         *,
-        unlike: Sequence[RangeQuery] = (),
+        unlike: Sequence[RangeQuery | ImageQuery] = (),
         k: int = 10,
         min_gap_s: float = 1.0,
         sampling: str | None = None,
@@ -363,6 +365,9 @@ class Engine:
 
         What was embedded since the last time is taken into the library first. The recordings
         themselves are not opened. ``without`` are fingerprints of recordings that do not count.
+
+        With a picture among the items, all is compared frame by frame as ``search`` does, as far as
+        the cache still holds what the trunk saw (``LibraryResult.left_out``).
 
         Raises
         ------
@@ -375,8 +380,33 @@ class Engine:
                 "There is no library without a cache. Leave out --no-cache, or name the recordings "
                 "to search in."
             )
+        monitor = monitor or Monitor()
+        items = [*query, *unlike]
+        ranges = [item for item in items if isinstance(item, RangeQuery)]
+        if len(ranges) < len(items):
+            rows = [self._still_rows(item, sampling, monitor) for item in items]
+            try:
+                stills = self._stored_stills(self.library, self.store, monitor)
+                mean = np.zeros(rows[0].shape[1], dtype=np.float32)
+                if stills.keys:
+                    mean = stills.mean(monitor)
+                vectors = [centred(r, mean).mean(axis=0, keepdims=True) for r in rows]
+                return search_stills(
+                    self.library,
+                    stills,
+                    query_of(vectors, len(query)),
+                    strangers=self._still_strangers(mean),
+                    k=k,
+                    min_gap_s=min_gap_s,
+                    without=without,
+                    monitor=monitor,
+                )
+            except OSError as error:
+                raise StoreError(
+                    f"The cache changed while it was searched ({error}). Search once more."
+                ) from error
         vectors = []
-        for item in (*query, *unlike):
+        for item in ranges:
             own = self.embed(item.recording, sampling=sampling, monitor=monitor)
             vectors.append(own.vectors[samples_inside(item, own.times_s)])
         self.library.update(self.store, monitor)
@@ -389,6 +419,33 @@ class Engine:
             without=without,
             monitor=monitor,
         )
+
+    def _stored_stills(
+        self, library: Library, store: EmbeddingStore, monitor: Monitor
+    ) -> StoredStills:
+        """Return what the cache holds now; while that is the same, what was found of it is kept."""
+        now = StoredStills(library, store, monitor)
+        with self._lock:
+            kept = self._kept_stored_stills
+            if kept is None or kept.keys != now.keys:
+                kept = self._kept_stored_stills = now
+            kept.left_out = now.left_out
+            return kept
+
+    def _still_strangers(self, mean: Float32) -> list[Float32]:
+        return [centred(clip, mean) for clip in bank_for(features_id(self.encoder.model_id))]
+
+    def _still_rows(
+        self, item: RangeQuery | ImageQuery, sampling: str | None, monitor: Monitor
+    ) -> Float16:
+        """Return what the trunk sees of a query item: (n, C)."""
+        if isinstance(item, ImageQuery):
+            return picture_features(self.encoder, [item.pixels])
+        recording = item.recording
+        times_s = recording.index.times_s[self.frames_of(recording, sampling)]
+        features = self._features(self._key(recording, sampling), recording, monitor)
+        rows: Float16 = features[samples_inside(item, times_s)]
+        return rows
 
     def _prepare_stills(
         self,
@@ -415,18 +472,13 @@ class Engine:
         mean = common_mean(searched)
         vectors = []
         for item in query:
-            if isinstance(item, ImageQuery):
-                rows = picture_features(self.encoder, [item.pixels])
-            else:
-                times_s = item.recording.index.times_s[self.frames_of(item.recording, sampling)]
-                rows = features[self._key(item.recording, sampling)][samples_inside(item, times_s)]
+            rows = self._still_rows(item, sampling, monitor)
             vectors.append(centred(rows, mean).mean(axis=0, keepdims=True))
         stills = {}
         for recording, rows in zip(recordings, searched, strict=True):
             frames = self.frames_of(recording, sampling)
             stills[recording.id] = Stills(frames, recording.index.times_s[frames], rows, mean)
-        strangers = [centred(c, mean) for c in bank_for(features_id(self.encoder.model_id))]
-        return Retriever(stills, strangers=strangers), vectors
+        return Retriever(stills, strangers=self._still_strangers(mean)), vectors
 
     def _features(self, key: EmbeddingKey, recording: Recording, monitor: Monitor) -> Float16:
         """Return what the trunk sees in each sampled frame (T, C)."""

@@ -97,6 +97,11 @@ class Monitor:
         self._done += amount
         self._report(force=self._total is not None and self._done >= self._total)
 
+    def relay(self, progress: Progress) -> None:
+        """Report what was measured elsewhere, e.g. by a child process, as it is."""
+        if self._callback is not None:
+            self._callback(progress)
+
     def check(self) -> None:
         """Wait while paused; raise ``Cancelled`` when ``cancel`` was called."""
         if not self._going.is_set():

@@ -50,3 +50,13 @@ def test_cancel_raises_at_the_next_step() -> None:
         monitor.advance()
     with pytest.raises(Cancelled):
         monitor.check()
+
+
+def test_what_another_process_measured_is_passed_on_as_it_is() -> None:
+    seen: list[Progress] = []
+    monitor = Monitor(seen.append)
+    monitor.cancel()  # whoever relays decides what that means
+    told = Progress("sorting", 3.0, 10.0, "rows", 2.5, 2.8)
+    monitor.relay(told)
+    monitor.relay(told)
+    assert seen == [told, told]

@@ -14,6 +14,7 @@ from app.bootstrap.choosing import choose_files
 from app.bootstrap.parts import Feature
 from app.faults.messages import Message, Severity
 from app.models.searching import Role
+from app.presenters.indexing import IndexPresenter
 from app.presenters.opening import IMAGE_SUFFIXES, VIDEO_SUFFIXES
 from app.presenters.search import SearchPresenter
 from app.views.menus import pop_up
@@ -65,6 +66,9 @@ class FindingFeature(Feature):
             window.search,
             self,
         )
+        self.index = IndexPresenter(parts.jobs, parts.engine, parts.reporter, self)
+        self.search.index_wanted.connect(self.index.look)
+        parts.loading.engine_ready.connect(lambda _state: self.index.look())  # goes on
         # A picture dropped on the window can only be meant to be found.
         parts.opening.image_offered.connect(self.search.find_image_file)
         window.pixels_dropped.connect(self._find_pixels)

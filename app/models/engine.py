@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from carl_core.progress import Monitor
     from carl_core.queries import ImageQuery, RangeQuery
     from carl_core.retrieval.everywhere import LibraryResult
+    from carl_core.retrieval.library import Library
     from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
 
@@ -68,6 +69,11 @@ class Engine(Protocol):
     @property
     def encoder(self) -> Any:
         """The encoder, loaded at first use; ``provider`` is what the session runs on."""
+        ...
+
+    @property
+    def library(self) -> Library | None:
+        """Everything that was embedded; None where nothing is kept."""
         ...
 
     def open(
@@ -199,9 +205,9 @@ class EngineHandle:
 
     def search_everything(
         self,
-        query: Sequence[FrameQuery | StretchQuery],
+        query: Sequence[SearchQuery],
         *,
-        unlike: Sequence[FrameQuery | StretchQuery] = (),
+        unlike: Sequence[SearchQuery] = (),
         k: int,
         without: Collection[str],
         monitor: Monitor,
@@ -214,6 +220,22 @@ class EngineHandle:
             without=without,
             monitor=monitor,
         )
+
+    def wants_index(self) -> bool:
+        """Whether the library is so large that its index should be built, and nobody does."""
+        library = self.get().library
+        return library is not None and library.wants_cells
+
+    def build_index(self, monitor: Monitor, is_free: Callable[[], bool]) -> None:
+        """Have the library's index built by another process, while ``is_free`` says so."""
+        # heavy: numba comes along
+        from carl_core.retrieval import library as of_everything
+        from carl_core.retrieval.apart import build_apart
+
+        engine = self.get()
+        if engine.library is not None:
+            path = engine.encoder.path
+            build_apart(engine.library, path, of_everything.CELLS_FROM, monitor, is_free)
 
 
 def _item(query: SearchQuery) -> RangeQuery | ImageQuery:

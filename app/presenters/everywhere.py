@@ -6,7 +6,7 @@ import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.models.engine import FrameQuery, StretchQuery
+from app.models.engine import PictureQuery
 from app.presenters.match_pictures import send_pictures
 from carl_core.errors import CarlError
 from carl_core.paths import is_there
@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from app.jobs import Job
-    from app.models.engine import EngineHandle
+    from app.models.engine import EngineHandle, SearchQuery
     from carl_core.retrieval.everywhere import LibraryResult
     from carl_core.video.recording import Recording
-
-Range = FrameQuery | StretchQuery
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,7 +36,7 @@ class Everywhere:
     def run(
         self,
         job: Job[None],
-        asked: Sequence[tuple[Range, bool]],
+        asked: Sequence[tuple[SearchQuery, bool]],
         recordings: Sequence[Recording],
     ) -> None:
         """Send the ``LibraryResult``, then pictures. For a worker's thread.
@@ -52,7 +50,11 @@ class Everywhere:
             wanted,
             unlike=unwanted,
             k=self.k,
-            without={query.recording.fingerprint for query in wanted},
+            without={
+                query.recording.fingerprint
+                for query in wanted
+                if not isinstance(query, PictureQuery)
+            },
             monitor=job.monitor,
         )
         job.send(result)

@@ -83,6 +83,7 @@ class SearchPresenter(QObject):
     curves_found(dict) : recording id -> (time, similarity 0 to 1), float64 (T, 2)
     link_wanted(str, float, str, float) : these moments of two recordings are the same
     file_wanted(Path) : a moment of a recording that is not open was chosen: open it
+    index_wanted() : searching everything would be faster with an index
     """
 
     started = Signal()
@@ -90,6 +91,7 @@ class SearchPresenter(QObject):
     curves_found = Signal(object)
     link_wanted = Signal(str, float, str, float)
     file_wanted = Signal(object)
+    index_wanted = Signal()
 
     def __init__(
         self,
@@ -145,7 +147,7 @@ class SearchPresenter(QObject):
 
     def find_image_file(self, path: Path, role: Role = Role.ONLY) -> None:
         """Find what a picture file shows."""
-        if not self._session.entries:
+        if not self._session.entries and not self._is_everywhere:
             self._say(
                 self.tr(
                     "“{name}” is a picture, and there is nothing to find it in. Add a recording "
@@ -157,7 +159,7 @@ class SearchPresenter(QObject):
 
     def find_pixels(self, name: str, pixels: UInt8, role: Role = Role.ONLY) -> None:
         """Find what a pasted picture shows."""
-        if not self._session.entries:
+        if not self._session.entries and not self._is_everywhere:
             self._say(self.tr("There is nothing to find the picture in. Add a recording first."))
             return
         self._add(PictureQuery(name, pixels=pixels), name, pixels, role)
@@ -281,44 +283,31 @@ class SearchPresenter(QObject):
     def _run(self) -> None:
         self._matches = ()
         items, recordings, shown = self._items, self._searched(), self._session.recordings
-        if all(item.chip.is_unlike for item in items):
+        has_where = self._is_everywhere or bool(recordings)
+        if not has_where or all(item.chip.is_unlike for item in items):
             self._clear()
             return
         self._view.set_query(tuple(item.chip for item in items))
         self._view.set_busy(self.tr("Searching…"))
         self.started.emit()
 
-        ranges = [
-            (i.query, i.chip.is_unlike) for i in items if not isinstance(i.query, PictureQuery)
-        ]
-        is_everywhere = self._is_everywhere and len(ranges) == len(items)
-        if self._is_everywhere and not is_everywhere:
-            self._say(self.tr("A picture is looked for only in the recordings shown here."))
-
         def work_everywhere(job: Job[None]) -> None:
-            Everywhere(self._engine, MATCHES).run(job, ranges, shown)
+            Everywhere(self._engine, MATCHES).run(job, _read(job, items), shown)
 
         def work(job: Job[None]) -> None:
-            wanted: list[SearchQuery] = []
-            unwanted: list[SearchQuery] = []
-            for number, item in enumerate(items):
-                query = item.query
-                if isinstance(query, PictureQuery) and query.pixels is None and query.path:
-                    # heavy border: PyAV reads the picture
-                    from carl_core.video.image import read_image
-
-                    pixels = read_image(query.path)
-                    job.send(_Read(number, pixels))
-                    query = PictureQuery(query.name, pixels=pixels)
-                (unwanted if item.chip.is_unlike else wanted).append(query)
+            asked = _read(job, items)
             result = self._engine.search(
-                wanted, recordings, unlike=unwanted, k=MATCHES, monitor=job.monitor
+                [query for query, is_unlike in asked if not is_unlike],
+                recordings,
+                unlike=[query for query, is_unlike in asked if is_unlike],
+                k=MATCHES,
+                monitor=job.monitor,
             )
             job.send(result)
             send_pictures(job, moments_of(result, recordings), recordings)
 
         self._jobs.submit(
-            work_everywhere if is_everywhere else work,
+            work_everywhere if self._is_everywhere else work,
             key="search",
             title=self.tr("Searching for {what}").format(what=items[0].chip.text),
             received=lambda value: self._on_received(value, recordings),
@@ -351,6 +340,13 @@ class SearchPresenter(QObject):
 
     def _on_everything(self, result: LibraryResult) -> None:
         searched = self.tr("Searched {n} recordings.").format(n=result.recordings)
+        if result.left_out:
+            gone = self.tr("{n} more are no longer in the cache, where pictures are looked for.")
+            searched = f"{searched} {gone.format(n=result.left_out)}"
+        if result.lacks_index:
+            until = self.tr("No index yet: every frame was looked at.")
+            searched = f"{searched} {until}"
+            self.index_wanted.emit()
         groups = groups_of_everything(result, self._session)
         reason = f"{result.reason} {searched}".strip()
         self._show(groups, convincing=result.convincing, reason=reason)
@@ -389,6 +385,22 @@ class SearchPresenter(QObject):
 
     def _say(self, text: str) -> None:
         self._reporter.report(Message(text, Severity.INFO, topic="search"))
+
+
+def _read(job: Job[None], items: tuple[_Item, ...]) -> list[tuple[SearchQuery, bool]]:
+    """Return what is asked and whether it is unwanted; pictures are read, and sent to be shown."""
+    asked: list[tuple[SearchQuery, bool]] = []
+    for number, item in enumerate(items):
+        query = item.query
+        if isinstance(query, PictureQuery) and query.pixels is None and query.path:
+            # heavy border: PyAV reads the picture
+            from carl_core.video.image import read_image
+
+            pixels = read_image(query.path)
+            job.send(_Read(number, pixels))
+            query = PictureQuery(query.name, pixels=pixels)
+        asked.append((query, item.chip.is_unlike))
+    return asked
 
 
 def _at(entry: Entry, time_s: float) -> str:

@@ -28,7 +28,10 @@ class StatusView(Protocol):
 
 
 class StatusPresenter(QObject):
-    """Shows all jobs that have a title, running ones first, and pauses and cancels them."""
+    """Shows all jobs that have a title, and pauses and cancels them.
+
+    Running ones come first, and last what nobody waits for.
+    """
 
     def __init__(self, jobs: JobRunner, view: StatusView, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -54,7 +57,8 @@ class StatusPresenter(QObject):
         shown = [j for j in self._jobs.active if j.title and not j.state.is_over]
         running = [j for j in shown if j.state is not JobState.WAITING]
         waiting = [j for j in shown if j.state is JobState.WAITING]
-        self._view.set_jobs(tuple(self._line(job) for job in running + waiting))
+        order = sorted(running + waiting, key=lambda job: job.is_aside)
+        self._view.set_jobs(tuple(self._line(job) for job in order))
 
     def _line(self, job: Job[Any]) -> JobLine:
         progress, fraction = job.progress, None
@@ -67,6 +71,8 @@ class StatusPresenter(QObject):
             said = [self.tr("paused")] + ([f"{fraction:.0%}"] if fraction is not None else [])
         elif job.state is JobState.WAITING:
             said = [self.tr("waiting")]
+        elif progress is not None and progress.total is None and not progress.unit:
+            said = [self.tr("waiting")]  # it counts nothing, for it does nothing
         else:
             said = describe_progress(progress) if progress is not None else []
         return JobLine(

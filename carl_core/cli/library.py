@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 from carl_core.cli.align import open_all
 from carl_core.cli.console import message, progress_bar, result
 from carl_core.cli.options import add_engine_options, engine_of
 from carl_core.errors import StoreError
+from carl_core.retrieval.apart import start_build
 from carl_core.retrieval.library import CELLS_FROM
 
 if TYPE_CHECKING:
     import argparse
+    import subprocess
 
     from carl_core.pipeline import Engine
     from carl_core.retrieval.library import Library
@@ -96,7 +96,7 @@ def run_build(options: argparse.Namespace) -> int:
     library = _library(engine_of(options))
     with progress_bar() as monitor:
         if not library.build(monitor, least=options.least):
-            message("Another process is writing the library.")
+            message("Another process builds already. `carl library show` tells how far it is.")
     _tell(library)
     return 0
 
@@ -118,14 +118,7 @@ def run_clear(options: argparse.Namespace) -> int:
 
 def build_in_background(model: str | None) -> None:
     """Start ``carl library build`` as a process that outlives this one."""
-    command = [sys.executable, "-m", "carl_core.cli.main", "library", "build", "--idle"]
-    command += ["--least", str(CELLS_FROM)]
-    if model is not None:
-        command += ["--model", model]
-    quiet = subprocess.DEVNULL
-    _builds.append(
-        subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True)
-    )
+    _builds.append(start_build(model, CELLS_FROM))
 
 
 def _library(engine: Engine) -> Library:

@@ -111,19 +111,10 @@ def _search_library(engine: Engine, options: argparse.Namespace) -> int:
     """Search everything that was embedded; as ``run``."""
     with progress_bar() as monitor:
         items = [_query(text, engine, monitor) for text in (*options.query, *options.unlike)]
-        ranges = [item for item in items if isinstance(item, RangeQuery)]
-        if len(ranges) < len(items):
-            message(
-                "A picture has no neighbours in time, and the library holds frames with theirs. "
-                "Look for a picture with --in FILE..., or take a frame of a recording: "
-                "VIDEO@SECONDS.",
-                is_error=True,
-            )
-            return 2
         count = len(options.query)
         found = engine.search_library(
-            ranges[:count],
-            unlike=ranges[count:],
+            items[:count],
+            unlike=items[count:],
             k=options.k,
             sampling=options.rate,
             monitor=monitor,
@@ -137,6 +128,7 @@ def _search_library(engine: Engine, options: argparse.Namespace) -> int:
                     "recordings": found.recordings,
                     "frames": found.frames,
                     "exact": found.is_exact,
+                    "left_out": found.left_out,
                 },
                 "hits": [
                     {
@@ -158,6 +150,11 @@ def _search_library(engine: Engine, options: argparse.Namespace) -> int:
             when = clock_text(hit.time_s)
             result(f"{hit.score:6.3f}  {when}  frame {hit.frame:6d}  {where}{gone}")
         message(f"searched {found.frames} frames of {found.recordings} recordings")
+        if found.left_out:
+            message(
+                f"{found.left_out} more cannot be compared with a picture: their frames are no "
+                "longer in the cache. `carl library add FILE...` brings them back."
+            )
         if not found.convincing:
             message(f"Nothing convincing: {found.reason}")
     if engine.library is not None and engine.library.wants_cells:

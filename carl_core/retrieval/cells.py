@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from carl_core.atomic import write_atomic
+from carl_core.atomic import begin, finish, rename
 from carl_core.retrieval.mapping import mapped, thread_count, threads
 from carl_core.similarity.matrix import one_blas_thread
 
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from carl_core.retrieval.segment import Segment
 
 FOLDER = "cells"
+PARTIAL = "cells.part"
 _CENTRES, _CELL_OF = "centres.f32", "cell_of.i32"
 CELL_FILES = (_CENTRES, "offsets.i64", "rows.i32", "codes.i8", "scales.f32", "errors.f32")
 _ITERATIONS = 8
@@ -59,8 +60,8 @@ class CellsMeta:
 class Cells:
     """The cells of a segment, opened for reading. Safe from any thread."""
 
-    def __init__(self, segment: Segment, meta: CellsMeta) -> None:
-        folder = segment.folder / FOLDER
+    def __init__(self, segment: Segment, meta: CellsMeta, name: str = FOLDER) -> None:
+        folder = segment.folder / name
         n, dim = segment.vectors.shape
         self.segment = segment
         self.meta = meta
@@ -122,43 +123,50 @@ def cells_for(count: int) -> int:
 def build_cells(segment: Segment, monitor: Monitor, *, count: int | None = None) -> CellsMeta:
     """Sort a segment's rows into cells beside its files, and measure how many a search needs.
 
-    O(N C D) time; memory a few bytes a row.
+    They lie in ``PARTIAL`` until ``place_cells``. O(N C D) time; memory a few bytes a row.
 
     What a build that was cancelled or killed had done is kept, and the next one goes on there.
 
     Raises
     ------
     OSError
-        When the disk is full; what was done is removed then.
+        When the disk is full or the segment was removed; what was done is removed then.
     Cancelled
         When the monitor says so.
     """
-    folder = segment.folder / FOLDER
-    partial = segment.folder / f"{FOLDER}.part"
+    partial = segment.folder / PARTIAL
     partial.mkdir(mode=0o700, exist_ok=True)
     try:
         count = min(count or cells_for(len(segment)), len(segment))
         centres = _kept_centres(segment, partial, count, monitor)
         cell_of = _kept_cells(segment, partial, centres, monitor)
         _write(segment, partial, cell_of, count, monitor)
-        (partial / _CELL_OF).unlink()
-        shutil.rmtree(folder, ignore_errors=True)
-        partial.replace(folder)
+        return _measured(segment, count, monitor)
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    return _measured(segment, count, monitor)
+
+
+def place_cells(folder: Path) -> None:
+    """Move cells that were built in a segment's folder to their place. Raises ``OSError``."""
+    for file in (folder / PARTIAL).iterdir():
+        if file.name not in CELL_FILES:  # what only building needs, and what killed builds left
+            file.unlink()
+    shutil.rmtree(folder / FOLDER, ignore_errors=True)
+    rename(folder / PARTIAL, folder / FOLDER)
 
 
 def _kept_centres(segment: Segment, partial: Path, count: int, monitor: Monitor) -> Float32:
     """Return the centres that an earlier build found, or find them and keep them."""
     file, shape = partial / _CENTRES, (count, segment.vectors.shape[1])
-    try:
-        return mapped(file, "<f4", shape)
+    try:  # not mapped: an open file keeps Windows from moving the folder
+        return np.fromfile(file, dtype="<f4").reshape(shape)
     except (OSError, ValueError):
         (partial / _CELL_OF).unlink(missing_ok=True)  # by other centres
         centres = _centres(segment, count, monitor)
-        write_atomic(file, centres.astype("<f4").tobytes())
+        new = begin(file)  # unlike ``write_atomic`` this makes no folder where one was removed
+        new.write_bytes(centres.astype("<f4").tobytes())
+        finish(new, file)
         return centres
 
 
@@ -264,7 +272,7 @@ def _measured(segment: Segment, count: int, monitor: Monitor) -> CellsMeta:
         monitor.advance()
     probes, recall = 4, 0.0
     while True:
-        cells = Cells(segment, CellsMeta(count, min(probes, count), recall))
+        cells = Cells(segment, CellsMeta(count, min(probes, count), recall), PARTIAL)
         shares = []
         for query, own, right in exact:
             _, scores = cells.nearest(query, _NEAREST, excluded=own)

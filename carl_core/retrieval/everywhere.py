@@ -7,6 +7,7 @@ recordings are (``retriever``). More are looked at until no other can hold a bet
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,13 +15,15 @@ import numpy as np
 from carl_core.retrieval.retriever import Beyond, Retriever
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from pathlib import Path
 
     from carl_core.arrays import Float32, Float64
+    from carl_core.embeddings.embeddings import Embeddings
     from carl_core.progress import Monitor
     from carl_core.retrieval.library import Library
     from carl_core.retrieval.retriever import Query, SearchResult
+    from carl_core.retrieval.stills import Stills
 
 _SAMPLES = 16  # frames of a range that are looked for one by one
 _MOST = 256  # recordings looked at closely
@@ -58,6 +61,9 @@ class LibraryResult:
     recordings, frames : size of what was searched
     is_exact : whether no moment can have been missed: one frame (or a mean of several) was looked
         for, and every row was looked at
+    lacks_index : whether the library is large enough for cells (``cells``) that are not built yet
+    left_out : recordings that could not be searched by a picture: what the trunk saw of their
+        frames is no longer in the cache
     """
 
     hits: tuple[LibraryHit, ...]
@@ -66,6 +72,25 @@ class LibraryResult:
     recordings: int
     frames: int
     is_exact: bool
+    lacks_index: bool = False
+    left_out: int = 0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Bounded:
+    """A recording that may hold what is looked for.
+
+    Attributes
+    ----------
+    bound : the most that its best moment can score
+    fingerprint, count : of its content, and its samples
+    load : gives what is compared
+    """
+
+    bound: float
+    fingerprint: str
+    count: int
+    load: Callable[[], Embeddings | Stills]
 
 
 def search_library(
@@ -91,45 +116,92 @@ def search_library(
     if not is_single:
         at = np.linspace(0, len(wanted) - 1, min(len(wanted), _SAMPLES)).round().astype(np.int64)
         wanted = wanted[at]
-    candidates = [c for c in library.candidates(wanted) if c.part.fingerprint not in without]
+    candidates = [
+        Bounded(
+            one.bound,
+            one.part.fingerprint,
+            one.part.count,
+            partial(one.segment.embeddings, one.part, library.model_id),
+        )
+        for one in library.candidates(wanted)
+        if one.part.fingerprint not in without
+    ]
     if not candidates:
         reason = "The library holds nothing else." if recordings else "The library is empty."
         return LibraryResult((), False, reason, recordings, frames, is_exact=True)
     scores = _stranger_scores(library, strangers, monitor) if is_single else None
+    found, is_complete = look_closely(
+        candidates,
+        query,
+        strangers=strangers,
+        stranger_scores=scores,
+        frames=frames,
+        k=k,
+        min_gap_s=min_gap_s,
+        monitor=monitor,
+    )
+    is_exact = is_single and is_complete and not library.cells
+    return LibraryResult(
+        hits_of(library, found),
+        found.convincing,
+        found.reason,
+        recordings,
+        frames,
+        is_exact,
+        library.lacks_cells,
+    )
+
+
+def look_closely(
+    candidates: Sequence[Bounded],
+    query: Query,
+    *,
+    strangers: Sequence[Float32],
+    stranger_scores: Float64 | None,
+    frames: int,
+    k: int,
+    min_gap_s: float,
+    monitor: Monitor | None,
+) -> tuple[SearchResult, bool]:
+    """Search the likeliest recordings until no other can hold a better moment.
+
+    Parameters
+    ----------
+    candidates : the likeliest first
+    stranger_scores : what frames of unrelated clips reach in everything, None = unknown
+    frames : samples that were looked at to find the candidates
+
+    Returns
+    -------
+    what was found, and whether nothing better can have been missed
+    """
     size = min(len(candidates), 2 * k)
     while True:
         if monitor is not None:
             monitor.check()
         chosen = candidates[:size]
-        searched = {
-            one.part.fingerprint: one.segment.embeddings(one.part, library.model_id)
-            for one in chosen
-        }
-        others = max(0, frames - sum(one.part.count for one in chosen))
-        beyond = Beyond(others / _MOMENT, scores)
+        searched = {one.fingerprint: one.load() for one in chosen}
+        others = max(0, frames - sum(one.count for one in chosen))
+        beyond = Beyond(others / _MOMENT, stranger_scores)
         retriever = Retriever(searched, strangers=strangers, beyond=beyond)
         found = retriever.search(query, k=k, min_gap_s=min_gap_s)
         is_complete = size == len(candidates) or (
             len(found.hits) == k and found.hits[-1].score >= candidates[size].bound
         )
         if is_complete or size >= _MOST:
-            break
+            return found, is_complete
         size = min(len(candidates), 2 * size)
-    is_exact = is_single and is_complete and not library.cells
-    return _result(library, found, recordings, frames, is_exact)
 
 
-def _result(
-    library: Library, found: SearchResult, recordings: int, frames: int, is_exact: bool
-) -> LibraryResult:
+def hits_of(library: Library, found: SearchResult) -> tuple[LibraryHit, ...]:
+    """Say where the recordings of what was found were last seen."""
     paths = {known.key.fingerprint: known.path for known in library.catalogue.all()}
-    hits = tuple(
+    return tuple(
         LibraryHit(
             paths.get(hit.recording), hit.recording, hit.frame, hit.time_s, hit.score, hit.span
         )
         for hit in found.hits
     )
-    return LibraryResult(hits, found.convincing, found.reason, recordings, frames, is_exact)
 
 
 def _stranger_scores(

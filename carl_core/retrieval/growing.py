@@ -1,4 +1,4 @@
-"""Changes a library on disk: recordings come and go, large segments get cells.
+"""Changes a library on disk: recordings come and go.
 
 New recordings make a new segment; small ones are merged into larger ones, so that there are few
 (each is at least twice as large as the next).
@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from carl_core.retrieval.cells import CELL_FILES, FOLDER, build_cells
 from carl_core.retrieval.library_files import SEGMENT_FILES, Entry, Index
 from carl_core.retrieval.seals import sealed
 from carl_core.retrieval.writer import SegmentWriter
@@ -62,19 +61,6 @@ def without(files: LibraryFiles, index: Index, gone: set[str], monitor: Monitor)
         elif kept:
             entries.append(_copied(files, index, (entry,), gone, monitor))
     return replace(index, entries=tuple(entries))
-
-
-def add_cells(files: LibraryFiles, index: Index, least: int, monitor: Monitor) -> None:
-    """Sort segments of at least ``least`` rows into cells. Raises ``OSError``, ``Cancelled``."""
-    for number, entry in enumerate(index.entries):
-        if entry.cells is None and entry.count >= least:
-            segment, _ = files.open(entry, index.dim)
-            cells = build_cells(segment, monitor)
-            seals = sealed(segment.folder / FOLDER, CELL_FILES)
-            done = replace(entry, cells=cells, cell_seals=seals)
-            entries = (*index.entries[:number], done, *index.entries[number + 1 :])
-            index = replace(index, entries=entries)
-            files.commit(index)
 
 
 def _copied(

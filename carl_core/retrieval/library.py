@@ -19,7 +19,8 @@ from carl_core.errors import StoreError
 from carl_core.progress import Monitor
 from carl_core.retrieval import building
 from carl_core.retrieval.catalogue import Catalogue
-from carl_core.retrieval.growing import add_cells, add_recordings, without
+from carl_core.retrieval.growing import add_recordings, without
+from carl_core.retrieval.indexing import CellsBuilder
 from carl_core.retrieval.kept_scores import kept_best_scores
 from carl_core.retrieval.library_files import Index, LibraryFiles
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
     from carl_core.embeddings.store import EmbeddingStore
     from carl_core.progress import Progress
+    from carl_core.retrieval.catalogue import Known
     from carl_core.retrieval.cells import Cells, CellsMeta
     from carl_core.retrieval.segment import Part, Segment
 
@@ -41,10 +43,7 @@ CELLS_FROM = 2_000_000
 
 DEFAULT_LIMIT_BYTES = 32_000_000_000
 _FREED = 0.1  # of the limit: to take a recording out, its segment is written anew
-_BUSY = (
-    "The library is being written by another process. Try again in a moment; `carl library show` "
-    "tells how far it is, and `carl library stop` ends a build."
-)
+_BUSY = "The library is being written by another process. Try again in a moment."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -110,9 +109,23 @@ class Library:
     @property
     def wants_cells(self) -> bool:
         """Whether a segment is so large that cells should be built, and nobody does it yet."""
-        opened = self.segments()
-        is_wanted = any(cells is None and len(one) >= CELLS_FROM for one, cells in opened)
-        return is_wanted and self.building is None
+        return self.lacks_cells and self.building is None
+
+    @property
+    def lacks_cells(self) -> bool:
+        """Whether searches look at every row of a segment that is large enough for cells."""
+        if self.frames < CELLS_FROM:  # known without opening anything
+            return False
+        return any(cells is None and len(one) >= CELLS_FROM for one, cells in self.segments())
+
+    def densest(self) -> dict[str, Known]:
+        """Return what is known of each recording, embedded most densely, by fingerprint."""
+        found: dict[str, Known] = {}
+        for known in self.catalogue.all():
+            have = found.get(known.key.fingerprint)
+            if known.key.model_id == self.model_id and (have is None or known.count > have.count):
+                found[known.key.fingerprint] = known
+        return found
 
     @property
     def building(self) -> Progress | None:
@@ -150,13 +163,9 @@ class Library:
         Cancelled
             When the monitor says so; what was there before is still there.
         """
-        densest: dict[str, tuple[int, EmbeddingKey]] = {}
-        for known in self.catalogue.all():
-            have = densest.get(known.key.fingerprint)
-            if known.key.model_id == self.model_id and (have is None or known.count > have[0]):
-                densest[known.key.fingerprint] = (known.count, known.key)
+        densest = self.densest()
         counts = {p.fingerprint: p.count for segment, _ in self.segments() for p in segment.parts}
-        wanted = [key for name, (count, key) in densest.items() if count > counts.get(name, 0)]
+        wanted = [one.key for name, one in densest.items() if one.count > counts.get(name, 0)]
         if not wanted:
             return 0
 
@@ -187,32 +196,33 @@ class Library:
     def forget(self, fingerprints: Iterable[str], monitor: Monitor | None = None) -> None:
         """Take recordings out, from the disk too. Raises ``StoreError``."""
         names = set(fingerprints)
-        try:
-            for name in names:
-                self.catalogue.forget(name)
-        except OSError as error:
-            raise self._files.unwritable(error) from error
         with self._files.writing() as index:
             if index is None:
                 raise StoreError(_BUSY)
+            for name in names:
+                self.catalogue.forget(name)
             self._take_out(index, names, monitor or Monitor())
 
     def build(self, monitor: Monitor | None = None, *, least: int = CELLS_FROM) -> bool:
-        """Sort segments of at least ``least`` rows into cells; false while another process writes.
+        """Sort segments of at least ``least`` rows into cells; false while another process does.
 
-        Minutes for ten million rows; meanwhile searches look at every row. Other processes see how
-        far it is (``building``) and can stop it. A later one goes on where this one ended.
+        Minutes for ten million rows; meanwhile searches look at every row, and recordings come and
+        go as always. Other processes see how far it is (``building``) and can stop it. A later one
+        goes on where this one ended.
 
         Raises
         ------
         StoreError, Cancelled
         """
-        with self._files.writing() as index:
-            if index is None:
-                return False
-            with building.told(self.folder, monitor or Monitor()) as told:
-                add_cells(self._files, index, least, told)
-        return True
+        builder = CellsBuilder(self._files, least)
+        try:
+            with building.sole_builder(self.folder) as is_mine:
+                if is_mine:
+                    with building.told(self.folder, monitor or Monitor(), builder.check) as told:
+                        builder.run(told)
+                return is_mine
+        except OSError as error:
+            raise self._files.unwritable(error) from error
 
     def stop_building(self) -> bool:
         """Ask whichever process builds to stop; return whether one does. Raises ``StoreError``."""

@@ -8,16 +8,17 @@
     segment-<n>/cells/   of a large segment (``cells``)
 
 What a process leaves half-written is not in ``index.json`` and is removed by the next writer. One
-process writes at a time; readers never wait.
+process writes at a time; readers never wait, and who builds cells (``indexing``) only to name them.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
+import secrets
 import shutil
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ log = logging.getLogger("carl.search")
 
 _FORMAT, _VERSION = "carl-library", 3
 _INDEX = "index.json"
+_GONE = ".gone"
 SEGMENT_FILES = (*FILES, *STRETCH_FILES)
 
 
@@ -139,7 +141,7 @@ class LibraryFiles:
                 continue
         return total
 
-    @contextmanager
+    @contextlib.contextmanager
     def writing(self) -> Iterator[Index | None]:
         """Hold the lock; gives what is usable, None while another process writes.
 
@@ -168,10 +170,20 @@ class LibraryFiles:
         write_atomic(self.folder / _INDEX, text, mode=0o600)
         self._sweep(index)
 
+    def stamp(self) -> tuple[int, ...] | None:
+        """Return what is another once ``index.json`` was written anew; None when there is none."""
+        try:
+            status = (self.folder / _INDEX).stat()
+        except OSError:
+            return None
+        return status.st_mtime_ns, status.st_size, status.st_ino
+
     def new_name(self) -> str:
-        """Return a name that no segment has."""
-        taken = [int(f.name.split("-")[1].split(".")[0]) for f in self.folder.glob("segment-*")]
-        return f"segment-{max(taken, default=0) + 1}"
+        """Return a name that no segment has or had: cells may still be built for one that went."""
+        while True:
+            name = f"segment-{secrets.randbelow(10**9)}"
+            if not any(self.folder.glob(f"{name}*")):
+                return name
 
     def unwritable(self, error: OSError) -> StoreError:
         """Say that the folder cannot be written, and what to do."""
@@ -181,11 +193,20 @@ class LibraryFiles:
         )
 
     def _sweep(self, index: Index) -> None:
-        """Remove folders that ``index`` does not name (on Windows not while they are read)."""
+        """Remove folders that ``index`` does not name (on Windows not while they are read).
+
+        They are given another name first: who builds cells in one of them can put nothing there any
+        more while it is being removed.
+        """
         named = {entry.name for entry in index.entries}
         for folder in self.folder.glob("segment-*"):
             if folder.name not in named:
-                shutil.rmtree(folder, ignore_errors=True)
+                gone = folder if folder.suffix else folder.with_suffix(_GONE)
+                if gone != folder:
+                    with contextlib.suppress(OSError):
+                        folder.replace(gone)
+                for one in {folder, gone}:
+                    shutil.rmtree(one, ignore_errors=True)
 
 
 def _to_json(index: Index, model_id: str) -> dict[str, Any]:

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.arrays import Bool, Float32, Float64, Int64, as_read_only
+from carl_core.embeddings.embeddings import Embeddings
 from carl_core.retrieval.stills import Stills
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from carl_core.embeddings.embeddings import Embeddings
+
+Searched = Embeddings | Stills
 
 _RATES = (1.0, 0.5, 0.71, 1.41, 2.0)
 _FEWEST = 8  # samples of background without which nothing can stand out
@@ -141,7 +143,9 @@ class Retriever:
 
     def __init__(
         self,
-        searched: Mapping[str, Embeddings] | Mapping[str, Stills],
+        searched: Mapping[str, Embeddings]
+        | Mapping[str, Stills]
+        | Mapping[str, Embeddings | Stills],
         *,
         strangers: Sequence[Float32] = (),
         beyond: Beyond | None = None,
@@ -228,8 +232,7 @@ class Retriever:
 
     def _scores_of_stills(self) -> Float64:
         """Best score of each of up to 128 single frames from unrelated clips."""
-        frames = np.concatenate(self._strangers)
-        drawn = np.random.default_rng(0).permutation(frames)[:_STILL_STRANGERS]
+        drawn = drawn_stills(self._strangers)
         best = np.full(len(drawn), -np.inf)
         for searched in self._searched.values():
             best = np.maximum(best, _similar(searched, drawn).max(axis=0))
@@ -259,6 +262,13 @@ class Retriever:
         beyond = 0.0 if self._beyond is None else self._beyond.moments
         counts[None] = sum(counts.values()) + beyond
         return counts
+
+
+def drawn_stills(strangers: Sequence[Float32]) -> Float32:
+    """Draw the single frames of unrelated clips that are the yardstick: at most 128 rows."""
+    frames = np.concatenate(strangers)
+    drawn: Float32 = np.random.default_rng(0).permutation(frames)[:_STILL_STRANGERS]
+    return drawn
 
 
 def _similar(searched: Embeddings | Stills, query: Float32) -> Float32:

@@ -79,13 +79,16 @@ def common_mean(recordings: Iterable[npt.NDArray[Any]]) -> Float32:
     Every recording counts the same: a long one would otherwise be the centre, and everything else,
     pictures of something unrelated included, would lie on the far side together.
     """
-    means: list[Float64] = []
-    for features in recordings:
-        total = np.zeros(features.shape[1])
-        for start in range(0, len(features), _BLOCK):
-            total += features[start : start + _BLOCK].sum(axis=0, dtype=np.float64)
-        means.append(total / len(features))
-    mean: Float32 = np.mean(means, axis=0).astype(np.float32)
+    mean: Float32 = np.mean([mean_of(one) for one in recordings], axis=0).astype(np.float32)
+    return mean
+
+
+def mean_of(features: npt.NDArray[Any]) -> Float64:
+    """Return the mean (C,) of one recording's features (T, C), read in blocks."""
+    total = np.zeros(features.shape[1])
+    for start in range(0, len(features), _BLOCK):
+        total += features[start : start + _BLOCK].sum(axis=0, dtype=np.float64)
+    mean: Float64 = total / len(features)
     return mean
 
 

@@ -47,6 +47,8 @@ class FakeEngine:
     is_long: bool = False
     """Whether a first look is taken at every recording; only embedding in full is gated then."""
 
+    library: None = None
+
     @property
     def encoder(self) -> FakeEncoder:
         if self.encoder_error is not None:

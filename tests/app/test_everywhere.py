@@ -111,13 +111,35 @@ def test_without_the_box_only_open_recordings_are_searched(
     assert not box.isChecked()
 
 
-def test_a_picture_is_looked_for_in_what_is_open(
+def test_a_picture_is_looked_for_in_everything(
     everywhere: Program, qtbot: QtBot, tmp_path: Path
 ) -> None:
-    write_png(tmp_path / "query.png", draw_frame(7))
+    write_png(tmp_path / "query.png", draw_frame(90))  # in the first recording, and elsewhere
     everywhere.window.files_dropped.emit([tmp_path / "query.png"])
     panel = everywhere.window.search
     qtbot.waitUntil(lambda: panel.query.texts == ("query.png",), timeout=20_000)
     qtbot.waitUntil(lambda: not everywhere.jobs.is_active("search"), timeout=20_000)
+    best = {match.name: match for match in reversed(panel.model.matches)}
+    assert best["first.mp4"].time_s == pytest.approx(90 / 30, abs=0.11)
+    assert best["elsewhere.mp4"].time_s == pytest.approx(70 / 30, abs=0.11)
+    assert best["elsewhere.mp4"].picture is not None
+    everywhere.actions[ActionId.FIND_EVERYWHERE].trigger()
+    qtbot.waitUntil(lambda: bool({m.letter for m in panel.model.matches}), timeout=20_000)
+    qtbot.waitUntil(lambda: not everywhere.jobs.is_active("search"), timeout=20_000)
     assert {m.letter for m in panel.model.matches} <= {"A", "B"}
-    assert "only in the recordings" in "\n".join(m.text for m in everywhere.window.banner.messages)
+
+
+def test_a_picture_is_found_in_everything_with_no_recording_open(
+    everywhere: Program, qtbot: QtBot
+) -> None:
+    panel, search = everywhere.window.search, everywhere.finding.search
+    everywhere.actions[ActionId.CLOSE_ALL].trigger()
+    qtbot.waitUntil(lambda: not everywhere.session.entries)
+    assert not panel.model.matches
+    search.find_pixels("pasted", draw_frame(90))
+    qtbot.waitUntil(lambda: bool(panel.model.matches), timeout=20_000)
+    qtbot.waitUntil(lambda: not everywhere.jobs.is_active("search"), timeout=20_000)
+    assert {"first.mp4", "elsewhere.mp4"} <= {match.name for match in panel.model.matches}
+    assert panel.isVisible()
+    everywhere.actions[ActionId.FIND_EVERYWHERE].trigger()  # there is nothing to search in now
+    assert not panel.model.matches

@@ -68,13 +68,29 @@ def test_the_library_is_shown_filled_and_emptied(
     assert "cache" in without.err
 
 
-def test_a_picture_is_refused_with_what_to_do(
-    carl: Carl, clips: Path, tiny_model: Path, tmp_path: Path
+def test_a_picture_is_looked_for_in_everything_the_cache_holds(
+    carl: Carl, clips: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("CARL_CACHE", str(tmp_path / "cache"))
     write_png(tmp_path / "query.png", draw_scene(4000))
-    done = carl("search", tmp_path / "query.png", "--library", "--model", tiny_model)
-    assert done.code == 2
-    assert "--in FILE" in done.err
+    model = ("--model", tiny_model)
+    search = ("search", tmp_path / "query.png", "--library", "-k", "1", *model)
+    nothing = carl(*search)
+    assert nothing.code == 4
+    assert "no frames" in nothing.err
+    assert carl("library", "add", clips / "whole.mp4", clips / "late.mp4", *model).code == 0
+    found = carl(*search, "--json").json
+    assert found["hits"][0]["path"] == str(clips / "whole.mp4")
+    assert found["hits"][0]["time_s"] == pytest.approx(4.0, abs=0.11)
+    assert found["library"]["recordings"] == 2
+    assert found["library"]["exact"] is True
+    assert found["library"]["left_out"] == 0
+    store = Engine(model=tiny_model).store
+    assert store is not None
+    store.clear()
+    assert "2 more cannot be compared with a picture" in carl(*search).err
+    assert carl("library", "forget", clips / "late.mp4", *model).code == 0
+    assert "1 more cannot be" in carl(*search).err
 
 
 def test_a_search_in_a_large_library_has_its_index_built_by_another_process(

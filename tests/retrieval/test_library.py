@@ -194,7 +194,7 @@ def test_cells_in_which_a_bit_changed_are_done_without_and_built_anew(
         flip(file)
         again = Library(library.folder.parent, MODEL)
         assert again.nearest(query, 5) == before  # all rows are looked at
-        assert "The cells of segment-1 are damaged" in caplog.text
+        assert " are damaged" in caplog.text
         assert again.wants_cells
         assert again.build(least=1)
         assert not again.wants_cells

@@ -151,3 +151,77 @@ def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.png").write_text("not a picture")
     with pytest.raises(MediaError, match=r"notes\.png"):
         image_query(tmp_path / "notes.png")
+
+
+@pytest.fixture
+def everything(model: Path, recordings: list[Recording], tmp_path: Path) -> Engine:
+    """An engine that has embedded both recordings some time."""
+    store = EmbeddingStore(tmp_path / "everything")
+    for recording in recordings:
+        Engine(model, device="cpu", store=store).embed(recording)
+    return Engine(model, device="cpu", store=store)
+
+
+@pytest.mark.parametrize("moment_s", [1.0, 6.5])
+def test_everything_is_searched_as_the_recordings_one_by_one_are(
+    everything: Engine,
+    recordings: list[Recording],
+    moment_s: float,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "bank.npz"
+    noise = [picture_features(everything.encoder, [drawn_noise(k)]) for k in range(60)]
+    write_bank(path, {features_id(everything.encoder.model_id): noise})
+    monkeypatch.setattr(pipeline, "bank_for", lambda model_id: bank_for(model_id, path))
+    query, unlike = [picture(moment_s)], [picture(2.5)]
+    for unwanted in ([], unlike):
+        expected = everything.search(query, recordings, unlike=unwanted, k=3)
+        found = everything.search_library(query, unlike=unwanted, k=3)
+        ids = {recording.fingerprint: recording.id for recording in recordings}
+        assert [(ids[h.fingerprint], h.frame, h.span) for h in found.hits] == [
+            (h.recording, h.frame, h.span) for h in expected.hits
+        ]
+        scores = [h.score for h in expected.hits]
+        assert [h.score for h in found.hits] == pytest.approx(scores, abs=1e-4)
+        assert (found.convincing, found.reason) == (expected.convincing, expected.reason)
+        assert (found.recordings, found.is_exact, found.left_out) == (2, True, 0)
+        assert found.hits[0].path == recordings[0 if moment_s < 4 else 1].path
+
+
+def test_a_frame_beside_a_picture_is_compared_as_it_is_and_not_with_its_own(
+    everything: Engine, recordings: list[Recording]
+) -> None:
+    early, late = recordings
+    mixed = everything.search_library(
+        [picture(6.0), RangeQuery(late, 1.0, 1.0)], without={late.fingerprint}
+    )
+    away = everything.search([picture(6.0), RangeQuery(late, 1.0, 1.0)], [early])
+    assert {hit.fingerprint for hit in mixed.hits} == {early.fingerprint}
+    assert abs(mixed.hits[0].time_s - away.hits[0].time_s) < 1.0
+    none = everything.search_library([picture(6.0)], without={early.fingerprint, late.fingerprint})
+    assert none.hits == ()
+
+
+def test_what_has_left_the_cache_is_left_out_and_counted(
+    everything: Engine, recordings: list[Recording]
+) -> None:
+    assert everything.store is not None
+    assert everything.library is not None
+    assert everything.search_library([picture(1.0)]).recordings == 2
+    everything.store.forget(recordings[0].fingerprint)
+    found = everything.search_library([picture(1.0)])
+    assert (found.recordings, found.left_out) == (1, 1)
+    assert {hit.fingerprint for hit in found.hits} == {recordings[1].fingerprint}
+    everything.library.forget([recordings[1].fingerprint])  # also where the cache still has it
+    assert everything.search_library([picture(6.5)]).hits == ()
+
+
+def test_a_search_of_everything_by_a_picture_can_be_cancelled(everything: Engine) -> None:
+    for stage in ("looking at everything", "comparing with everything"):
+        monitor = Monitor(
+            lambda p, stage=stage: monitor.cancel() if p.stage == stage else None,  # noqa: B023
+            interval_s=0,
+        )
+        with pytest.raises(Cancelled):
+            everything.search_library([picture(1.0)], monitor=monitor)

@@ -92,6 +92,7 @@ class QueryBox(QFrame):
         """Show what is looked for."""
         for line in self._chips:
             self._lines.removeWidget(line)
+            line.hide()  # not over the new ones until it is deleted
             line.deleteLater()
         self._chips = [self._line(number, chip) for number, chip in enumerate(chips)]
         for line in self._chips:
