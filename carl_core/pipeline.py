@@ -7,14 +7,11 @@ import threading
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from carl_core.alignment.aligners import AlignOptions, align, measured
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
 from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.nearby import resolve
-from carl_core.alignment.nullbank import bank_for, features_id
 from carl_core.alignment.together import (
     TOGETHER_METHODS,
     Samples,
@@ -25,19 +22,15 @@ from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.coarse import coarse_sampling
-from carl_core.encoder.embed import embed_recording, picture_features, still_features
+from carl_core.encoder.embed import embed_recording
 from carl_core.encoder.onnx import load_encoder
 from carl_core.encoder.sampling import sampled_frames, sampling_of
 from carl_core.errors import AlignmentError, CarlError, MediaError, StoreError
 from carl_core.paths import keeps_nothing
 from carl_core.progress import Monitor
-from carl_core.queries import ImageQuery, RangeQuery, query_of, samples_inside
-from carl_core.retrieval.everywhere import LibraryResult, search_library
 from carl_core.retrieval.libraries import root_beside
 from carl_core.retrieval.library import Library
-from carl_core.retrieval.pictures import StoredStills, search_stills
-from carl_core.retrieval.retriever import Retriever, SearchResult
-from carl_core.retrieval.stills import Stills, centred, common_mean
+from carl_core.searching import Asked, Searches
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
@@ -45,9 +38,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from carl_core.alignment.alignment import Alignment, Mask
-    from carl_core.arrays import Float16, Float32, Int64
+    from carl_core.arrays import Int64
     from carl_core.embeddings.embeddings import Embeddings
     from carl_core.encoder.onnx import Encoder
+    from carl_core.queries import ImageQuery, RangeQuery
+    from carl_core.retrieval.everywhere import LibraryResult
+    from carl_core.retrieval.retriever import SearchResult
     from carl_core.video.recording import Recording
 
 log = logging.getLogger("carl.pipeline")
@@ -82,11 +78,8 @@ class Engine:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._kept: OrderedDict[EmbeddingKey, Embeddings] = OrderedDict()
-        # Features the last search by a picture had to decode: without a store, 115 MB an hour.
         self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
-        self._kept_stills: dict[EmbeddingKey, Float16] = {}
-        self._kept_stored_stills: StoredStills | None = None
-        self._kept_retriever: Retriever | None = None
+        self._searches = Searches()
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
         if store == "default" and keeps_nothing():
@@ -142,7 +135,7 @@ class Engine:
         ------
         MediaError, ModelError, Cancelled
         """
-        key = self._key(recording, sampling)
+        key = self.key_of(recording, sampling)
         with self._lock:
             kept = self._kept.get(key)
             if kept is not None:
@@ -175,7 +168,7 @@ class Engine:
         ------
         ModelError
         """
-        key = self._key(recording, None)
+        key = self.key_of(recording, None)
         with self._lock:
             is_kept = key in self._kept
         if is_kept or (self.store is not None and self.store.is_finished(key)):
@@ -314,41 +307,14 @@ class Engine:
         sampling: str | None = None,
         monitor: Monitor | None = None,
     ) -> SearchResult:
-        """Find the moments of ``recordings`` that look most like the query.
-
-        One query item may be a range; several items are averaged. With a picture among them, all is
-        compared frame by frame, by what the trunk sees, for a picture has no neighbours. Moments
-        that look more like an item of ``unlike`` (of a range: its mean) than like the query are no
-        hits.
+        """Find the moments of ``recordings`` that look most like the query, see `Searches.among`.
 
         Raises
         ------
         MediaError, ModelError, ValueError, Cancelled
         """
-        if not query or not recordings:
-            raise ValueError("a search needs a query and at least one recording")
-        monitor = monitor or Monitor()
-        items = [*query, *unlike]
-        ranges = [item for item in items if isinstance(item, RangeQuery)]
-        if len(ranges) < len(items):
-            retriever, vectors = self._prepare_stills(items, recordings, sampling, monitor)
-        else:
-            vectors = []
-            for item in ranges:
-                own = self.embed(item.recording, sampling=sampling, monitor=monitor)
-                vectors.append(own.vectors[samples_inside(item, own.times_s)])
-            searched = {r.id: self.embed(r, sampling=sampling, monitor=monitor) for r in recordings}
-            retriever = self._retriever_of(searched)
-        return retriever.search(query_of(vectors, len(query)), k=k, min_gap_s=min_gap_s)
-
-    def _retriever_of(self, searched: Mapping[str, Embeddings]) -> Retriever:
-        with self._lock:
-            kept = self._kept_retriever
-        if kept is None or not kept.is_over(searched):
-            kept = Retriever(searched, strangers=bank_for(self.encoder.model_id))
-            with self._lock:
-                self._kept_retriever = kept
-        return kept
+        asked = Asked(query, unlike, k, min_gap_s, sampling, monitor or Monitor())
+        return self._searches.among(self, asked, recordings)
 
     def search_library(
         self,
@@ -361,138 +327,26 @@ class Engine:
         without: Collection[str] = (),
         monitor: Monitor | None = None,
     ) -> LibraryResult:
-        """Find the moments that look most like the query in everything embedded so far.
+        """Find the moments that look most like the query in all that was ever embedded.
 
-        What was embedded since the last time is taken into the library first. The recordings
-        themselves are not opened. ``without`` are fingerprints of recordings that do not count.
-
-        With a picture among the items, all is compared frame by frame as ``search`` does, as far as
-        the cache still holds what the trunk saw (``LibraryResult.left_out``).
+        See `Searches.everywhere`.
 
         Raises
         ------
         MediaError, ModelError, StoreError, ValueError, Cancelled
         """
-        if not query:
-            raise ValueError("a search needs a query")
-        if self.store is None or self.library is None:
-            raise StoreError(
-                "There is no library without a cache. Leave out --no-cache, or name the recordings "
-                "to search in."
-            )
-        monitor = monitor or Monitor()
-        items = [*query, *unlike]
-        ranges = [item for item in items if isinstance(item, RangeQuery)]
-        if len(ranges) < len(items):
-            rows = [self._still_rows(item, sampling, monitor) for item in items]
-            try:
-                stills = self._stored_stills(self.library, self.store, monitor)
-                mean = np.zeros(rows[0].shape[1], dtype=np.float32)
-                if stills.keys:
-                    mean = stills.mean(monitor)
-                vectors = [centred(r, mean).mean(axis=0, keepdims=True) for r in rows]
-                return search_stills(
-                    self.library,
-                    stills,
-                    query_of(vectors, len(query)),
-                    strangers=self._still_strangers(mean),
-                    k=k,
-                    min_gap_s=min_gap_s,
-                    without=without,
-                    monitor=monitor,
-                )
-            except OSError as error:
-                raise StoreError(
-                    f"The cache changed while it was searched ({error}). Search once more."
-                ) from error
-        vectors = []
-        for item in ranges:
-            own = self.embed(item.recording, sampling=sampling, monitor=monitor)
-            vectors.append(own.vectors[samples_inside(item, own.times_s)])
-        self.library.update(self.store, monitor)
-        return search_library(
-            self.library,
-            query_of(vectors, len(query)),
-            strangers=bank_for(self.encoder.model_id),
-            k=k,
-            min_gap_s=min_gap_s,
-            without=without,
-            monitor=monitor,
-        )
+        asked = Asked(query, unlike, k, min_gap_s, sampling, monitor or Monitor())
+        return self._searches.everywhere(self, asked, without)
 
-    def _stored_stills(
-        self, library: Library, store: EmbeddingStore, monitor: Monitor
-    ) -> StoredStills:
-        """Return what the cache holds now; while that is the same, what was found of it is kept."""
-        now = StoredStills(library, store, monitor)
-        with self._lock:
-            kept = self._kept_stored_stills
-            if kept is None or kept.keys != now.keys:
-                kept = self._kept_stored_stills = now
-            kept.left_out = now.left_out
-            return kept
+    def key_of(self, recording: Recording, sampling: str | None = None) -> EmbeddingKey:
+        """Return under what the vectors of a recording are kept.
 
-    def _still_strangers(self, mean: Float32) -> list[Float32]:
-        return [centred(clip, mean) for clip in bank_for(features_id(self.encoder.model_id))]
-
-    def _still_rows(
-        self, item: RangeQuery | ImageQuery, sampling: str | None, monitor: Monitor
-    ) -> Float16:
-        """Return what the trunk sees of a query item: (n, C)."""
-        if isinstance(item, ImageQuery):
-            return picture_features(self.encoder, [item.pixels])
-        recording = item.recording
-        times_s = recording.index.times_s[self.frames_of(recording, sampling)]
-        features = self._features(self._key(recording, sampling), recording, monitor)
-        rows: Float16 = features[samples_inside(item, times_s)]
-        return rows
-
-    def _prepare_stills(
-        self,
-        query: Sequence[RangeQuery | ImageQuery],
-        recordings: Sequence[Recording],
-        sampling: str | None,
-        monitor: Monitor,
-    ) -> tuple[Retriever, list[Float32]]:
-        """Return what to search in, and one row (1, C) per query item."""
-        shown = [*recordings, *(item.recording for item in query if isinstance(item, RangeQuery))]
-        features: dict[EmbeddingKey, Float16] = {}
-        for recording in shown:
-            key = self._key(recording, sampling)
-            if key not in features:
-                features[key] = self._features(key, recording, monitor)
-        with self._lock:
-            self._kept_stills = {
-                # A mapped file is quickly there again, and must not be held open.
-                key: rows
-                for key, rows in features.items()
-                if not isinstance(rows, np.memmap)
-            }
-        searched = [features[self._key(recording, sampling)] for recording in recordings]
-        mean = common_mean(searched)
-        vectors = []
-        for item in query:
-            rows = self._still_rows(item, sampling, monitor)
-            vectors.append(centred(rows, mean).mean(axis=0, keepdims=True))
-        stills = {}
-        for recording, rows in zip(recordings, searched, strict=True):
-            frames = self.frames_of(recording, sampling)
-            stills[recording.id] = Stills(frames, recording.index.times_s[frames], rows, mean)
-        return Retriever(stills, strangers=self._still_strangers(mean)), vectors
-
-    def _features(self, key: EmbeddingKey, recording: Recording, monitor: Monitor) -> Float16:
-        """Return what the trunk sees in each sampled frame (T, C)."""
-        with self._lock:
-            kept = self._kept_stills.get(key)
-        if kept is not None:
-            return kept
-        if self.store is not None:  # leaves the features there
-            self.embed(recording, sampling=key.sampling, monitor=monitor)
-        return still_features(
-            recording, self.encoder, sampling=key.sampling, store=self.store, monitor=monitor
-        )
-
-    def _key(self, recording: Recording, sampling: str | None) -> EmbeddingKey:
+        Raises
+        ------
+        MediaError
+            While it is still being read.
+        ModelError
+        """
         _check_exact(recording)
         encoder = self.encoder
         spelled = sampling_of(recording.index, sampling, encoder.spec)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from carl_core import pipeline
+from carl_core import searching
 from carl_core.alignment.nullbank import bank_for, features_id, write_bank
 from carl_core.embeddings.store import EmbeddingStore
 from carl_core.encoder.embed import picture_features
@@ -95,12 +95,12 @@ def test_only_what_the_last_search_decoded_is_kept(
     model: Path, engine: Engine, recordings: list[Recording], tmp_path: Path
 ) -> None:
     engine.search([picture(1.0)], recordings)
-    assert len(engine._kept_stills) == 2
+    assert len(engine._searches._stills) == 2
     engine.search([picture(1.0)], recordings[:1])
-    assert len(engine._kept_stills) == 1
+    assert len(engine._searches._stills) == 1
     stored = Engine(model, device="cpu", store=EmbeddingStore(tmp_path / "store"))
     stored.search([picture(1.0)], recordings)
-    assert not stored._kept_stills
+    assert not stored._searches._stills
 
 
 def test_pictures_and_ranges_are_averaged_as_stills(
@@ -124,7 +124,7 @@ def test_an_unrelated_picture_does_not_convince(
     path = tmp_path / "bank.npz"
     noise = [picture_features(engine.encoder, [drawn_noise(k)]) for k in range(60)]
     write_bank(path, {features_id(engine.encoder.model_id): noise})
-    monkeypatch.setattr(pipeline, "bank_for", lambda model_id: bank_for(model_id, path))
+    monkeypatch.setattr(searching, "bank_for", lambda model_id: bank_for(model_id, path))
     unrelated = engine.search([ImageQuery(drawn_noise(1000))], recordings)
     assert not unrelated.convincing
     assert unrelated.hits
@@ -173,7 +173,7 @@ def test_everything_is_searched_as_the_recordings_one_by_one_are(
     path = tmp_path / "bank.npz"
     noise = [picture_features(everything.encoder, [drawn_noise(k)]) for k in range(60)]
     write_bank(path, {features_id(everything.encoder.model_id): noise})
-    monkeypatch.setattr(pipeline, "bank_for", lambda model_id: bank_for(model_id, path))
+    monkeypatch.setattr(searching, "bank_for", lambda model_id: bank_for(model_id, path))
     query, unlike = [picture(moment_s)], [picture(2.5)]
     for unwanted in ([], unlike):
         expected = everything.search(query, recordings, unlike=unwanted, k=3)
