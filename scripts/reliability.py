@@ -177,24 +177,15 @@ def _soak_lines(one: dict[str, Any]) -> list[str]:
     ]
     names = {
         "private": "memory of its own (MB)",
-        "rss": "memory, with the pages of libraries that are in it (MB)",
         "handles": "open files and sockets",
         "threads": "threads",
         "qt_objects": "Qt objects",
     }
     for key, text in names.items():
-        if key not in one["first"]:  # what is counted has changed since
-            continue
         first, last = one["first"][key], one["last"][key]
-        if key in ("private", "rss"):
+        if key == "private":
             first, last = round(first / 1e6), round(last / 1e6)
         lines.append(f"| {text} | {first} | {last} | {one['growth_percent'][key]:+.1f} % |")
-    if "rss" in one["first"]:
-        lines += [
-            "",
-            "Pages of libraries leave and come back as others need room, so that this memory can "
-            "shrink while the program's own grows; runs begun later count its own.",
-        ]
     if one["rounds"] < one.get("rounds_wanted", 0):
         lines += ["", f"The time was over before {one['rounds_wanted']} rounds were done."]
     return [*lines, ""]
