@@ -23,6 +23,7 @@ from carl_core.alignment import kernels
 from carl_core.alignment.corridor import CLOSED_MASKS, Steps, refine, solve_whole
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.warping_path import Ends, Path, step_weights
+from carl_core.compiled import compile_all
 from carl_core.errors import AlignmentError
 from carl_core.similarity.matrix import one_blas_thread, unit_rows
 
@@ -339,4 +340,4 @@ def warm_up() -> None:
     """Compile (or load from the cache) every kernel; call it on a background thread."""
     rows = unit_rows(np.eye(4, dtype=np.float32), centre=False)
     solve(Costs(rows, rows), exact_cells=0)
-    kernels.compile_all()
+    compile_all()

@@ -1,22 +1,14 @@
-"""Compiled inner loops. All release the interpreter lock and are cached on disk.
-
-Each is compiled, or loaded from the cache, when it is first called or by ``compile_all``: on import
-it would hold up whoever imports, for seconds where there is no cache yet.
+"""Compiled inner loops of the alignment.
 
 Back-pointers: 0 = diagonal, 1 = step in the reference, 2 = step in the other, 3 = path starts here.
 """
 
 from __future__ import annotations
 
-import functools
-import threading
-from typing import TYPE_CHECKING, Any
-
 import numpy as np
-from numba import njit, types
+from numba import types
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from carl_core.compiled import kernel
 
 DIAGONAL, REFERENCE_STEP, OTHER_STEP, START = 0, 1, 2, 3
 
@@ -26,55 +18,7 @@ _VECTORS = types.Array(types.float32, 2, "C", readonly=True)
 _INDICES = types.Array(types.int64, 1, "A", readonly=True)
 
 
-class _Kernel:
-    """A function that is compiled for one signature when it is needed. Safe from any thread."""
-
-    def __init__(
-        self, function: Callable[..., Any], signature: Any, *, fastmath: bool | set[str]
-    ) -> None:
-        self._function = function
-        self._signature = signature
-        self._fastmath = fastmath
-        self._compiled: Callable[..., Any] | None = None
-        self._lock = threading.Lock()
-        functools.update_wrapper(self, function)
-
-    def compile(self) -> Callable[..., Any]:
-        """Return the compiled function."""
-        with self._lock:
-            if self._compiled is None:
-                options = {"cache": True, "nogil": True, "fastmath": self._fastmath}
-                self._compiled = njit(self._signature, **options)(self._function)
-        assert self._compiled is not None
-        return self._compiled
-
-    def __call__(self, *arguments: Any) -> Any:
-        """Run it."""
-        return (self._compiled or self.compile())(*arguments)
-
-
-_KERNELS: list[_Kernel] = []
-
-
-def _kernel(
-    signature: Any, *, fastmath: bool | set[str] = False
-) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    def decorate(function: Callable[..., Any]) -> _Kernel:
-        _KERNELS.append(_Kernel(function, signature, fastmath=fastmath))
-        return _KERNELS[-1]
-
-    return decorate
-
-
-def compile_all(stop: threading.Event | None = None) -> None:
-    """Compile every kernel, or load it from the cache, until told to stop."""
-    for kernel in _KERNELS:
-        if stop is not None and stop.is_set():
-            return
-        kernel.compile()
-
-
-@_kernel(
+@kernel(
     "Tuple((float64, int64, int64))(float32[:, ::1], int64, float64[::1], uint8[:, ::1], boolean,"
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
 )
@@ -148,7 +92,7 @@ def advance(  # type: ignore[no-untyped-def]
     return best, best_r, best_c
 
 
-@_kernel(
+@kernel(
     "Tuple((int64[:, ::1], int64, int64))(uint8[::1], int64[::1], int64[::1], int64[::1], int64,"
     " int64, int64)",
 )
@@ -177,7 +121,7 @@ def trace(back, offsets, lefts, widths, height, i, j):  # type: ignore[no-untype
     return path[:count][::-1].copy(), i, j
 
 
-@_kernel(
+@kernel(
     types.void(_VECTORS, _VECTORS, _INDICES, _INDICES, types.Array(types.float64, 1, "C")),
     fastmath=True,  # lets the sum of products run in lanes
 )
@@ -190,7 +134,7 @@ def costs_at(rows, columns, i, j, out):  # type: ignore[no-untyped-def]
         out[k] = max(1.0 - np.float64(product), 0.0)
 
 
-@_kernel(
+@kernel(
     types.void(_VECTORS, types.boolean, _MATRIX),
     fastmath={"reassoc", "contract"},  # lets the sum of squares run in lanes
 )
@@ -214,7 +158,7 @@ def halve(vectors, to_units, out):  # type: ignore[no-untyped-def]
                 out[i, j] *= scale
 
 
-@_kernel(
+@kernel(
     "void(int64[::1], int64[::1], int64, int64, int64, int64[::1], int64[::1])",
 )
 def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
@@ -239,7 +183,7 @@ def widen(first, last, n, m, radius, low, high):  # type: ignore[no-untyped-def]
             high[i] = 0
 
 
-@_kernel(
+@kernel(
     "float64[::1](float64[::1], float64[::1], float64[::1], float64[::1], float64)",
 )
 def local_line(at, x, y, weights, sigma):  # type: ignore[no-untyped-def]
@@ -278,7 +222,7 @@ def local_line(at, x, y, weights, sigma):  # type: ignore[no-untyped-def]
     return found
 
 
-@_kernel("float64[::1](float64[::1])")
+@kernel("float64[::1](float64[::1])")
 def isotonic(values):  # type: ignore[no-untyped-def]
     """Nearest non-decreasing sequence in least squares (pool adjacent violators)."""
     n = len(values)
@@ -305,7 +249,7 @@ def isotonic(values):  # type: ignore[no-untyped-def]
     return found
 
 
-@_kernel("float64[::1](float64[::1], float64[::1], float64)")
+@kernel("float64[::1](float64[::1], float64[::1], float64)")
 def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     """Bring a non-decreasing sequence y(x) to slopes of at most ``slope``.
 
@@ -321,7 +265,7 @@ def limit_slope(x, y, slope):  # type: ignore[no-untyped-def]
     return 0.5 * (below + above)
 
 
-@_kernel(
+@kernel(
     "Tuple((float64, int64, int64))(float32[:, ::1], int64, int64, int64, float64[::1],"
     " float64[::1], uint8[:, ::1], float64[::1], float64[::1], float64, float64)",
 )
@@ -379,7 +323,7 @@ def advance_gaps(costs, i0, n, m, matched, dropped, back, weights, prices, each,
     return best, best_i, best_j
 
 
-@_kernel("int64[:, ::1](uint8[:, ::1], int64, int64)")
+@kernel("int64[:, ::1](uint8[:, ::1], int64, int64)")
 def trace_gaps(back, i, j):  # type: ignore[no-untyped-def]
     """Follow the back-pointers from the matched pair (i, j): int64 (P, 2), in order of time."""
     path = np.empty((i + j + 1, 2), np.int64)

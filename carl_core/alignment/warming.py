@@ -1,4 +1,4 @@
-"""Compile the kernels of the alignment while something else is done: decoding, or looking."""
+"""Compile inner loops while something else is done: decoding, or looking."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from carl_core.alignment.kernels import compile_all
+from carl_core.alignment import kernels  # noqa: F401 - so that they are among all
+from carl_core.compiled import compile_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -18,6 +18,7 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 
 from carl_core.arrays import read_only
 from carl_core.video.deinterlace import upper_field
+from carl_core.video.halving import Halver
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -190,6 +191,7 @@ class DisplayTransform:
         # NOTE: long-lived objects; making one for each frame costs as much as the scaling.
         self._reformatter = VideoReformatter()
         self._scaler = VideoReformatter()
+        self._halver = Halver()
 
     def __call__(self, frame: VideoFrame) -> UInt8:
         """Return uint8 (H, W, 3) RGB, read-only.
@@ -221,11 +223,14 @@ class DisplayTransform:
         return is_upright and is_ordinary and frame.format.name in _QUICK_FORMATS
 
     def _quick(self, frame: VideoFrame, size: tuple[int, int], colour: Colour) -> UInt8:
-        """Scale first, then convert: unlike both at once, swscale has fast code for each."""
+        """Scale first, then convert: unlike both at once, there is fast code for each."""
         width, height = size
+        stored = (frame.width, frame.height)
         source = ColorRange.JPEG if colour.is_full else ColorRange.MPEG
         matrix = _SWS_MATRICES.get(colour.matrix)
-        if width <= frame.width and height <= frame.height and size != (frame.width, frame.height):
+        if self._halver.can_make(size, frame):
+            frame = self._halver(frame)
+        elif width <= frame.width and height <= frame.height and size != stored:
             frame = self._scaler.reformat(
                 frame,
                 width=width,

@@ -12,14 +12,16 @@ import numpy as np
 from carl_core.alignment import kernels
 from carl_core.alignment import warming as module
 from carl_core.alignment.warming import warming
+from carl_core.compiled import KERNELS, compile_all
 
 if TYPE_CHECKING:
     import pytest
 
 _IMPORTS = """
-from carl_core.alignment import kernels
 import carl_core.cli.align
-assert not any(k._compiled for k in kernels._KERNELS)
+from carl_core.compiled import KERNELS
+assert KERNELS
+assert not any(kernel.is_compiled for kernel in KERNELS)
 """
 
 
@@ -47,6 +49,6 @@ def test_kernels_are_compiled_meanwhile_and_no_thread_is_left(
 def test_compiling_ahead_stops_when_it_is_told_to() -> None:
     stop = threading.Event()
     stop.set()
-    kernels.compile_all(stop)  # returns without a kernel, however cold the cache is
-    kernels.compile_all()
-    assert all(kernel._compiled is not None for kernel in kernels._KERNELS)
+    compile_all(stop)  # returns without a kernel, however cold the cache is
+    compile_all()
+    assert all(kernel.is_compiled for kernel in KERNELS)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from carl_core.video.display import DisplayTransform, Geometry, fitted_size, placed
+from carl_core.video.halving import _halve
 from carl_core.video.planes import Making
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
@@ -278,9 +279,15 @@ def test_bars_and_cuts_are_centred() -> None:
     "name", ["constant.mp4", "full_range.mp4", "turned.mp4", "mirrored.mp4", "ten_bit.mp4"]
 )
 @pytest.mark.parametrize("size", [None, (80, 60), (60, 44)])
+@pytest.mark.parametrize("is_compiled", [True, False])
 def test_the_quick_way_shows_the_same_picture(
-    kind: MakeKind, name: str, size: tuple[int, int] | None
+    kind: MakeKind,
+    name: str,
+    size: tuple[int, int] | None,
+    is_compiled: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(_halve, "_compiled", _halve.compile() if is_compiled else None)
     with FrameReader(open_recording(kind(name)), size=size) as reader:
         exact = reader.frame_at(3).pixels
         reader.making = Making.QUICK
