@@ -40,7 +40,7 @@ def main() -> int:
         real = np.concatenate(embedded(options.real))
         kinds.append(("real embeddings", 1.0, 0))
     print(f"{'data':<26}{'seed':>5}{'corridor':>11}{'settled':>9}{'result':>11}{'settled':>9}")
-    unsaid, worst = 0, 0.0
+    unsaid, worst = {True: 0, False: 0}, 0.0
     for name, noise, repeats in kinds:
         for seed in range(options.seeds):
             source = real if name == "real embeddings" else None
@@ -56,15 +56,14 @@ def main() -> int:
                 f"{excesses[1]:>11.1e}{result.is_stable!s:>9}",
                 flush=True,
             )
-            unsaid += noise > 1.0 and excesses[0] > 1e-3 and corridor.is_stable
+            unsaid[noise > 1.0] += excesses[0] > 1e-3 and corridor.is_stable
             worst = max(worst, excesses[1])
     print()
-    note = "noise 2"
+    silent = "corridors more than 1e-3 too dear that say nothing"
     report(
         [
-            Claim(
-                "corridors more than 1e-3 too dear that say nothing", unsaid, at_most=0, note=note
-            ),
+            Claim(silent, unsaid[True], at_most=0, note="noise 2"),
+            Claim(silent, unsaid[False], note="noise 1"),
             Claim("the dearest result over exact", worst, at_most=1e-3),
         ]
     )

@@ -1,7 +1,4 @@
-"""The cheapest path inside a corridor of the matrix of costs, or several corridors at once.
-
-Corridors around nearly the same path share the products of vectors, which are most of the work.
-"""
+"""The cheapest path inside a corridor of the matrix of costs."""
 
 from __future__ import annotations
 
@@ -13,12 +10,10 @@ import numpy as np
 
 from carl_core.alignment import kernels
 from carl_core.alignment.warping_path import step_prices
-from carl_core.arrays import Float32, Float64, Int64
+from carl_core.arrays import Float64, Int64
 from carl_core.errors import AlignmentError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from carl_core.alignment.costs import Costs
     from carl_core.alignment.options import StepPattern
     from carl_core.alignment.warping_path import Ends
@@ -70,22 +65,18 @@ class _Corridor:
         self._back = np.empty(int(self._offsets[-1]), dtype=np.uint8)
         self._above = np.full(columns, np.inf)  # left of a block they are not looked at again
         self._best: tuple[float, int, int] = (math.inf, -1, -1)
-        self.reach = list(zip(self._lefts.tolist(), rights.tolist(), strict=True))
-
-    def skip(self) -> None:
-        """No path leads over these rows."""
-        self._above.fill(np.inf)
 
     def advance(
-        self, block: int, i0: int, similar: Float32, first: int, weights: Float64, edges: _Edges
+        self, block: int, i0: int, i1: int, costs: Costs, weights: Float64, edges: _Edges
     ) -> None:
-        """Solve one block; ``similar`` begins at row i0 and at column ``first``."""
-        left, right = self.reach[block]
-        i1 = i0 + len(similar)
+        """Solve one block, the rows i0 to i1."""
+        left, right = int(self._lefts[block]), int(self._lefts[block] + self._widths[block])
+        if right <= left:  # no path leads over these rows
+            self._above.fill(np.inf)
+            return
         back = self._back[self._offsets[block] : self._offsets[block + 1]]
         end, row, column = kernels.advance(
-            similar,
-            left - first,
+            costs.similarities(i0, i1, left, right),
             self._above[left:right],
             back.reshape(i1 - i0, right - left),
             True,
@@ -114,26 +105,26 @@ def solve_whole(costs: Costs, steps: Steps, monitor: Monitor | None) -> Cells:
     """Find the cheapest path over all pairs. Raises ``AlignmentError`` when masks leave none."""
     n, m = costs.shape
     corridor = _Corridor(np.zeros(n, dtype=np.int64), np.full(n, m, dtype=np.int64), m)
-    (cells,) = _solve(costs, [corridor], steps, monitor)
+    cells = _solve(costs, corridor, steps, monitor)
     if cells is None:
         raise AlignmentError(CLOSED_MASKS)
     return cells
 
 
 def refine(
-    coarse: Sequence[Cells],
+    coarse: Cells,
     shape: tuple[int, int],
     fine: Costs,
     steps: Steps,
-    radii: Sequence[int],
+    radius: int,
     monitor: Monitor | None,
-) -> list[Cells]:
-    """Solve ``fine`` inside a corridor around each path of a coarser level.
+) -> Cells:
+    """Solve ``fine`` inside a corridor around the path of a coarser level.
 
     Parameters
     ----------
-    coarse : paths at the coarser level, whose costs have this ``shape``
-    radii : cells of corridor on each side of each path. Where masks close a corridor, it is widened
+    coarse : path at the coarser level, whose costs have this ``shape``
+    radius : cells of corridor on each side of it. Where masks close the corridor, it is widened
         until it is the whole matrix
 
     Raises
@@ -141,20 +132,27 @@ def refine(
     AlignmentError
         When the masks leave no path.
     """
-    around = [_projected(cells, shape, fine.shape) for cells in coarse]
-    corridors = [
-        _widened(*one, fine.shape, radius) for one, radius in zip(around, radii, strict=True)
-    ]
-    found: list[Cells] = []
-    for k, cells in enumerate(_solve(fine, corridors, steps, monitor)):
-        radius = radii[k]
-        while cells is None:
-            if radius >= max(fine.shape):
-                raise AlignmentError(CLOSED_MASKS)
-            radius *= 4
-            (cells,) = _solve(fine, [_widened(*around[k], fine.shape, radius)], steps, monitor)
-        found.append(cells)
-    return found
+    first, last = _projected(coarse, shape, fine.shape)
+    while True:
+        low, high = _widened(first, last, fine.shape[1], radius)
+        cells = _solve(fine, _Corridor(low, high, fine.shape[1]), steps, monitor)
+        if cells is not None:
+            return cells
+        if radius >= max(fine.shape):
+            raise AlignmentError(CLOSED_MASKS)
+        radius *= 4
+
+
+def is_inside(
+    cells: Cells, coarse: Cells, shape: tuple[int, int], fine: tuple[int, int], radius: int
+) -> bool:
+    """Whether a path of the finer level lies in the corridor in which ``refine`` would search.
+
+    Then it is what ``refine`` would find, if it is the cheapest of a wider corridor.
+    """
+    low, high = _widened(*_projected(coarse, shape, fine), fine[1], radius)
+    reference, other, _ = cells
+    return bool(np.all((low[reference] <= other) & (other < high[reference])))
 
 
 def _projected(cells: Cells, coarse: tuple[int, int], fine: tuple[int, int]) -> tuple[Int64, Int64]:
@@ -175,45 +173,23 @@ def _projected(cells: Cells, coarse: tuple[int, int], fine: tuple[int, int]) -> 
     return first, last
 
 
-def _widened(first: Int64, last: Int64, shape: tuple[int, int], radius: int) -> _Corridor:
-    n, m = shape
-    low, high = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    kernels.widen(first, last, n, m, radius, low, high)
-    return _Corridor(low, high, m)
+def _widened(first: Int64, last: Int64, columns: int, radius: int) -> tuple[Int64, Int64]:
+    low, high = np.empty_like(first), np.empty_like(first)
+    kernels.widen(first, last, len(first), columns, radius, low, high)
+    return low, high
 
 
 def _solve(
-    costs: Costs, corridors: list[_Corridor], steps: Steps, monitor: Monitor | None
-) -> list[Cells | None]:
-    """Cheapest path inside each corridor."""
+    costs: Costs, corridor: _Corridor, steps: Steps, monitor: Monitor | None
+) -> Cells | None:
+    """Cheapest path inside a corridor, None when there is none."""
     n, m = costs.shape
     weights, edges = steps.weights(), _edges(n, m, steps.ends.scaled(steps.pattern))
     for block, i0 in enumerate(range(0, n, _BLOCK_ROWS)):
         if monitor is not None:
             monitor.check()
-        i1 = min(n, i0 + _BLOCK_ROWS)
-        for left, right, members in _together(corridors, block):
-            similar = costs.similarities(i0, i1, left, right)
-            for corridor in members:
-                corridor.advance(block, i0, similar, left, weights, edges)
-    return [corridor.cells() for corridor in corridors]
-
-
-def _together(corridors: list[_Corridor], block: int) -> list[tuple[int, int, list[_Corridor]]]:
-    """Columns of a block that are to be multiplied, and the corridors that need them."""
-    used = []
-    for corridor in corridors:
-        left, right = corridor.reach[block]
-        if left < right:
-            used.append((left, right, [corridor]))
-        else:
-            corridor.skip()
-    if len(used) < 2:
-        return used
-    left, right = min(one[0] for one in used), max(one[1] for one in used)
-    if right - left > sum(one[1] - one[0] for one in used):  # they lie far apart
-        return used
-    return [(left, right, [one[2][0] for one in used])]
+        corridor.advance(block, i0, min(n, i0 + _BLOCK_ROWS), costs, weights, edges)
+    return corridor.cells()
 
 
 def _edges(n: int, m: int, ends: Ends) -> _Edges:

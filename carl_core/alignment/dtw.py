@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment import kernels
-from carl_core.alignment.corridor import CLOSED_MASKS, Steps, refine, solve_whole
+from carl_core.alignment.corridor import CLOSED_MASKS, Steps, is_inside, refine, solve_whole
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.warping_path import Ends, Path, step_weights
 from carl_core.compiled import compile_all
@@ -47,7 +47,7 @@ _WHOLE_ROWS = 256  # at most
 # this share of all pairs; what is dearer there by more than _EXCESS is not settled.
 _CHECK_SIDE = 1024
 _CHECK_SHARE = 0.02
-_CHECKS = 2, 32
+_CHECKS = 4, 32
 _EXCESS = 1e-4
 # A corridor's answer counts when one so many times as wide confirms it; the first is as much
 # narrower than the usual one, the last so many times wider. Down to the finest level: without it,
@@ -100,9 +100,14 @@ def solve(
     steps = Steps(pattern, ends, straight)
     top = solve_whole(levels[-1], steps, monitor)
     widths = [max(1, round(radius * float(_WIDER) ** p)) for p in range(-1, _WIDENINGS + 1)]
-    best, usual = _coarse_to_fine(levels, top, steps, widths[:2], monitor)
+    best, usual = _narrow_and_usual(levels, top, steps, (widths[0], widths[1]), monitor)
     for power, width in enumerate(widths[1:]):
-        (cells,) = (usual,) if power == 0 else _coarse_to_fine(levels, top, steps, [width], monitor)
+        cells = usual
+        if power > 0:
+            cells = top
+            for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True):
+                around = _around(width, fine is costs)
+                cells = refine(cells, coarse.shape, fine, steps, around, monitor)
         is_confirmed = not _is_dearer(best[2], cells[2])
         best = cells if cells[2] < best[2] else best
         if is_confirmed:
@@ -116,16 +121,33 @@ def solve(
     return replace(_path(best, costs, pattern), is_stable=False)
 
 
-def _coarse_to_fine(
-    levels: list[Costs], top: Cells, steps: Steps, widths: list[int], monitor: Monitor | None
-) -> list[Cells]:
-    """Refine the path of the coarsest level down to the finest, in a corridor of each width."""
-    found = [top for _ in widths]
+def _around(width: int, is_finest: bool) -> int:
+    """Return the radius of a level: half at the finest, for what is ambiguous is so before."""
+    return max(1, width // 2) if is_finest else width
+
+
+def _narrow_and_usual(
+    levels: list[Costs],
+    top: Cells,
+    steps: Steps,
+    widths: tuple[int, int],
+    monitor: Monitor | None,
+) -> tuple[Cells, Cells]:
+    """Refine the path of the coarsest level down to the finest in two corridors.
+
+    The narrow one is only searched from where the path of the other leaves it: until then the same
+    path is the cheapest of both.
+    """
+    narrow = usual = top
     for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True):
-        # What is ambiguous is so at coarse levels; the finest, half of all work, needs less.
-        radii = [width if fine is not levels[0] else max(1, width // 2) for width in widths]
-        found = refine(found, coarse.shape, fine, steps, radii, monitor)
-    return found
+        around = [_around(width, fine is levels[0]) for width in widths]
+        before, is_same = usual, narrow is usual
+        usual = refine(usual, coarse.shape, fine, steps, around[1], monitor)
+        if is_same and is_inside(usual, before, coarse.shape, fine.shape, around[0]):
+            narrow = usual
+        else:
+            narrow = refine(narrow, coarse.shape, fine, steps, around[0], monitor)
+    return narrow, usual
 
 
 def _path(cells: Cells, costs: Costs, pattern: StepPattern) -> Path:
@@ -194,7 +216,7 @@ def _least(costs: Costs, steps: Steps, monitor: Monitor | None) -> float:
     above = np.full(m, np.inf)
     for a, b in _blocks(0, n, m, monitor):
         block = costs.similarities(a, b, 0, m)
-        kernels.advance(block, 0, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
+        kernels.advance(block, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
     return float(above[-1])
 
 
@@ -250,7 +272,7 @@ def solve_checkpointed(
         checkpoints.append(above.copy())
         for a, b in _blocks(i0, min(n, i0 + strip), m, monitor):
             block = costs.similarities(a, b, 0, m)
-            kernels.advance(block, 0, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
+            kernels.advance(block, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
             if monitor is not None:
                 monitor.advance(b - a)
     total = float(above[-1])
@@ -294,7 +316,6 @@ def _last_strip(
             edges = _closed(a, b, j + 1)
             kernels.advance(
                 costs.similarities(a, b, left, j + 1),
-                0,
                 above,
                 back[a - i0 : b - i0],
                 True,

@@ -19,16 +19,15 @@ _INDICES = types.Array(types.int64, 1, "A", readonly=True)
 
 
 @kernel(
-    "Tuple((float64, int64, int64))(float32[:, ::1], int64, float64[::1], uint8[:, ::1], boolean,"
+    "Tuple((float64, int64, int64))(float32[:, ::1], float64[::1], uint8[:, ::1], boolean,"
     " float64[::1], float64[::1], float64[::1], float64[::1], float64[::1])",
 )
 def advance(  # type: ignore[no-untyped-def]
-    similar, offset, above, back, keeps, weights, row_start, column_start, row_end, column_end
+    similar, above, back, keeps, weights, row_start, column_start, row_end, column_end
 ):
     """Advance the recursion over the rows of one block; return the best end in it and its cell.
 
-    The cost of a pair is 1 - ``similar``, at least 0, of which the C columns from ``offset`` on are
-    the block's. ``above`` (C,) holds D of the row
+    The cost of a pair is 1 - ``similar`` (R, C), at least 0. ``above`` (C,) holds D of the row
     before, infinity where there is none, and is overwritten with D of the last row; ``back`` (R, C)
     takes the pointers where ``keeps``. weights = (diagonal, reference step, other step, fixed price
     of a straight step). A path may start at (r, c) for row_start[r] + column_start[c] and end there
@@ -39,7 +38,7 @@ def advance(  # type: ignore[no-untyped-def]
     taken in tiles, whose rows stay in the nearest cache.
     """
     w_diagonal, w_reference, w_other, straight = weights[0], weights[1], weights[2], weights[3]
-    rows, columns = len(similar), len(above)
+    rows, columns = similar.shape
     best, best_r, best_c = np.inf, -1, -1
     from_above, along = np.empty(_TILE), np.empty(_TILE)
     pointers = np.empty(_TILE, np.uint8)
@@ -49,7 +48,7 @@ def advance(  # type: ignore[no-untyped-def]
         top, opening = above[first : first + width], column_start[first : first + width]
         corner, edges[0] = edges[0], top[width - 1]
         for r in range(rows):
-            like = similar[r, offset + first : offset + first + width]
+            like = similar[r, first : first + width]
             start, end, left = row_start[r], row_end[r], edges[r + 1]
             for j in range(width):
                 c = max(1.0 - np.float64(like[j]), 0.0)
