@@ -46,8 +46,8 @@ class Look:
         return unit_rows(self.vectors, centre=self.centre, monitor=self.monitor)
 
     @cached_property
-    def shape(self) -> Float32:
-        """float32 (N, D), centred, scaled so that two samples are 1 apart (root mean square)."""
+    def _scale(self) -> tuple[Float64, float]:
+        """Mean (D,), and what samples are divided by to be 1 apart (root mean square)."""
         count, dim = self.vectors.shape
         total, square = np.zeros(dim), 0.0
         for block in row_blocks(count, self.monitor):
@@ -55,20 +55,23 @@ class Look:
         mean = total / count
         for block in row_blocks(count, self.monitor):
             square += float(np.sum((self.vectors[block] - mean) ** 2))
-        size = max(float(np.sqrt(2.0 * square / count)), 1e-12)
-        found = np.empty((count, dim), dtype=np.float32)
-        for block in row_blocks(count, self.monitor):
-            found[block] = (self.vectors[block] - mean) / size
-        return found
+        return mean, max(float(np.sqrt(2.0 * square / count)), 1e-12)
+
+    def _scaled(self, at: slice | Int64) -> Float32:
+        """Return samples centred and scaled, float32 (n, D); they are not kept."""
+        mean, size = self._scale
+        return np.asarray((self.vectors[at] - mean) / size, dtype=np.float32)
 
     def distances(self, to: Int64) -> Float32:
-        """Distances of every sample to the samples ``to``: int64 (K,) to float32 (N, K)."""
-        rows = self.shape
-        chosen = rows[to]
+        """Distances of every sample to the samples ``to``: int64 (K,) to float32 (N, K).
+
+        Scaled so that two samples are 1 apart (root mean square).
+        """
+        chosen = self._scaled(to)
         theirs = np.einsum("ij,ij->i", chosen, chosen)
-        found = np.empty((len(rows), len(to)), dtype=np.float32)
-        for block in row_blocks(len(rows), self.monitor):
-            part = rows[block]
+        found = np.empty((len(self.vectors), len(to)), dtype=np.float32)
+        for block in row_blocks(len(self.vectors), self.monitor):
+            part = self._scaled(block)
             with one_blas_thread():
                 products = part @ chosen.T
             ours = np.einsum("ij,ij->i", part, part)
@@ -183,6 +186,7 @@ def fused_costs(pair: Pair, rows: Int64, columns: Int64, monitor: Monitor | None
     direct_usual = max(pair.typical[1], 1e-9)
     monitor.check()
     structure_usual = max(structure.typical()[1], 1e-9)
+    del structure  # a quarter of what follows
     return _expanded(
         pair.reference.rows,
         ours,

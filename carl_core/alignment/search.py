@@ -227,6 +227,7 @@ def solve_at(
     for _ in range(rounds):
         fused = fused_costs(pooled, rows, columns, monitor)
         path = solve_costs(fused, options, fused.typical(), open_ends=open_ends, monitor=monitor)
+        del fused  # of hours it is hundreds of megabytes, and the next round makes another
         if np.array_equal(path.reference, rows) and np.array_equal(path.other, columns):
             break
         rows, columns = path.reference, path.other

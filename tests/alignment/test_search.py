@@ -41,12 +41,19 @@ def test_pooling_keeps_means_and_leaves_short_recordings_alone() -> None:
     np.testing.assert_allclose(fifths[0], first, atol=1e-6)
 
 
+def scaled(look: Look) -> np.ndarray:
+    """Samples that are 1 apart, root mean square over all pairs."""
+    apart = look.vectors[:, None] - look.vectors[None]
+    return look.vectors / np.sqrt(np.mean(np.sum(apart**2, axis=2)))
+
+
 def test_fused_costs_are_the_formula() -> None:
     rng = np.random.default_rng(1)
     pair = Pair(*(Look(rng.normal(size=(k, 5)).astype(np.float32), True) for k in (9, 7)))
     rows, columns = np.asarray([0, 2, 4, 8]), np.asarray([0, 1, 5, 6])
-    ours = np.linalg.norm(pair.reference.shape[:, None] - pair.reference.shape[rows][None], axis=2)
-    theirs = np.linalg.norm(pair.other.shape[:, None] - pair.other.shape[columns][None], axis=2)
+    ours, theirs = scaled(pair.reference), scaled(pair.other)
+    ours = np.linalg.norm(ours[:, None] - ours[rows][None], axis=2)
+    theirs = np.linalg.norm(theirs[:, None] - theirs[columns][None], axis=2)
     structure = np.mean((ours[:, None] - theirs[None]) ** 2, axis=2)
     direct = 1.0 - pair.reference.rows @ pair.other.rows.T
     expected = 0.5 * direct / np.median(direct) + 0.5 * structure / np.median(structure)
