@@ -56,14 +56,13 @@ def copy_of(vectors: np.ndarray, monitor: Monitor) -> None:
 
 def fused(vectors: np.ndarray, monitor: Monitor) -> None:
     look = Look(vectors, True)
-    _ = look.rows, look.shape
+    _ = look.rows, look.distances(np.arange(1))
     some = np.arange(0, ROWS, 100)
     fused_costs(Pair(look, look), some, some, monitor)
 
 
 STAGES: dict[str, Callable[[np.ndarray, Monitor], object]] = {
     "unit rows": lambda v, monitor: unit_rows(v, centre=True, monitor=monitor),
-    "shape": lambda v, monitor: Look(v, True, monitor).shape,
     "distances": lambda v, monitor: Look(v, True, monitor).distances(np.arange(8)),
     "pooled": lambda v, monitor: Look(v, True, monitor).pooled(64),
     "pooled a little": lambda v, monitor: Look(v, True, monitor).pooled(ROWS - 1),
