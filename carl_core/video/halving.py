@@ -26,7 +26,7 @@ _FORMATS = frozenset({"yuv420p", "yuvj420p"})
 @kernel("void(Array(uint8, 2, 'C', True), uint8[:, ::1], int64, int64)")
 def _halve(lines: Any, out: Any, height: Any, width: Any) -> None:
     """Write the means of 2 x 2 neighbours, rounded, into out[:height, :width]."""
-    wide = np.uint16  # else Numba counts in 64 bits, an eighth as many at a time
+    wide = np.uint16  # else Numba counts in 64 bits, a quarter as many at a time
     for i in range(height):
         upper, lower, into = lines[2 * i], lines[2 * i + 1], out[i]
         for j in range(width):
@@ -54,12 +54,13 @@ class Halver:
         made = self._frame
         if made is None or (made.width, made.height) != (width, height):
             made = self._frame = av.VideoFrame(width, height, "yuv420p")
-            self._planes = [_lines(plane) for plane in made.planes]
+            self._planes = [plane_lines(plane) for plane in made.planes]
         for plane, into in zip(frame.planes, self._planes, strict=True):
-            _halve(_lines(plane), into, plane.height // 2, plane.width // 2)
+            _halve(plane_lines(plane), into, plane.height // 2, plane.width // 2)
         return made
 
 
-def _lines(plane: VideoPlane) -> UInt8:
+def plane_lines(plane: VideoPlane) -> UInt8:
+    """View a plane as uint8 (H, L), lines as long as they are stored, shared with the decoder."""
     flat = np.frombuffer(memoryview(plane), dtype=np.uint8)
     return flat[: plane.line_size * plane.height].reshape(plane.height, plane.line_size)

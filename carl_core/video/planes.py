@@ -10,10 +10,10 @@ import numpy as np
 
 from carl_core.arrays import read_only
 from carl_core.video.display import Geometry, colour_of
+from carl_core.video.halving import plane_lines
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
-    from av.video.plane import VideoPlane
 
     from carl_core.arrays import Float64, UInt8
 
@@ -89,11 +89,6 @@ def planes_of(frame: VideoFrame, geometry: Geometry) -> Planes | None:
         or frame.interlaced_frame
     ):
         return None
-    luma, blue, red = (_lines(plane) for plane in frame.planes)
+    luma, blue, red = (read_only(plane_lines(plane)) for plane in frame.planes)
     size = (frame.width, frame.height)
     return Planes(luma, blue, red, size, geometry, colour.matrix, colour.is_full)
-
-
-def _lines(plane: VideoPlane) -> UInt8:
-    flat = np.frombuffer(memoryview(plane), dtype=np.uint8)
-    return read_only(flat[: plane.line_size * plane.height].reshape(plane.height, plane.line_size))
