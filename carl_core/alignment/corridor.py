@@ -23,7 +23,7 @@ CLOSED_MASKS = (
     "No path leads from the beginning to the end: the masks close every way. "
     "Remove or shrink a mask, or allow open ends."
 )
-_BLOCK_ROWS = 64  # a block is as wide as all its rows together
+_BLOCK_ROWS = 96  # a block is as wide as all its rows together
 
 # Reference and other of a path's cells, int64 (P,) each, and its total.
 Cells = tuple[Int64, Int64, float]

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -28,7 +29,7 @@ from carl_core.errors import AlignmentError
 from carl_core.similarity.matrix import one_blas_thread, unit_rows
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from carl_core.alignment.corridor import Cells
     from carl_core.alignment.options import StepPattern
@@ -40,19 +41,15 @@ EXACT_CELLS = 12_000 * 12_000
 # Up to so many times as many, where a corridor is not to be trusted and the ends are closed.
 _FALLBACK = 9
 _TOP = 1024  # longest side of the coarsest level
-_RADIUS = 64  # cells of corridor on each side of the coarser path
+# Cells of corridor on each side of the coarser path: on the way down, and at the finest level. An
+# answer counts when the next wider corridor confirms it. Wide at the finest level, for there it
+# shows when coarse levels led astray: with (64, 64) as the second, 3 of 88 corridors more than 1e-3
+# too dear said nothing, with these none of 168 (walks under noise with scenes that come again).
+# One that is hardly wider confirms too easily: (256, 256) as the third did so at 1 % of excess.
+CORRIDORS = ((16, 8), (64, 128), (256, 512), (1024, 1024))
 _WHOLE_CELLS = 8_000_000  # of rows of the whole width: some 30 ms, in which nobody can cancel
 _WHOLE_ROWS = 256  # at most
-# A path found coarse to fine is checked in squares of this side, which together are no more than
-# this share of all pairs; what is dearer there by more than _EXCESS is not settled.
-_CHECK_SIDE = 1024
-_CHECK_SHARE = 0.02
-_CHECKS = 4, 32
-_EXCESS = 1e-4
-# A corridor's answer counts when one so many times as wide confirms it; the first is as much
-# narrower than the usual one, the last so many times wider. Down to the finest level: without it,
-# real embeddings under strong noise were called stable at 4 % of excess.
-_WIDER, _WIDENINGS = 4, 2
+_EXCESS = 1e-4  # two answers that differ by less are the same
 # Rows between two checkpoints of the exact solver at least: what is solved again at a time.
 _STRIP = 256
 # How far two sums of the same path, over costs rounded differently, may differ.
@@ -71,17 +68,17 @@ def solve(
     straight: float = 0.0,
     monitor: Monitor | None = None,
     exact_cells: int = EXACT_CELLS,
-    radius: int = _RADIUS,
+    corridors: Sequence[tuple[int, int]] = CORRIDORS,
 ) -> Path:
     """Find the cheapest path, exactly up to ``exact_cells`` pairs, else coarse to fine.
 
-    Coarse to fine: O((N + M) radius) time and memory. Both recordings are averaged pairwise until
-    short, solved there, and the path is refined inside a corridor of ``radius`` cells; near-exact
-    where the coarse level still tells moments apart, without a guarantee. So it is checked, by a
-    narrower corridor that must give the same answer and by solving stretches over all pairs. Where
-    that fails, the corridor is widened (up to nine times ``exact_cells``, with closed ends, every
-    pair is searched instead). Where nothing settles it, the cheapest path found is returned as not
-    stable (``Path.is_stable``); to be stable is evidence, not proof.
+    Coarse to fine: O(N + M) time and memory. Both recordings are averaged pairwise until short,
+    solved there, and the path is refined inside ``corridors`` (cells on each side of the coarser
+    path: on the way down, and at the finest level). Near-exact where the coarse levels still tell
+    moments apart, without a guarantee. So the second corridor has to confirm the first; where it
+    finds something cheaper, wider ones are searched until one confirms the one before (up to nine
+    times ``exact_cells``, with closed ends, every pair instead). Where none does, the cheapest path
+    found is returned as not stable (``Path.is_stable``); to be stable is evidence, not proof.
 
     Raises
     ------
@@ -99,54 +96,44 @@ def solve(
         levels.append(levels[-1].halved(rows=n_coarse > 64, columns=m_coarse > 64, monitor=monitor))
     steps = Steps(pattern, ends, straight)
     top = solve_whole(levels[-1], steps, monitor)
-    widths = [max(1, round(radius * float(_WIDER) ** p)) for p in range(-1, _WIDENINGS + 1)]
-    best, usual = _narrow_and_usual(levels, top, steps, (widths[0], widths[1]), monitor)
-    for power, width in enumerate(widths[1:]):
-        cells = usual
-        if power > 0:
+    best, cells = _narrow_and_usual(levels, top, steps, corridors, monitor)
+    for place, (coarse, fine) in enumerate(corridors[1:]):
+        if place > 0:
             cells = top
-            for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True):
-                around = _around(width, fine is costs)
-                cells = refine(cells, coarse.shape, fine, steps, around, monitor)
-        is_confirmed = not _is_dearer(best[2], cells[2])
-        best = cells if cells[2] < best[2] else best
-        if is_confirmed:
-            path = _path(best, costs, pattern)
-            if _is_settled(path, costs, steps, monitor):
-                return path
-        if power == 0 and n * m <= _FALLBACK * exact_cells and ends == Ends():
+            for above, below in zip(levels[:0:-1], levels[-2::-1], strict=True):
+                around = fine if below is costs else coarse
+                cells = refine(cells, above.shape, below, steps, around, monitor)
+        if not _is_dearer(best[2], cells[2]):
+            return _path(min(best, cells, key=itemgetter(2)), costs, pattern)
+        best = cells
+        if place == 0 and n * m <= _FALLBACK * exact_cells and ends == Ends():
             return solve_checkpointed(costs, pattern=pattern, straight=straight, monitor=monitor)
-        if width >= max(n, m):
+        if fine >= max(n, m):
             break
     return replace(_path(best, costs, pattern), is_stable=False)
-
-
-def _around(width: int, is_finest: bool) -> int:
-    """Return the radius of a level: half at the finest, for what is ambiguous is so before."""
-    return max(1, width // 2) if is_finest else width
 
 
 def _narrow_and_usual(
     levels: list[Costs],
     top: Cells,
     steps: Steps,
-    widths: tuple[int, int],
+    corridors: Sequence[tuple[int, int]],
     monitor: Monitor | None,
 ) -> tuple[Cells, Cells]:
-    """Refine the path of the coarsest level down to the finest in two corridors.
+    """Refine the path of the coarsest level down to the finest in the first two corridors.
 
     The narrow one is only searched from where the path of the other leaves it: until then the same
     path is the cheapest of both.
     """
     narrow = usual = top
-    for coarse, fine in zip(levels[:0:-1], levels[-2::-1], strict=True):
-        around = [_around(width, fine is levels[0]) for width in widths]
+    for above, below in zip(levels[:0:-1], levels[-2::-1], strict=True):
+        around = [pair[below is levels[0]] for pair in corridors[:2]]
         before, is_same = usual, narrow is usual
-        usual = refine(usual, coarse.shape, fine, steps, around[1], monitor)
-        if is_same and is_inside(usual, before, coarse.shape, fine.shape, around[0]):
+        usual = refine(usual, above.shape, below, steps, around[1], monitor)
+        if is_same and is_inside(usual, before, above.shape, below.shape, around[0]):
             narrow = usual
         else:
-            narrow = refine(narrow, coarse.shape, fine, steps, around[0], monitor)
+            narrow = refine(narrow, above.shape, below, steps, around[0], monitor)
     return narrow, usual
 
 
@@ -158,66 +145,6 @@ def _path(cells: Cells, costs: Costs, pattern: StepPattern) -> Path:
 
 def _is_dearer(total: float, than: float) -> bool:
     return total - than > _EXCESS * max(than, 1e-12)
-
-
-def _is_settled(path: Path, costs: Costs, steps: Steps, monitor: Monitor | None) -> bool:
-    """Whether searching far around the path, in places, finds nothing cheaper.
-
-    Wider corridors around the same coarse path are led astray with it; so a few stretches are
-    solved over all pairs between two cells of the path: where it is dearest, for that is where a
-    path that went astray matches what does not belong together.
-    """
-    n, m = costs.shape
-    checks = int(np.clip(_CHECK_SHARE * n * m / _CHECK_SIDE**2, *_CHECKS))
-    for middle in _dearest(path, checks):
-        inside = (np.abs(path.reference - path.reference[middle]) <= _CHECK_SIDE // 2) & (
-            np.abs(path.other - path.other[middle]) <= _CHECK_SIDE // 2
-        )
-        cells = np.flatnonzero(inside)
-        rows, columns = path.reference[cells], path.other[cells]
-        if len(cells) < 2 or np.diff(rows).max() > 1 or np.diff(columns).max() > 1:
-            continue
-        weights = step_weights(rows, columns, steps.pattern)
-        is_straight = (np.diff(rows) == 0) | (np.diff(columns) == 0)
-        own = float(np.dot(weights, path.costs[cells])) + steps.straight * int(is_straight.sum())
-        part = costs.part(int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-        if _is_dearer(own, _least(part, steps, monitor)):
-            return False
-    return True
-
-
-def _dearest(path: Path, count: int) -> list[int]:
-    """Middles of at most so many stretches of the path, the dearest first, apart from each other.
-
-    A stretch is as long as the diagonal of a square that is checked.
-    """
-    along = path.reference + path.other
-    sums = np.concatenate([[0.0], np.cumsum(path.costs)])
-    begins = np.searchsorted(along, along - _CHECK_SIDE)
-    ends = np.searchsorted(along, along + _CHECK_SIDE, side="right")
-    costs = sums[ends] - sums[begins]
-    found: list[int] = []
-    for _ in range(count):
-        middle = int(np.argmax(costs))
-        if costs[middle] < 0.0:
-            break
-        found.append(middle)
-        first, last = np.searchsorted(
-            along, (along[middle] - 1.5 * _CHECK_SIDE, along[middle] + 1.5 * _CHECK_SIDE)
-        )
-        costs[first:last] = -1.0
-    return found
-
-
-def _least(costs: Costs, steps: Steps, monitor: Monitor | None) -> float:
-    """Cost of the cheapest path from corner to corner, without the path itself."""
-    n, m = costs.shape
-    weights = steps.weights()
-    above = np.full(m, np.inf)
-    for a, b in _blocks(0, n, m, monitor):
-        block = costs.similarities(a, b, 0, m)
-        kernels.advance(block, above, _NO_POINTERS, False, weights, *_closed(a, b, m))
-    return float(above[-1])
 
 
 @one_blas_thread()

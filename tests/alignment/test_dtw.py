@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from carl_core.alignment import dtw
 from carl_core.alignment.anchored import solve_between
 from carl_core.alignment.costs import Costs
 from carl_core.alignment.dtw import solve, solve_checkpointed, solve_exact, warm_up
@@ -274,10 +273,15 @@ def test_the_checkpointed_solver_reports_and_stops() -> None:
         solve_checkpointed(Costs(rows, rows), monitor=stopped)
 
 
-def weak(seed: int, count: int = 5000) -> Costs:
-    """A walk, twice, at a changing pace and under noise twice as strong as the walk itself."""
+def weak(seed: int, count: int = 5000, repeated: int = 0) -> Costs:
+    """A walk, twice, at a changing pace and under noise twice as strong as the walk itself.
+
+    ``repeated``: so many scenes come again and again, only nearly the same.
+    """
     rng = np.random.default_rng(seed)
     base = rng.normal(size=(count // 20 + 4, 128))
+    if repeated:
+        base = base[np.arange(len(base)) % repeated] + 0.3 * rng.normal(size=base.shape)
     pace = np.exp(np.interp(np.arange(count), np.linspace(0, count, 40), 0.8 * rng.normal(size=40)))
     share = np.cumsum(pace)
     share = (share - share[0]) / (share[-1] - share[0])
@@ -292,20 +296,19 @@ def weak(seed: int, count: int = 5000) -> Costs:
     return Costs(*made)
 
 
-def test_what_a_narrow_corridor_misses_is_not_called_stable(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(dtw, "_WIDENINGS", 0)
+@pytest.mark.parametrize("repeated", [0, 4, 12])
+def test_what_a_narrow_corridor_misses_is_not_called_stable(repeated: int) -> None:
     missed = 0
+    corridors = ((8, 4), (32, 64))
     for seed in range(3):
-        costs = weak(seed)
+        costs = weak(seed, repeated=repeated)
         exact = solve_checkpointed(costs, pattern="1-1-1")
-        narrow = solve(costs, pattern="1-1-1", exact_cells=0, radius=32)
+        narrow = solve(costs, pattern="1-1-1", exact_cells=0, corridors=corridors)
         excess = narrow.total / exact.total - 1
         missed += excess > 1e-3
         assert excess <= 1e-3 or not narrow.is_stable
         # Where that is affordable, every pair is searched then.
-        affordable = solve(costs, pattern="1-1-1", exact_cells=4_000_000, radius=32)
+        affordable = solve(costs, pattern="1-1-1", exact_cells=4_000_000, corridors=corridors)
         assert affordable.total == pytest.approx(exact.total, rel=1e-9)
         assert affordable.is_stable
     assert missed
