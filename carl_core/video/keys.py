@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from typing import TYPE_CHECKING
 
 import av
@@ -20,8 +21,9 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("carl.video")
 
-# A key frame is one piece of work; several at a time are several decoders.
-_DECODERS = 2
+# A key frame is one piece of work; several at a time are several decoders. One more than there are
+# cores, because each waits for the disk: on two cores 1.8 times as fast as one, two are 1.6 times.
+_DECODERS = min(8, (os.cpu_count() or 1) + 1)
 
 
 class KeyDecoder:
@@ -82,12 +84,11 @@ def decoded_alone(
     if recording.is_counted:  # no jump leads anywhere
         yield from ((number, None) for number in numbers)
         return
-    ahead = [
-        prefetched(_one_by_one(recording, numbers[first::_DECODERS])) for first in range(_DECODERS)
-    ]
+    count = min(_DECODERS, len(numbers))
+    ahead = [prefetched(_one_by_one(recording, numbers[first::count])) for first in range(count)]
     try:
         for place in range(len(numbers)):
-            yield next(ahead[place % _DECODERS])
+            yield next(ahead[place % count])
     finally:
         for decoder in ahead:
             decoder.close()
