@@ -31,6 +31,7 @@ SCRIPTS = (
     "cancel",
     "heatmap",
     "retrieval",
+    "pictures",
     "playback",
     "event_loop",
     "long",

@@ -17,7 +17,7 @@ import numpy as np
 from carl_core.retrieval.everywhere import Bounded, LibraryResult, hits_of, look_closely
 from carl_core.retrieval.mapping import thread_count, threads
 from carl_core.retrieval.retriever import drawn_stills
-from carl_core.retrieval.stills import Stills, centred, mean_of
+from carl_core.retrieval.stills import Stills, cosines, mean_of
 from carl_core.similarity.matrix import one_blas_thread
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from carl_core.retrieval.library import Library
     from carl_core.retrieval.retriever import Query
 
-_BLOCK = 1024  # frames widened to float32 at a time by each thread
+_BLOCK = 256  # frames widened to float32 at a time by each thread
 _SLACK = 1e-4  # products of one frame and of many differ in their last digits
 
 
@@ -189,6 +189,5 @@ def search_stills(
 def _best_in_block(
     features: npt.NDArray[Any], mean: Float32, queries: Float32, first: int
 ) -> Float32:
-    rows = centred(features[first : first + _BLOCK], mean)
-    best: Float32 = (rows @ queries.T).max(axis=0)
+    best: Float32 = cosines(features[first : first + _BLOCK], mean, queries).max(axis=0)
     return best

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, Int64, as_read_only
+from carl_core.retrieval import halves
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     import numpy.typing as npt
 
-_BLOCK = 1024  # frames widened to float32 at a time: 7 MB with 1600 numbers a frame
+_BLOCK = 256  # frames widened to float32 at a time: 2 MB with 1600 numbers a frame
 # A frame that lies nearer to the mean than this share of the mean's length shows nothing of its
 # own: there the noise of sensor and compression would be blown up. Measured: a camera on one
 # unmoving picture 0.001 to 0.010, the 1 % stillest frames of fourteen recordings 0.108 and more.
@@ -68,8 +69,8 @@ class Stills:
         """Cosine of every frame with unit rows (Q, C) as ``centred`` gives them: (T, Q)."""
         similar = np.empty((len(self), len(query)), dtype=np.float32)
         for start in range(0, len(self), _BLOCK):
-            rows = centred(self.features[start : start + _BLOCK], self.mean)
-            similar[start : start + _BLOCK] = rows @ query.T
+            part = self.features[start : start + _BLOCK]
+            similar[start : start + _BLOCK] = cosines(part, self.mean, query)
         return similar
 
 
@@ -87,7 +88,9 @@ def mean_of(features: npt.NDArray[Any]) -> Float64:
     """Return the mean (C,) of one recording's features (T, C), read in blocks."""
     total = np.zeros(features.shape[1])
     for start in range(0, len(features), _BLOCK):
-        total += features[start : start + _BLOCK].sum(axis=0, dtype=np.float64)
+        part = features[start : start + _BLOCK]
+        is_half = part.dtype == np.float16
+        total += halves.sum_of(part) if is_half else part.sum(axis=0, dtype=np.float64)
     mean: Float64 = total / len(features)
     return mean
 
@@ -97,9 +100,23 @@ def centred(features: npt.NDArray[Any], mean: Float32) -> Float32:
 
     Rows practically equal to the mean stay near zero.
     """
+    least = _least(mean)
+    if features.dtype == np.float16:
+        return halves.less_mean(features, mean, least)
     rows: Float32 = features.astype(np.float32)
     rows -= mean
-    norms = np.linalg.norm(rows, axis=1, keepdims=True)
-    least = max(_NOTHING * float(np.linalg.norm(mean)), 1e-12)
-    rows /= np.maximum(norms, least)
+    rows /= np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), least)
     return rows
+
+
+def cosines(features: npt.NDArray[Any], mean: Float32, query: Float32) -> Float32:
+    """Return the products of ``centred`` features (N, C) with unit rows (Q, C): (N, Q)."""
+    if len(query) == 1 and features.dtype == np.float16:
+        return halves.cosines(features, mean, query[0], _least(mean))[:, None]
+    found: Float32 = centred(features, mean) @ query.T
+    return found
+
+
+def _least(mean: Float32) -> float:
+    """Return the distance from the mean from which on a frame shows something."""
+    return max(_NOTHING * float(np.linalg.norm(mean)), 1e-12)
