@@ -3,26 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from carl_core.arrays import Bool, Float32, Float64, Int64, as_read_only
 from carl_core.embeddings.embeddings import Embeddings
+from carl_core.retrieval.convincing import Yardstick
 from carl_core.retrieval.stills import Stills
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
 
 Searched = Embeddings | Stills
 
 _RATES = (1.0, 0.5, 0.71, 1.41, 2.0)
-_FEWEST = 8  # samples of background without which nothing can stand out
-_SAME = 0.98  # cosine from which two frames are the same picture
-_MARGIN = 1.5  # standard deviations above what chance would reach
-_ALL_ALIKE = 0.02  # differences of similarity below this mean nothing
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -100,14 +96,7 @@ class SearchResult:
     verdicts: Mapping[str, tuple[bool, str]] = field(default_factory=dict)
 
 
-# A hit convinces when it scores higher than this share of queries from unrelated clips. Chosen on
-# four directions of two development pairs: accepts 0.67 to 1.0 of matching queries (0.33 to 0.5 in
-# the worst direction) and 0 to 0.33 of unrelated ones.
-_STRANGER_SHARE = 0.8
-# Single frames: more strangers and a larger share, for the features of a trunk hold right and
-# unrelated pictures further apart. On fourteen recordings, 0.95 and 0.98 accept 0.99 of altered
-# frames alike, and 0.046 and 0.034 of unrelated photographs.
-_STILL_SHARE = 0.98
+# Queries from unrelated clips at most: of each length, and of single frames.
 _STRANGERS = 64
 _STILL_STRANGERS = 128
 _STRANGER_COST = 2e9  # products per search spent on the yardstick at most
@@ -200,16 +189,16 @@ class Retriever:
             )
             hits += found
         hits.sort(key=lambda hit: (-hit.score, hit.recording, hit.time_s))
-        yardstick = _Yardstick(lambda: self._strangers_for(len(query.vectors)), self._by_stills)
+        yardstick = Yardstick(lambda: self._strangers_for(len(query.vectors)), self._by_stills)
         moments = self._moments(min_gap_s)
         rest = np.concatenate(list(outside.values()))
-        convincing, reason = yardstick.judge(hits[0], rest, everything, moments[None])
+        convincing, reason = yardstick.judge(hits[0].score, rest, everything, moments[None])
         verdicts = {}
         for name, background in outside.items():
             best = next((hit for hit in hits if hit.recording == name), None)
             if best is not None:
                 own = curves[name][allowed[name]]
-                verdicts[name] = yardstick.judge(best, background, own, moments[name])
+                verdicts[name] = yardstick.judge(best.score, background, own, moments[name])
         return SearchResult(tuple(hits[:k]), convincing, reason, curves, verdicts)
 
     def _strangers_for(self, length: int) -> Float64 | None:
@@ -370,68 +359,3 @@ def _peaks(curve: Float64) -> Int64:
     level = np.concatenate([[-np.inf], curve[starts], [-np.inf]])
     is_peak = (level[1:-1] > level[:-2]) & (level[1:-1] > level[2:])
     return np.asarray(((starts + ends) // 2)[is_peak])
-
-
-class _Yardstick:
-    """Decides whether hits convince; what strangers score is computed once, when first needed."""
-
-    def __init__(self, strangers: Callable[[], Float64 | None], by_stills: bool) -> None:
-        self._make = strangers
-        self._by_stills = by_stills
-
-    @cached_property
-    def _scores(self) -> Float64 | None:
-        return self._make()
-
-    def judge(
-        self, best: Hit, background: Float64, everything: Float64, moments: float
-    ) -> tuple[bool, str]:
-        """Return whether the best hit of what was searched convinces, and a sentence."""
-        convincing, reason = _judge(best, background, everything, moments)
-        # To stand out is not enough for a single frame: some frame is nearest to anything.
-        is_open = self._by_stills or not convincing
-        if is_open and float(np.ptp(everything)) > _ALL_ALIKE and self._scores is not None:
-            share = _STILL_SHARE if self._by_stills else _STRANGER_SHARE
-            return _compare(best.score, self._scores, share)
-        return convincing, reason
-
-
-def _compare(score: float, strangers: Float64, share: float) -> tuple[bool, str]:
-    """Whether a score is higher than what queries from unrelated material reach."""
-    worse = float(np.mean(strangers < score))
-    text = f"{len(strangers)} queries from unrelated recordings"
-    if worse >= share:
-        return True, f"The best score {score:.2f} is higher than that of {worse:.0%} of {text}."
-    needed = float(np.quantile(strangers, share))
-    return False, (
-        f"Nothing stands out: the best score {score:.2f} is higher than that of only {worse:.0%} "
-        f"of {text}; {needed:.2f} would convince."
-    )
-
-
-def _judge(best: Hit, background: Float64, everything: Float64, moments: float) -> tuple[bool, str]:
-    """Whether the best hit stands out from the rest, and a sentence.
-
-    Its distance from the median of the rest, in robust standard deviations (1.4826 MAD), must
-    exceed by 1.5 what the highest of as many independent normal values reaches, sqrt(2 ln n).
-    """
-    if len(background) < _FEWEST:
-        if best.score >= _SAME and float(np.ptp(everything)) > _ALL_ALIKE:
-            return True, f"The best moment is practically the query itself ({best.score:.2f})."
-        return False, "There is too little beside the best moment to tell whether it stands out."
-    middle = float(np.median(background))
-    spread = 1.4826 * float(np.median(np.abs(background - middle)))
-    lead = best.score - middle
-    if lead <= _ALL_ALIKE:
-        return False, "Everything searched looks equally much like the query."
-    distance = lead / max(spread, 0.25 * _ALL_ALIKE)
-    needed = float(np.sqrt(2.0 * np.log(max(moments, 2.0)))) + _MARGIN
-    if distance < needed:
-        return False, (
-            f"Nothing stands out: the best score {best.score:.2f} lies only {distance:.1f} "
-            f"standard deviations above the rest (about {middle:.2f}); {needed:.1f} would convince."
-        )
-    return True, (
-        f"The best score {best.score:.2f} lies {distance:.1f} standard deviations above the rest "
-        f"(about {middle:.2f})."
-    )
