@@ -15,6 +15,7 @@ import argparse
 import contextlib
 import json
 import math
+import os
 import resource
 import shutil
 import subprocess
@@ -192,9 +193,10 @@ def main() -> int:
 def _run(method: str, count: int, seed: int) -> dict[str, object]:
     python = [sys.executable]
     if method in APART:
-        if shutil.which("uv") is None:
+        uv = _uv()
+        if uv is None:
             return {"left_out": "it needs an environment of its own, and there is no uv"}
-        python = ["uv", "run", "--quiet", "--no-project", "--isolated", "--with", APART[method]]
+        python = [uv, "run", "--quiet", "--no-project", "--isolated", "--with", APART[method]]
         python.append("python")
     command = [*python, "-m", "benchmarks.dtw", "--one", method, str(count), str(seed)]
     try:
@@ -205,6 +207,12 @@ def _run(method: str, count: int, seed: int) -> dict[str, object]:
         last = (done.stderr.strip().splitlines() or ["no words"])[-1]
         return {"left_out": last[:70]}
     return dict(json.loads(done.stdout.strip().splitlines()[-1]))
+
+
+def _uv() -> str | None:
+    """Return the path of uv: the one this runs under, the one on the path, or the project's."""
+    here = Path(__file__).parent.parent / ".uv/bin"
+    return os.environ.get("UV") or shutil.which("uv") or shutil.which("uv", path=str(here))
 
 
 def _compare(rows: list[dict[str, object]]) -> None:
