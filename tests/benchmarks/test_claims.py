@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from benchmarks.__main__ import FOLDER, SCRIPTS
+from benchmarks.__main__ import FOLDER, RUNS
 from benchmarks.claims import FILE_VARIABLE, Claim, as_table, read_claims, report
 
 if TYPE_CHECKING:
@@ -58,5 +58,5 @@ def test_the_table_is_as_wide_as_its_widest_cell() -> None:
 
 
 def test_every_script_that_is_run_is_there() -> None:
-    missing = [name for name in SCRIPTS if not (FOLDER / f"{name}.py").exists()]
+    missing = [run.name for run in RUNS if not (FOLDER / f"{run.script}.py").exists()]
     assert not missing
