@@ -100,10 +100,11 @@ def _claims(figures: dict[str, float | str]) -> list[Claim]:
             at_most=25 if is_million else None,
         ),
         Claim(
-            f"exact query over {frames}, ms (the fastest)",
-            figure(f"{ours}: fastest, ms"),
+            f"exact query over {frames}, ms (median)",
+            figure(f"{ours}: ms a query"),
             at_most=25 if is_million else None,
         ),
+        Claim(f"exact query over {frames}, ms (the fastest)", figure(f"{ours}: fastest, ms")),
         Claim("recall of the exact query", figure(f"{ours}: recall@{NEAREST}"), at_least=1.0),
     ]
     for peer in ("faiss float16", "numpy float32"):

@@ -5,8 +5,9 @@
 Activations are scaled by recordings of other kinds than those that are measured. For each variant:
 agreement of the vectors (mean cosine, and the 1 % quantile), the error of key moments with "carl
 align" by group (median, 90th percentile, % of the labelled span), how many pairs get which verdict,
-size of the file, and CPU time of the trunk per frame (interleaved). What has a mean cosine below
-0.99, or a larger mean error, does not hold.
+size of the file, and CPU time of the trunk per frame (interleaved). A variant holds when its mean
+cosine is 0.99 or more, and its error, the mean of the medians of the groups, is the same: at most
+0.25 % of the labelled span larger than the original's.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import numpy as np
 from benchmarks.alignment import GROUPS
 from benchmarks.alignment_scores import Score
 from benchmarks.alignment_sources import Media, Source, encoder_source, trunk_of
+from benchmarks.claims import Claim, report
 from carl_core.alignment.aligners import AlignOptions, align_arrays
 from carl_core.alignment.nullbank import bank_for
 from carl_core.assets import asset_path
@@ -35,7 +37,7 @@ from training.evaluation.moments import Case, cases
 
 CALIBRATION = ("signs_retrieval", "long_and_periodic")
 CALIBRATION_FRAMES = 40
-MEASURED = ("golf_dtl", "squat_people")
+MEASURED = ("golf_dtl", "golf_speed", "squat_people", "pullup_reps")
 ROUNDS = 5
 BATCH = 32
 SAME_POINTS = 0.25  # of the span: differences of key moments that are none
@@ -73,6 +75,23 @@ def cpu_ms(encoders: dict[str, Encoder], frames: np.ndarray) -> dict[str, float]
             encoder.features(frames)
             runs[name].append(1000 * (time.process_time() - start) / len(frames))
     return {name: statistics.median(times) for name, times in runs.items()}
+
+
+def claims_of(
+    means: dict[str, float], agree: dict[str, float], speed: dict[str, float], *, note: str
+) -> list[Claim]:
+    """Judge each variant by its agreement and error; its speed is told beside."""
+    found = []
+    for name in ("int8", "float16"):
+        more = means[name] - means["original"]
+        what = f"{name}: key-moment error over the original's, % of the span"
+        same = f"{note}; the same = within {SAME_POINTS:g}"
+        found += [
+            Claim(f"{name}: mean cosine with the original", agree[name], at_least=ENOUGH),
+            Claim(what, more, at_most=SAME_POINTS, note=same),
+            Claim(f"{name}: trunk, CPU ms a frame", speed[name], speed["original"], "original"),
+        ]
+    return found
 
 
 def main() -> int:
@@ -121,9 +140,8 @@ def main() -> int:
                 said = f"{s.median:.2f} {s.worst_tenth:.2f} {s.verdicts['aligned']}/{s.pairs}"
                 print(f"{said:>22}", end="")
             print(f"{means[k]:7.2f}")
-        for k in ("int8", "float16"):
-            holds = agree[k] >= ENOUGH and means[k] <= means["original"] + SAME_POINTS
-            print(f"{k}: {'holds' if holds else 'does not hold'}")
+        pairs = sum(len(group) for group in found.values())
+        report(claims_of(means, agree, speed, note=f"{pairs} pairs of {len(found)} groups"))
     return 0
 
 
