@@ -84,7 +84,26 @@ def test_the_shader_draws_what_swscale_makes(display: str, tmp_path: Path) -> No
     for name, kind in kinds.items():
         options: dict[str, object] = {"size": SIZE, "frames": 2, "draw": draw_smooth} | kind
         paths.append(make_video(tmp_path / f"{name}.mp4", **options))  # type: ignore[arg-type]
-    child = [sys.executable, str(ROOT / "tests/helpers/gl_child.py"), *map(str, paths)]
+    assert_is_drawn(display, paths)
+
+
+def test_the_shader_draws_what_a_card_decoded(display: str, tmp_path: Path) -> None:
+    vp9 = {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}
+    kinds: dict[str, dict[str, object]] = {
+        "bt709_full.mp4": {"matrix": "bt709", "full_range": True},
+        "turned.mp4": {"rotation": 90},
+        "odd.webm": vp9 | {"size": (319, 239)},
+    }
+    paths = []
+    for name, kind in kinds.items():
+        options: dict[str, object] = {"size": SIZE, "frames": 2, "draw": draw_smooth} | kind
+        paths.append(make_video(tmp_path / name, **options))  # type: ignore[arg-type]
+    assert_is_drawn(display, paths, "--card")
+
+
+def assert_is_drawn(display: str, paths: list[Path], *flags: str) -> None:
+    """Have videos drawn where there is OpenGL, and compare what comes with swscale's pictures."""
+    child = [sys.executable, str(ROOT / "tests/helpers/gl_child.py"), *flags, *map(str, paths)]
     environment = os.environ | {
         "DISPLAY": display,
         "QT_QPA_PLATFORM": "xcb",
@@ -99,7 +118,7 @@ def test_the_shader_draws_what_swscale_makes(display: str, tmp_path: Path) -> No
     if not found["renderer"]:
         pytest.skip(f"no OpenGL: {found['problem']}")
     assert found["problem"] == ""
-    assert set(found["videos"]) == set(kinds)
+    assert set(found["videos"]) == {path.stem for path in paths}
     for name, (usual, worst) in found["videos"].items():
         assert usual <= 2, name
         # swscale rounds its own way where colours change from one stored element to the next.
