@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PySide6.QtCore import Signal
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
@@ -22,8 +21,9 @@ from app.views import tile as tile_module
 from app.views.surface import Probe
 from carl_core.video import hardware
 from carl_core.video.frame import MovingFrame
-from carl_core.video.planes import Making, Planes
+from carl_core.video.planes import Making
 from tests.app.conftest import wait_settled
+from tests.app.test_surface import FakeSurface
 from tests.app.test_views import painted
 from tests.helpers.card import Card
 from tests.helpers.videos import read_number
@@ -37,22 +37,13 @@ if TYPE_CHECKING:
     from app.bootstrap.program import Program
     from app.views.tile import Tile
     from carl_core.arrays import UInt8
+    from carl_core.video.planes import Planes
 
 CARD = Probe("NVIDIA GeForce RTX 3060/PCIe/SSE2", is_hardware=True, problem="", picture_ms=0.6)
 SOFTWARE = Probe("llvmpipe (LLVM 15)", is_hardware=False, problem="", picture_ms=2.0)
 SLOW = Probe("Mesa Intel HD 3000", is_hardware=True, problem="", picture_ms=9.0)
 WRONG = Probe("Old card", is_hardware=True, problem="its colours are 40 levels off")
 NONE = Probe("", is_hardware=False, problem="no OpenGL context can be made")
-
-
-class PretendedSurface(QWidget):
-    """Stands for what draws on the card: covers the tile, and keeps what it is given."""
-
-    failed = Signal(str)
-
-    def __init__(self, parent: QWidget, **_how: object) -> None:
-        super().__init__(parent)
-        self.planes: Planes | None = None
 
 
 @pytest.fixture
@@ -64,7 +55,7 @@ def make_with(
     videos: list[Path],
 ) -> Callable[..., Program]:
     """Make a program whose card answers so, which shows a recording or two."""
-    monkeypatch.setattr(tile_module, "Surface", PretendedSurface)
+    monkeypatch.setattr(tile_module, "Surface", FakeSurface)
     monkeypatch.setattr("app.views.grid.QOpenGLWidget", QWidget)
 
     def make(found: Probe, wanted: str = "auto", recordings: int = 1) -> Program:
@@ -86,8 +77,8 @@ def tiles_of(program: Program) -> list[Tile]:
     return list(program.window.stage.grid.tiles.values())
 
 
-def surface_of(tile: Tile) -> PretendedSurface | None:
-    return tile.findChild(PretendedSurface)
+def surface_of(tile: Tile) -> FakeSurface | None:
+    return tile.findChild(FakeSurface)
 
 
 def number_in(planes: Planes) -> int:

@@ -22,7 +22,7 @@ from app.views import tile as tile_module
 from app.views.grid import TileGrid
 from app.views.surface import probe
 from carl_core.video.frame import MovingFrame
-from carl_core.video.planes import Making
+from carl_core.video.planes import Making, Planes
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from tests.app.test_views import painted, tile_state
@@ -165,13 +165,17 @@ def test_a_driver_that_ends_the_program_does_it_once(
 
 
 class FakeSurface(QWidget):
-    """Stands for the graphics card."""
+    """Stands for what draws on the graphics card: keeps what it is given."""
 
     failed = Signal(str)
 
     def __init__(self, parent: QWidget, **_how: object) -> None:
         super().__init__(parent)
-        self.planes: object = None
+        self.planes: Planes | None = None
+        self.is_released = False
+
+    def release(self) -> None:
+        self.is_released = True
 
 
 def test_a_surface_that_fails_gives_way_to_painting(
@@ -200,4 +204,19 @@ def test_a_surface_that_fails_gives_way_to_painting(
     assert blocker.args == ["out of memory"]
     centre = grid.tiles["a"].rect().center()
     assert painted(grid.tiles["a"]).pixelColor(centre).lightness() > 30
+    assert surface.is_released
     qtbot.waitUntil(lambda: grid.tiles["a"].findChild(FakeSurface) is None)
+
+
+def test_a_tile_that_goes_gives_back_what_the_card_keeps(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tile_module, "Surface", FakeSurface)
+    monkeypatch.setattr("app.views.grid.QOpenGLWidget", QWidget)
+    grid = TileGrid()
+    qtbot.addWidget(grid)
+    grid.set_surfaces(True)
+    grid.set_tiles((tile_state("a"), tile_state("b", 1)))
+    surfaces = [tile.findChild(FakeSurface) for tile in grid.tiles.values()]
+    grid.set_tiles((tile_state("a"),))
+    assert [surface is not None and surface.is_released for surface in surfaces] == [False, True]
