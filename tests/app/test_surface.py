@@ -101,19 +101,40 @@ def test_the_shader_draws_what_a_card_decoded(display: str, tmp_path: Path) -> N
     assert_is_drawn(display, paths, "--card")
 
 
-def assert_is_drawn(display: str, paths: list[Path], *flags: str) -> None:
-    """Have videos drawn where there is OpenGL, and compare what comes with swscale's pictures."""
-    child = [sys.executable, str(ROOT / "tests/helpers/gl_child.py"), *flags, *map(str, paths)]
+def run_with(display: str, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the helpers with a display and OpenGL in software."""
     environment = os.environ | {
         "DISPLAY": display,
         "QT_QPA_PLATFORM": "xcb",
         "PYTHONPATH": str(ROOT),
         "LIBGL_ALWAYS_SOFTWARE": "1",
     }
+    child = [sys.executable, str(ROOT / "tests/helpers" / script), *arguments]
     done = subprocess.run(child, capture_output=True, text=True, env=environment)
     if "could not be loaded" in done.stderr or "Could not load the Qt platform" in done.stderr:
         pytest.skip("Qt has no libraries for a display here")
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_driver_that_fails_while_the_program_plays_loses_nothing_on_the_screen(
+    display: str, tmp_path: Path
+) -> None:
+    video = make_video(tmp_path / "v.mp4", frames=75, size=(320, 240))
+    done = run_with(display, "gl_program.py", str(video), str(tmp_path))
+    found = json.loads(done.stdout.splitlines()[-1])
+    if not found["renderer_works"]:
+        pytest.skip("no OpenGL here")
+    assert set(found) == {"renderer_works", "drawn", "failed", "painted"}
+    for moment in ("drawn", "failed", "painted"):
+        on_screen, said = found[moment]
+        assert (said - on_screen) % 75 <= 4, moment  # frames may be on their way to the screen
+    assert "Texture has not been destroyed" not in done.stderr
+
+
+def assert_is_drawn(display: str, paths: list[Path], *flags: str) -> None:
+    """Have videos drawn where there is OpenGL, and compare what comes with swscale's pictures."""
+    done = run_with(display, "gl_child.py", *flags, *map(str, paths))
     found = json.loads(done.stdout.splitlines()[-1])
     if not found["renderer"]:
         pytest.skip(f"no OpenGL: {found['problem']}")
