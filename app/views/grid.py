@@ -125,6 +125,7 @@ class TileGrid(QWidget):
         wanted = {s.recording_id: s for s in states}
         for recording_id in [i for i in self._tiles if i not in wanted]:
             tile = self._tiles.pop(recording_id)
+            tile.close_surface()
             tile.hide()
             tile.deleteLater()
         ordered: dict[str, Tile] = {}

@@ -24,16 +24,15 @@ def image_over(pixels: UInt8) -> QImage:
     read-only.
     """
     height, width, _ = pixels.shape
-    if pixels.strides[1] == 4:  # made quickly, with a byte of nothing after each pixel
-        rows = np.lib.stride_tricks.as_strided(
+    is_apart = pixels.strides[1] == 4  # a byte of nothing after each pixel
+    form = QImage.Format.Format_RGBX8888 if is_apart else QImage.Format.Format_RGB888
+    if not pixels.flags.c_contiguous:  # made quickly: lines are as long as swscale left them
+        pixels = np.lib.stride_tricks.as_strided(
             pixels, (height, pixels.strides[0]), (pixels.strides[0], 1), writeable=False
         )
-        padded: bytes = rows.data  # type: ignore[assignment]
-        form = QImage.Format.Format_RGBX8888
-        return QImage(padded, width, height, int(pixels.strides[0]), form)
     # WORKAROUND: PySide6's stubs know only bytes; any buffer is taken, and kept alive.
     data: bytes = pixels.data  # type: ignore[assignment]
-    return QImage(data, width, height, int(pixels.strides[0]), QImage.Format.Format_RGB888)
+    return QImage(data, width, height, int(pixels.strides[0]), form)
 
 
 def digits_font(base: QFont, *, scale: float = 1.0, is_bold: bool = False) -> QFont:

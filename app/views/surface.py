@@ -179,6 +179,17 @@ class Surface(QOpenGLWidget):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setGeometry(parent.rect())
 
+    def release(self) -> None:
+        """Give back what the graphics card keeps of the picture; before the widget goes.
+
+        The window's contexts share it, so that it would stay until the window goes.
+        """
+        if self._painter is not None:
+            self.makeCurrent()
+            self._painter.close()
+            self._painter = None
+            self.doneCurrent()
+
     def initializeGL(self) -> None:
         """Prepare the shader; called again when the widget came to another window."""
         self._painter = None
@@ -187,7 +198,7 @@ class Surface(QOpenGLWidget):
         except ShaderError as exc:
             self.failed.emit(str(exc))
             return
-        self.context().aboutToBeDestroyed.connect(self._on_context_gone)
+        self.context().aboutToBeDestroyed.connect(self.release)
 
     def paintGL(self) -> None:
         """Draw the picture, then everything over it."""
@@ -210,10 +221,3 @@ class Surface(QOpenGLWidget):
             self._paint_pixels(painter)
         self._paint_over(painter)
         painter.end()
-
-    def _on_context_gone(self) -> None:
-        self.makeCurrent()
-        if self._painter is not None:
-            self._painter.close()
-            self._painter = None
-        self.doneCurrent()

@@ -136,12 +136,18 @@ class Tile(QWidget):
             surface.failed.connect(self.surface_failed, Qt.ConnectionType.QueuedConnection)
             surface.show()
             self._surface = surface
-        elif not is_wanted and self._surface is not None:
+        elif not is_wanted:
+            self.close_surface()
+        if self._frame is not None:
+            self.show_frame(self._frame, self.words.rate)
+
+    def close_surface(self) -> None:
+        """Give back what the graphics card keeps for the picture."""
+        if self._surface is not None:
+            self._surface.release()
             self._surface.hide()
             self._surface.deleteLater()
             self._surface = None
-        if self._frame is not None:
-            self.show_frame(self._frame, self.words.rate)
 
     def _repaint(self) -> None:
         self.update() if self._surface is None else self._surface.update()

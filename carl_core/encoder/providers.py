@@ -108,7 +108,7 @@ def open_session(
     with _quiet() if asks_for_cuda else contextlib.nullcontext():
         try:
             # Without CUDA there is nothing to fall back on; trying again would only print.
-            return onnxruntime.InferenceSession(
+            session = onnxruntime.InferenceSession(
                 model, options, providers=providers, enable_fallback=asks_for_cuda
             )
         except Exception as exc:  # ONNX Runtime's exceptions share no base class but Exception
@@ -116,6 +116,9 @@ def open_session(
                 f"ONNX Runtime cannot run the model: {_first_line(exc)}. "
                 "Use an encoder made for this program."
             ) from exc
+    # At work it would print, and go on elsewhere without a word: that is for `Sessions` to do.
+    session.disable_fallback()
+    return session
 
 
 def notes_on(session: onnxruntime.InferenceSession, providers: list[Any]) -> tuple[str, ...]:
@@ -123,6 +126,14 @@ def notes_on(session: onnxruntime.InferenceSession, providers: list[Any]) -> tup
     if len(providers) > 1 and session.get_providers()[0] != CUDA:
         return (_idle("its CUDA or cuDNN libraries are missing"),)
     return ()
+
+
+def unused(reason: str) -> str:
+    """Return the sentence about a GPU that is there and set up, and is not used all the same."""
+    return (
+        f"The NVIDIA GPU is not used because {reason}: running on the CPU, which is slower. "
+        "Close other programs that use it, or update its driver, then start again."
+    )
 
 
 def usable_cores() -> int:

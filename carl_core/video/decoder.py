@@ -10,7 +10,7 @@ import numpy as np
 from av.stream import Discard
 
 from carl_core.video.container import OpenFile, end, open_container, recording_stream
-from carl_core.video.hardware import open_on
+from carl_core.video.hardware import Planar, open_on
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,6 +51,7 @@ class FrameDecoder:
         self._is_counted = is_counted
         self._threads = threads
         self._device = device
+        self._planar = Planar()
         self._file: OpenFile | None = None
         self._stream: VideoStream
         self._packets: Iterator[Packet[VideoStream]] | None = None
@@ -99,7 +100,7 @@ class FrameDecoder:
                 number = self._number_of(frame)
                 if number is not None:
                     self.position = number
-                    return number, frame
+                    return number, frame if self._device is None else self._planar(frame)
             if not self._feed():
                 return None
 

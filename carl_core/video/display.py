@@ -167,8 +167,8 @@ class DisplayTransform:
     Attributes
     ----------
     is_quick : take the quick way where there is one, in half the time: scaled before it becomes
-        RGB, which blurs colours (not light) across a pixel or two, and with pixels 4 bytes apart,
-        so that the last axis is not contiguous. For pictures in motion on a screen
+        RGB, which blurs colours (not light) across a pixel or two, and with pixels 4 bytes apart
+        where that is quicker, so that rows are not contiguous. For pictures in motion on a screen
     """
 
     def __init__(
@@ -243,11 +243,15 @@ class DisplayTransform:
                 interpolation=Interpolation.AREA,
                 threads=1,
             )
+        # WORKAROUND(swscale of FFmpeg 8 leaves up to 4 pixels at the end of a line unwritten where
+        # its code for 4 bytes a pixel does not come out even; remove when it does not): 3 bytes a
+        # pixel are right in every width, and take 0.04 ms more for 960 x 540.
+        is_even = width % 16 == 0
         packed = self._reformatter.reformat(
             frame,
             width=width,
             height=height,
-            format="rgb0",
+            format="rgb0" if is_even else "rgb24",
             src_colorspace=matrix,
             dst_colorspace=matrix,
             src_color_range=source,
@@ -255,7 +259,7 @@ class DisplayTransform:
             interpolation=Interpolation.BICUBIC,
             threads=1,
         )
-        return plane_pixels(packed, np.uint8, channels=4)[..., :3]
+        return plane_pixels(packed, np.uint8, channels=4 if is_even else 3)[..., :3]
 
     def _scaled(self, frame: VideoFrame, size: tuple[int, int], colour: Colour) -> UInt8:
         width, height = size[::-1] if self._geometry.is_turned else size

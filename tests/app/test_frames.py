@@ -269,13 +269,14 @@ def test_picture_over_pixels_shares_memory_and_keeps_it_alive(qtbot: QtBot) -> N
     assert image.pixelColor(2, 1).getRgb()[:3] == (40, 50, 60)
 
 
-def test_picture_over_pixels_four_bytes_apart(qtbot: QtBot) -> None:
-    pixels = np.zeros((4, 8, 4), dtype=np.uint8)
-    pixels[1, 2] = (10, 20, 30, 0)
+@pytest.mark.parametrize("bytes_apart", [3, 4])
+def test_picture_over_pixels_made_quickly(qtbot: QtBot, bytes_apart: int) -> None:
+    pixels = np.zeros((4, 8, bytes_apart), dtype=np.uint8)
+    pixels[1, 2, :3] = (10, 20, 30)
     part = pixels[:, :6, :3]  # as of a frame whose lines are longer than the picture
     image = image_over(part)
     assert (image.width(), image.height()) == (6, 4)
     assert image.pixelColor(2, 1).getRgb() == (10, 20, 30, 255)
-    pixels[1, 2] = (40, 50, 60, 0)
+    pixels[1, 2, :3] = (40, 50, 60)
     del pixels, part
     assert image.pixelColor(2, 1).getRgb()[:3] == (40, 50, 60), "the pixels were copied"

@@ -22,7 +22,7 @@ from app.views import tile as tile_module
 from app.views.grid import TileGrid
 from app.views.surface import probe
 from carl_core.video.frame import MovingFrame
-from carl_core.video.planes import Making
+from carl_core.video.planes import Making, Planes
 from carl_core.video.reader import FrameReader
 from carl_core.video.recording import open_recording
 from tests.app.test_views import painted, tile_state
@@ -84,22 +84,62 @@ def test_the_shader_draws_what_swscale_makes(display: str, tmp_path: Path) -> No
     for name, kind in kinds.items():
         options: dict[str, object] = {"size": SIZE, "frames": 2, "draw": draw_smooth} | kind
         paths.append(make_video(tmp_path / f"{name}.mp4", **options))  # type: ignore[arg-type]
-    child = [sys.executable, str(ROOT / "tests/helpers/gl_child.py"), *map(str, paths)]
+    assert_is_drawn(display, paths)
+
+
+def test_the_shader_draws_what_a_card_decoded(display: str, tmp_path: Path) -> None:
+    vp9 = {"codec": "libvpx-vp9", "options": {"deadline": "realtime", "cpu-used": "8"}}
+    kinds: dict[str, dict[str, object]] = {
+        "bt709_full.mp4": {"matrix": "bt709", "full_range": True},
+        "turned.mp4": {"rotation": 90},
+        "odd.webm": vp9 | {"size": (319, 239)},
+    }
+    paths = []
+    for name, kind in kinds.items():
+        options: dict[str, object] = {"size": SIZE, "frames": 2, "draw": draw_smooth} | kind
+        paths.append(make_video(tmp_path / name, **options))  # type: ignore[arg-type]
+    assert_is_drawn(display, paths, "--card")
+
+
+def run_with(display: str, script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run one of the helpers with a display and OpenGL in software."""
     environment = os.environ | {
         "DISPLAY": display,
         "QT_QPA_PLATFORM": "xcb",
         "PYTHONPATH": str(ROOT),
         "LIBGL_ALWAYS_SOFTWARE": "1",
     }
+    child = [sys.executable, str(ROOT / "tests/helpers" / script), *arguments]
     done = subprocess.run(child, capture_output=True, text=True, env=environment)
     if "could not be loaded" in done.stderr or "Could not load the Qt platform" in done.stderr:
         pytest.skip("Qt has no libraries for a display here")
     assert done.returncode == 0, done.stderr
+    return done
+
+
+def test_a_driver_that_fails_while_the_program_plays_loses_nothing_on_the_screen(
+    display: str, tmp_path: Path
+) -> None:
+    video = make_video(tmp_path / "v.mp4", frames=75, size=(320, 240))
+    done = run_with(display, "gl_program.py", str(video), str(tmp_path))
+    found = json.loads(done.stdout.splitlines()[-1])
+    if not found["renderer_works"]:
+        pytest.skip("no OpenGL here")
+    assert set(found) == {"renderer_works", "drawn", "failed", "painted"}
+    for moment in ("drawn", "failed", "painted"):
+        on_screen, said = found[moment]
+        assert (said - on_screen) % 75 <= 4, moment  # frames may be on their way to the screen
+    assert "Texture has not been destroyed" not in done.stderr
+
+
+def assert_is_drawn(display: str, paths: list[Path], *flags: str) -> None:
+    """Have videos drawn where there is OpenGL, and compare what comes with swscale's pictures."""
+    done = run_with(display, "gl_child.py", *flags, *map(str, paths))
     found = json.loads(done.stdout.splitlines()[-1])
     if not found["renderer"]:
         pytest.skip(f"no OpenGL: {found['problem']}")
     assert found["problem"] == ""
-    assert set(found["videos"]) == set(kinds)
+    assert set(found["videos"]) == {path.stem for path in paths}
     for name, (usual, worst) in found["videos"].items():
         assert usual <= 2, name
         # swscale rounds its own way where colours change from one stored element to the next.
@@ -146,13 +186,17 @@ def test_a_driver_that_ends_the_program_does_it_once(
 
 
 class FakeSurface(QWidget):
-    """Stands for the graphics card."""
+    """Stands for what draws on the graphics card: keeps what it is given."""
 
     failed = Signal(str)
 
     def __init__(self, parent: QWidget, **_how: object) -> None:
         super().__init__(parent)
-        self.planes: object = None
+        self.planes: Planes | None = None
+        self.is_released = False
+
+    def release(self) -> None:
+        self.is_released = True
 
 
 def test_a_surface_that_fails_gives_way_to_painting(
@@ -181,4 +225,19 @@ def test_a_surface_that_fails_gives_way_to_painting(
     assert blocker.args == ["out of memory"]
     centre = grid.tiles["a"].rect().center()
     assert painted(grid.tiles["a"]).pixelColor(centre).lightness() > 30
+    assert surface.is_released
     qtbot.waitUntil(lambda: grid.tiles["a"].findChild(FakeSurface) is None)
+
+
+def test_a_tile_that_goes_gives_back_what_the_card_keeps(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tile_module, "Surface", FakeSurface)
+    monkeypatch.setattr("app.views.grid.QOpenGLWidget", QWidget)
+    grid = TileGrid()
+    qtbot.addWidget(grid)
+    grid.set_surfaces(True)
+    grid.set_tiles((tile_state("a"), tile_state("b", 1)))
+    surfaces = [tile.findChild(FakeSurface) for tile in grid.tiles.values()]
+    grid.set_tiles((tile_state("a"),))
+    assert [surface is not None and surface.is_released for surface in surfaces] == [False, True]
