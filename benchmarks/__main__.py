@@ -29,6 +29,7 @@ SCRIPTS = (
     "dtw",
     "dtw_hard",
     "cancel",
+    "anchors",
     "heatmap",
     "retrieval",
     "pictures",
