@@ -21,6 +21,7 @@ from app.models.viewstate import (
 )
 from app.presenters.heatmap import cost_picture
 from app.views.heatmap.colours import clipped_levels
+from app.views.heatmap.controls import FIRST_CONTRAST
 from app.views.heatmap.pair_strip import LEAST_SIDE, PairStrip
 from app.views.heatmap.plot import MOST_POINTS, MapPlot, thinned
 from tests.app.conftest import wait_settled
@@ -259,9 +260,17 @@ def test_contrast_clips_the_ends_of_the_values() -> None:
     assert clipped_levels(values, 0) == (0.0, 255.0)
     low, high = clipped_levels(values, 50)
     assert low == pytest.approx(51, abs=2)
-    assert high == pytest.approx(243, abs=2)
+    assert high == pytest.approx(249, abs=2)
     flat = clipped_levels(np.full(100, 7, dtype=np.uint8), 5)
     assert flat[1] > flat[0]
+
+
+def test_a_diagonal_of_single_cells_stands_out_at_the_first_contrast() -> None:
+    values = np.random.default_rng(0).integers(120, 200, (782, 782), dtype=np.uint8)
+    np.fill_diagonal(values, 240)
+    low, high = clipped_levels(values, FIRST_CONTRAST)
+    assert high == 240
+    assert low < 125
 
 
 def test_the_cost_is_least_along_the_best_path() -> None:
