@@ -11,7 +11,7 @@ opening price (Gotoh 1982), so that single bad samples are matched and real gaps
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -158,13 +158,12 @@ def _coarse_to_fine(
         part = solve(
             costs.part(r0, r1, c0, c1), pattern=pattern, straight=straight, monitor=monitor
         )
-        parts.append(
-            Path(part.reference + r0, part.other + c0, part.costs, part.weights, part.total)
-        )
+        parts.append(replace(part, reference=part.reference + r0, other=part.other + c0))
     return Path(
         np.concatenate([part.reference for part in parts]),
         np.concatenate([part.other for part in parts]),
         np.concatenate([part.costs for part in parts]),
         np.concatenate([part.weights for part in parts]),
         2.0 * guess.total,
+        is_stable=guess.is_stable and all(part.is_stable for part in parts),
     )
