@@ -11,7 +11,7 @@ from PySide6.QtGui import QColor, QFont
 
 from app.resources.theme import PLAYHEAD, THEME
 from app.views.heatmap.colours import viridis_table
-from app.views.heatmap.shrinking import shrunk
+from app.views.heatmap.shrinking import fitting, shrunk
 from app.views.painting import adopt_menu
 
 if TYPE_CHECKING:
@@ -91,8 +91,8 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         across, up = (high - low for low, high in self.box.viewRange())
         rows, columns = picture.values.shape
         size = (
-            min(rows, max(1, int(room.height() * ratio * (top - bottom) / max(up, 1e-9)))),
-            min(columns, max(1, int(room.width() * ratio * (right - left) / max(across, 1e-9)))),
+            fitting(rows, room.height() * ratio * (top - bottom) / max(up, 1e-9)),
+            fitting(columns, room.width() * ratio * (right - left) / max(across, 1e-9)),
         )
         if self._drawn_size.get(item) == size:
             return
