@@ -62,6 +62,7 @@ RUNS = (
     Run("alignment"),
     Run("sound_offsets"),
     Run("stretch"),
+    Run("anchors"),
     Run("adaptation"),
     Run("training_data"),
 )

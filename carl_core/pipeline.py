@@ -51,6 +51,9 @@ log = logging.getLogger("carl.pipeline")
 # Recordings whose embeddings stay in memory, those used last: a window compares nine at most.
 _MOST_KEPT = 24
 
+# Pairs of them an anchor can be moved in at once: nine recordings, one of them the reference.
+_MOST_PAIRS = 8
+
 
 class Engine:
     """An encoder, a store, and what can be done with them. Safe from several threads.
@@ -78,7 +81,7 @@ class Engine:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._kept: OrderedDict[EmbeddingKey, Embeddings] = OrderedDict()
-        self._kept_pair: tuple[Embeddings, Embeddings, Pair] | None = None
+        self._pairs: OrderedDict[tuple[EmbeddingKey, EmbeddingKey, bool], Pair] = OrderedDict()
         self._searches = Searches()
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
@@ -220,16 +223,19 @@ class Engine:
         first = self.embed(reference, sampling=sampling, monitor=monitor)
         second = self.embed(other, sampling=sampling, monitor=monitor)
         monitor.start(f"aligning {other.name}", None, "steps")
-        return align(
+        options = options or AlignOptions()
+        alignment = align(
             first,
             second,
             method=method,
             anchors=tuple(anchors),
             masks=tuple(masks),
-            options=options or AlignOptions(),
+            options=options,
             lengths_s=(reference.index.duration_s, other.index.duration_s),
             monitor=monitor,
         )
+        self._pair_of(first, second, options, monitor)
+        return alignment
 
     def align_near(
         self,
@@ -254,18 +260,34 @@ class Engine:
         options = options or AlignOptions()
         first = self.embed(reference, sampling=sampling, monitor=monitor)
         second = self.embed(other, sampling=sampling, monitor=monitor)
+        pair = self._pair_of(first, second, options, monitor)
+        return resolve(previous, pair, second.times_s, anchors, options, monitor=monitor)
+
+    def _pair_of(
+        self, first: Embeddings, second: Embeddings, options: AlignOptions, monitor: Monitor | None
+    ) -> Pair:
+        """Return what ``resolve`` needs of a pair: means and prices, made once, a few numbers."""
+        key = (first.key, second.key, options.centre)
         with self._lock:
-            kept = self._kept_pair
-        if kept is None or kept[0] is not first or kept[1] is not second:
-            looks = [Look(e.vectors, options.centre, monitor) for e in (first, second)]
-            for look in looks:
-                _ = look.rows  # made while this job can be cancelled
-                look.monitor = None  # kept longer than this job
-            pair = Pair(*looks)
-            kept = (first, second, pair)
-            with self._lock:
-                self._kept_pair = kept
-        return resolve(previous, kept[2], second.times_s, anchors, options, monitor=monitor)
+            pair = self._pairs.get(key)
+            if pair is not None:
+                self._pairs.move_to_end(key)
+        if (
+            pair is not None
+            and pair.reference.vectors is first.vectors
+            and pair.other.vectors is second.vectors
+        ):
+            return pair
+        looks = [Look(e.vectors, options.centre, monitor) for e in (first, second)]
+        pair = Pair(*looks)
+        _ = pair.typical  # made while this job can be cancelled
+        for look in looks:
+            look.monitor = None  # kept longer than this job
+        with self._lock:
+            self._pairs[key] = pair
+            while len(self._pairs) > _MOST_PAIRS:
+                self._pairs.popitem(last=False)
+        return pair
 
     def measure(
         self,

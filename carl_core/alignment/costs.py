@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 # Half-open index rectangle: rows [r0, r1) times columns [c0, c1).
 Rectangle = tuple[int, int, int, int]
 
+TYPICAL = 512
+"""Samples of either recording by which ``Costs.typical`` judges, at most."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Costs:
@@ -76,13 +79,11 @@ class Costs:
         return Costs(self.rows[r0:r1], self.columns[c0:c1], kept, self.are_units)
 
     def typical(self) -> tuple[float, float]:
-        """Return the typical cost of a best match and of any pair, from at most 512 x 512 samples.
+        """Return the typical cost of a best match and of any pair, by ``TYPICAL`` samples of each.
 
         Masks do not count.
         """
-        n, m = self.shape
-        rows = np.unique(np.linspace(0, n - 1, min(n, 512)).astype(np.int64))
-        columns = np.unique(np.linspace(0, m - 1, min(m, 512)).astype(np.int64))
+        rows, columns = (evenly(count, TYPICAL) for count in self.shape)
         part = Costs(self.rows[rows], self.columns[columns], are_units=self.are_units)
         block = part.block(0, len(rows), 0, len(columns))
         best = max(np.median(block.min(axis=0)), np.median(block.min(axis=1)))
@@ -108,6 +109,11 @@ class Costs:
         rows_pooled = _pool(self.rows, fr, monitor, are_units=self.are_units)
         columns_pooled = _pool(self.columns, fc, monitor, are_units=self.are_units)
         return Costs(rows_pooled, columns_pooled, tuple(forbidden), self.are_units)
+
+
+def evenly(count: int, most: int) -> Int64:
+    """Return at most ``most`` of ``count`` samples, spread evenly: int64 (n,)."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(np.int64))
 
 
 def _pool(vectors: Float32, factor: int, monitor: Monitor | None, *, are_units: bool) -> Float32:

@@ -14,12 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from carl_core.alignment.costs import Costs
+from carl_core.alignment.costs import TYPICAL, Costs, evenly
 from carl_core.progress import Monitor, row_blocks
-from carl_core.similarity.matrix import one_blas_thread, unit_rows
+from carl_core.similarity.matrix import centre_of, directions, one_blas_thread
 
 if TYPE_CHECKING:
     from carl_core.arrays import Float32, Float64, Int64
+    from carl_core.similarity.matrix import Centre
 
 
 @dataclass(eq=False)
@@ -43,7 +44,17 @@ class Look:
     @cached_property
     def rows(self) -> Float32:
         """float32 (N, D), unit rows, centred where asked."""
-        return unit_rows(self.vectors, centre=self.centre, monitor=self.monitor)
+        return directions(self.vectors, self.middle, self.monitor)
+
+    @cached_property
+    def middle(self) -> Centre:
+        """What ``rows`` are measured from."""
+        return centre_of(self.vectors, centre=self.centre, monitor=self.monitor)
+
+    def rows_at(self, at: slice | Int64) -> Float32:
+        """Return some of ``rows``; where these were not asked for, no more are made than that."""
+        made = self.__dict__.get("rows")
+        return directions(self.vectors[at], self.middle) if made is None else made[at]
 
     @cached_property
     def _scale(self) -> tuple[Float64, float]:
@@ -127,7 +138,15 @@ class Pair:
     @cached_property
     def typical(self) -> tuple[float, float]:
         """Typical cost of a best match and of any pair."""
-        return self.costs.typical()
+        rows, columns = (
+            look.rows_at(evenly(len(look), TYPICAL)) for look in (self.reference, self.other)
+        )
+        return Costs(rows, columns).typical()
+
+    def stretch(self, r0: int, r1: int, c0: int, c1: int) -> Stretch:
+        """Costs of reference samples [r0, r1) and others [c0, c1), without making all rows."""
+        rows = self.reference.rows_at(slice(r0, r1))
+        return Stretch(Costs(rows, self.other.rows_at(slice(c0, c1))), r0, c0)
 
     def part(
         self,
@@ -148,6 +167,25 @@ class Pair:
         if n >= len(self.reference) and m >= len(self.other):
             return self
         return Pair(self.reference.pooled(n), self.other.pooled(m))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stretch:
+    """Costs of some neighbouring samples of a pair.
+
+    Attributes
+    ----------
+    costs : of these alone; their first sample is 0
+    row0, column0 : samples of the pair at which it begins
+    """
+
+    costs: Costs
+    row0: int
+    column0: int
+
+    def at(self, rows: Int64, columns: Int64) -> Float64:
+        """Costs of single pairs, in samples of the whole: int64 (P,) and (P,) to float64 (P,)."""
+        return self.costs.at(rows - self.row0, columns - self.column0)
 
 
 # Weight of structure against direct likeness. On development groups and features 0.3 to 0.9 do

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.alignment.anchored import solve_between
-from carl_core.alignment.costs import Costs
 from carl_core.alignment.playmap import check_anchors, playing_map
 from carl_core.alignment.warping_path import Ends, Path, step_weights
 from carl_core.similarity.matrix import one_blas_thread
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carl_core.alignment.alignment import Alignment, Anchor
-    from carl_core.alignment.looks import Pair
+    from carl_core.alignment.looks import Pair, Stretch
     from carl_core.alignment.options import AlignOptions
     from carl_core.arrays import Float64, Int64
     from carl_core.progress import Monitor
@@ -89,7 +88,6 @@ def resolve(
     if not changed:
         return None
     old = (previous.raw_reference, previous.raw_other)
-    costs = Costs(pair.reference.rows, pair.other.rows)
     best, usual = pair.typical
     price = options.straight_price * max(usual - best, 0.0)
     half = _FIRST
@@ -101,7 +99,7 @@ def resolve(
         inside = [(i - r0, j - c0) for i, j in pins if r0 <= i <= r1 and c0 <= j <= c1]
         if all(r0 <= i <= r1 and c0 <= j <= c1 for i, j in changed if (i, j) in pins):
             part = solve_between(
-                costs.part(r0, r1 + 1, c0, c1 + 1),
+                pair.stretch(r0, r1 + 1, c0, c1 + 1).costs,
                 [(0, 0), *inside, (r1 - r0, c1 - c0)],
                 pattern=options.step_pattern,
                 ends=Ends(),
@@ -116,18 +114,14 @@ def resolve(
             return None  # an anchor beyond the ends of the path
         half *= 2
     reference, other = _joined(old, new)
-    path = Path(
-        reference,
-        other,
-        costs.at(reference, other),
-        step_weights(reference, other, options.step_pattern),
-        0.0,
+    near = _near(pair, (reference, other), (r0, r1))
+    changed_s = _changed_map(
+        previous, (reference, other), near, (r0, r1), other_s, checked, options
     )
-    changed_s = _changed_map(previous, path, costs, (r0, r1), other_s, checked, options)
     known = np.isfinite(changed_s)
     return replace(
         previous,
-        cost=path.mean_cost,
+        cost=_changed_cost(previous, (reference, other), near, (r0, r1), options),
         other_s=changed_s,
         confidence=np.where(known, previous.confidence, 0.0),
         anchors=checked,
@@ -223,10 +217,43 @@ def _joined(old: tuple[Int64, Int64], new: tuple[Int64, Int64]) -> tuple[Int64, 
     )
 
 
+def _near(pair: Pair, path: tuple[Int64, Int64], rows: tuple[int, int]) -> Stretch:
+    """Costs along a path where it changed and as far as smoothing carries that."""
+    low, high = _reach(path, rows)
+    begin = int(np.searchsorted(path[0], low))
+    end = int(np.searchsorted(path[0], high, side="right")) - 1
+    # Between samples the map also asks for the columns beside the path.
+    return pair.stretch(low, high + 1, max(int(path[1][begin]) - 1, 0), int(path[1][end]) + 2)
+
+
+def _reach(path: tuple[Int64, Int64], rows: tuple[int, int]) -> tuple[int, int]:
+    return (
+        max(int(path[0][0]), rows[0] - 3 * _SMOOTHING),
+        min(int(path[0][-1]), rows[1] + 3 * _SMOOTHING),
+    )
+
+
+def _changed_cost(
+    previous: Alignment,
+    path: tuple[Int64, Int64],
+    near: Stretch,
+    rows: tuple[int, int],
+    options: AlignOptions,
+) -> float:
+    """Weighted mean cost of a path, from that of before: only what changed is looked at."""
+    sums, sizes = [], []
+    for reference, other in ((previous.raw_reference, previous.raw_other), path):
+        weights = step_weights(reference, other, options.step_pattern)
+        at = slice(*np.searchsorted(reference, [rows[0], rows[1] + 1]).tolist())
+        sums.append(float(np.dot(weights[at], near.at(reference[at], other[at]))))
+        sizes.append(float(weights.sum()))
+    return (previous.cost * sizes[0] - sums[0] + sums[1]) / sizes[1]
+
+
 def _changed_map(
     previous: Alignment,
-    path: Path,
-    costs: Costs,
+    path: tuple[Int64, Int64],
+    costs: Stretch,
     rows: tuple[int, int],
     other_s: Float64,
     anchors: tuple[Anchor, ...],
@@ -234,15 +261,14 @@ def _changed_map(
 ) -> Float64:
     """Make the playing map anew where the path changed and as far as smoothing carries that."""
     reference_s = previous.reference_s
-    low = max(int(path.reference[0]), rows[0] - 3 * _SMOOTHING)
-    high = min(int(path.reference[-1]), rows[1] + 3 * _SMOOTHING)
-    near = (path.reference >= low) & (path.reference <= high)
+    low, high = _reach(path, rows)
+    near = slice(*np.searchsorted(path[0], [low, high + 1]).tolist())
     part = Path(
-        path.reference[near],
-        path.other[near],
-        path.costs[near],
-        np.ascontiguousarray(path.weights[near]),
-        path.total,
+        path[0][near],
+        path[1][near],
+        costs.at(path[0][near], path[1][near]),
+        step_weights(*path, options.step_pattern)[near],
+        0.0,
     )
     made = playing_map(reference_s, other_s, part, costs, anchors=anchors, options=options)
     found = previous.other_s.copy()

@@ -6,7 +6,7 @@ Monotone, smooth, no faster than allowed, and exactly through the anchors.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
@@ -19,9 +19,16 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from carl_core.alignment.alignment import Anchor
-    from carl_core.alignment.costs import Costs
     from carl_core.alignment.options import AlignOptions
-    from carl_core.arrays import Float64
+    from carl_core.arrays import Float64, Int64
+
+
+class PairCosts(Protocol):
+    """Costs that can be asked for pair by pair: ``Costs``, or a ``Stretch`` of them."""
+
+    def at(self, rows: Int64, columns: Int64) -> Float64:
+        """Costs of single pairs: int64 (P,) and (P,) to float64 (P,)."""
+        ...
 
 
 def effective_max_rate(rate: float, options: AlignOptions) -> float:
@@ -36,7 +43,7 @@ def playing_map(
     reference_s: Float64,
     other_s: Float64,
     path: Path,
-    costs: Costs,
+    costs: PairCosts,
     *,
     anchors: Sequence[Anchor] = (),
     options: AlignOptions,
@@ -151,7 +158,7 @@ def _segment(
     return cast("Float64", np.clip(smooth, lower, np.maximum(lower, upper)))
 
 
-def _between_samples(other_s: Float64, path: Path, costs: Costs) -> Float64:
+def _between_samples(other_s: Float64, path: Path, costs: PairCosts) -> Float64:
     """Seconds of the other at each cell of the path, refined between samples.
 
     The vertex of the parabola through the costs of the three pairs (i, j-1), (i, j), (i, j+1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from carl_core.arrays import Float32, Float64, UInt8, read_only
-from carl_core.similarity.matrix import similarity, unit_rows
+from carl_core.similarity.matrix import Centre, directions, similarity, unit_rows
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,7 +19,15 @@ CACHE_BYTES = 64 * 1024 * 1024
 """Tiles kept, those used last."""
 
 _PEAK_LEVELS = 4
-"""A peak is looked for so many levels down: 16 x 16 finer cells, 256 times the work of a mean."""
+"""A peak is looked for so many levels down: 16 x 16 finer cells, 256 times the work of a mean.
+
+Where that is not down to single samples, stretches of them are compared by the cosine of their
+means (as the aligner does when it looks coarsely), not by the mean of their similarities: of 8
+samples that are alike only one by one, that would be an eighth.
+"""
+
+_AS_THEY_ARE = Centre(np.zeros(1), 1.0)
+"""Means are of samples that were centred before."""
 
 
 class SimilarityPyramid:
@@ -28,8 +36,8 @@ class SimilarityPyramid:
     Level 0 is full resolution; every further level averages 2 x 2. The vectors are averaged, not
     the similarities: the mean of dot products is the dot product of the means, so a tile of any
     level costs one matrix product. A mean hides thin diagonals; ``peak`` tiles show the greatest
-    similarity of each cell's finer ones. Memory is twice the vectors and a limited number of
-    tiles. Safe from any thread.
+    similarity among each cell's samples, or, of more than 16 x 16, among stretches of them.
+    Memory is twice the vectors and a limited number of tiles. Safe from any thread.
 
     Parameters
     ----------
@@ -145,21 +153,20 @@ class SimilarityPyramid:
 
         size, deep = self.tile_size, min(level, _PEAK_LEVELS)
         side = 1 << deep
-        rows, columns = self._rows[level - deep], self._columns[level - deep]
         n, m = self.shape(level)
         out = np.zeros((min(size, n - r * size), min(size, m - c * size)), dtype=np.uint8)
         top, left = r * size * side, c * size * side
-        bottom = min(top + out.shape[0] * side, len(rows))
-        right = min(left + out.shape[1] * side, len(columns))
+        rows = self._rows[level - deep][top : top + out.shape[0] * side]
+        columns = self._columns[level - deep][left : left + out.shape[1] * side]
+        if level > deep:
+            rows, columns = (directions(part, _AS_THEY_ARE) for part in (rows, columns))
         step = 1024
-        for i in range(top, bottom, step):
-            for j in range(left, right, step):
+        for i in range(0, len(rows), step):
+            for j in range(0, len(columns), step):
                 if check is not None:
                     check()
-                part = similarity(
-                    rows[i : min(i + step, bottom)], columns[j : min(j + step, right)]
-                )
-                block_peaks(np.ascontiguousarray(part), i - top, j - left, side, out)
+                part = similarity(rows[i : i + step], columns[j : j + step])
+                block_peaks(np.ascontiguousarray(part), i, j, side, out)
         return out
 
 

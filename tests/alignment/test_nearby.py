@@ -134,3 +134,28 @@ def test_what_it_cannot_do_it_leaves(pair: tuple[np.ndarray, ...]) -> None:
     quick = near(pair, old, far)
     if quick is not None:
         np.testing.assert_array_equal(quick.raw_other, solved(pair, far).raw_other)
+
+
+def test_of_the_samples_only_the_neighbourhood_is_made_and_the_answer_is_the_same(
+    pair: tuple[np.ndarray, ...],
+) -> None:
+    old = solved(pair, [])
+    anchors = [Anchor(70.0, float(old.time_map(70.0)) + 1.0)]
+    whole, part = (Pair(Look(pair[1], True), Look(pair[3], True)) for _ in range(2))
+    assert len(whole.costs.rows) == len(pair[1])  # all rows are made
+    first, second = (resolve(old, both, pair[2], anchors, OPTIONS) for both in (whole, part))
+    assert first is not None
+    assert second is not None
+    assert "rows" not in vars(part.reference)
+    np.testing.assert_array_equal(first.raw_other, second.raw_other)
+    np.testing.assert_array_equal(first.other_s, second.other_s)
+    assert first.cost == second.cost
+
+
+def test_the_cost_is_that_of_the_whole_path(pair: tuple[np.ndarray, ...]) -> None:
+    old = solved(pair, [])
+    for shift_s in (0.5, -3.0):
+        anchors = [Anchor(70.0, float(old.time_map(70.0)) + shift_s)]
+        quick = near(pair, old, anchors)
+        assert quick is not None
+        assert quick.cost == pytest.approx(solved(pair, anchors).cost, rel=1e-9)

@@ -21,6 +21,7 @@ from app.models.viewstate import (
 )
 from app.presenters.heatmap import cost_picture
 from app.views.heatmap.colours import clipped_levels
+from app.views.heatmap.controls import FIRST_CONTRAST
 from app.views.heatmap.pair_strip import LEAST_SIDE, PairStrip
 from app.views.heatmap.plot import MOST_POINTS, MapPlot, thinned
 from tests.app.conftest import wait_settled
@@ -259,9 +260,48 @@ def test_contrast_clips_the_ends_of_the_values() -> None:
     assert clipped_levels(values, 0) == (0.0, 255.0)
     low, high = clipped_levels(values, 50)
     assert low == pytest.approx(51, abs=2)
-    assert high == pytest.approx(243, abs=2)
+    assert high == pytest.approx(249, abs=2)
     flat = clipped_levels(np.full(100, 7, dtype=np.uint8), 5)
     assert flat[1] > flat[0]
+
+
+def test_a_diagonal_of_single_cells_stands_out_at_the_first_contrast() -> None:
+    values = np.random.default_rng(0).integers(120, 200, (782, 782), dtype=np.uint8)
+    np.fill_diagonal(values, 240)
+    low, high = clipped_levels(values, FIRST_CONTRAST)
+    assert high == 240
+    assert low < 125
+
+
+def test_a_diagonal_of_single_cells_is_drawn_without_breaks_where_cells_are_less_than_pixels(
+    qtbot: QtBot,
+) -> None:
+    plot = MapPlot()
+    qtbot.addWidget(plot)
+    plot.resize(380, 300)
+    plot.show()
+    qtbot.waitExposed(plot)
+    values = np.zeros((783, 783), dtype=np.uint8)
+    values[np.arange(783), np.minimum(np.arange(783) + 1, 782)] = values[0, 0] = 255
+    plot.put(HeatmapPicture(values, (0.0, 783.0), (0.0, 783.0)), (0.0, 255.0))
+    for shown in (783.0, 700.0):
+        plot.box.setRange(xRange=(0.0, shown), yRange=(0.0, shown), padding=0)
+        QApplication.processEvents()
+        drawn = plot._base.image
+        assert max(drawn.shape) < 400
+        assert drawn.max(axis=0).min() == 255
+        pixels = plot.grab().toImage()
+        room = plot.box.sceneBoundingRect().toRect()
+        is_bright = [
+            any(
+                pixels.pixelColor(x, y).red() > 200
+                for y in range(room.top() + 2, room.bottom() - 2)
+            )
+            for x in range(room.left() + 4, room.right() - 4)
+        ]
+        assert all(is_bright), [x for x, bright in enumerate(is_bright) if not bright]
+    plot.box.setRange(xRange=(0.0, 50.0), yRange=(0.0, 50.0), padding=0)
+    assert plot._base.image.shape == values.shape
 
 
 def test_the_cost_is_least_along_the_best_path() -> None:

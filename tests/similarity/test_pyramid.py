@@ -95,6 +95,27 @@ def test_a_thin_diagonal_survives_zooming_out_as_a_peak() -> None:
     assert np.diagonal(mean).mean() < 200
 
 
+@pytest.mark.parametrize(
+    ("pace", "shift", "clear_of_the_rest"), [(1.0, 0, 50), (1.0, 7, 5), (1.2, 0, 25)]
+)
+def test_a_thin_diagonal_survives_nine_levels(
+    pace: float, shift: int, clear_of_the_rest: int
+) -> None:
+    """As many levels as 100,000 samples have: a peak is then of means of 16 samples."""
+    count, side = 64 << 8, 64
+    rows = np.random.default_rng(0).normal(size=(count, 64)).astype(np.float32)
+    at = np.round(np.arange(int(count / pace)) * pace).astype(int)
+    columns = np.roll(rows, -shift, axis=0)[np.minimum(at, count - 1)]
+    pyramid = SimilarityPyramid(rows, columns, tile_size=side)
+    assert pyramid.n_levels == 9
+    peak = pyramid.tile(8, 0, 0, peak=True)
+    row = np.arange(1, int((peak.shape[1] - 1) * min(pace, 1.0)))
+    column = ((row + 0.5) / pace).astype(int)
+    near = np.abs(np.arange(peak.shape[1]) - (np.arange(len(peak))[:, None] + 0.5) / pace) < 2
+    on = np.max([peak[row, np.clip(column + k, 0, peak.shape[1] - 1)] for k in (-1, 0, 1)], axis=0)
+    assert int(on.min()) - int(peak[~near].max()) >= clear_of_the_rest
+
+
 def test_peaks_are_the_greatest_of_the_finer_cells() -> None:
     rng = np.random.default_rng(1)
     rows = rng.normal(size=(301, 16)).astype(np.float32)

@@ -11,6 +11,7 @@ from PySide6.QtGui import QColor, QFont
 
 from app.resources.theme import PLAYHEAD, THEME
 from app.views.heatmap.colours import viridis_table
+from app.views.heatmap.shrinking import fitting, shrunk
 from app.views.painting import adopt_menu
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         for picture in (self._base, self._detail):
             picture.setLookupTable(table)
             self.box.addItem(picture, ignoreBounds=True)
+        self._pictures: dict[Any, HeatmapPicture] = {}
+        self._drawn_size: dict[Any, tuple[int, int]] = {}
         self._ghost = pg.PlotCurveItem()
         self._segment = pg.PlotCurveItem()
         self._path_edge = pg.PlotCurveItem()
@@ -65,6 +68,8 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
         self._path_s: tuple[Float64, Float64] = (np.zeros(0), np.zeros(0))
         self._ghost_s = self._path_s
         self.box.sigXRangeChanged.connect(lambda *_: self._lay_lines())
+        for changed in (self.box.sigRangeChanged, self.box.sigResized):
+            changed.connect(lambda *_: self._fit_pictures())
         self.apply_theme()
 
     # Pictures ----------------------------------------------------------------------------------
@@ -74,9 +79,32 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
     ) -> None:
         """Show the whole map, or a finer part over it."""
         item = self._detail if is_detail else self._base
-        item.setImage(picture.values, autoLevels=False, levels=levels)
+        self._pictures[item] = picture
+        self._drawn_size.pop(item, None)
+        self._draw(item, levels)
+
+    def _draw(self, item: Any, levels: tuple[float, float]) -> None:
+        """Draw a picture with no more cells than pixels, so that none is left out."""
+        picture = self._pictures[item]
         (left, right), (bottom, top) = picture.column_range_s, picture.row_range_s
+        room, ratio = self.box.sceneBoundingRect(), self.devicePixelRatioF()
+        across, up = (high - low for low, high in self.box.viewRange())
+        rows, columns = picture.values.shape
+        size = (
+            fitting(rows, room.height() * ratio * (top - bottom) / max(up, 1e-9)),
+            fitting(columns, room.width() * ratio * (right - left) / max(across, 1e-9)),
+        )
+        if self._drawn_size.get(item) == size:
+            return
+        self._drawn_size[item] = size
+        item.setImage(shrunk(picture.values, *size), autoLevels=False, levels=levels)
         item.setRect(QRectF(left, bottom, right - left, top - bottom))
+
+    def _fit_pictures(self) -> None:
+        """Draw anew what has another size on the screen now."""
+        for item in (self._base, self._detail):
+            if item.image is not None:
+                self._draw(item, item.getLevels())
 
     def set_levels(self, levels: tuple[float, float]) -> None:
         """Show these values darkest and brightest."""
@@ -87,11 +115,13 @@ class MapPlot(pg.PlotWidget):  # type: ignore[misc]
     def clear_detail(self) -> None:
         """Show the whole map alone."""
         self._detail.clear()
+        self._pictures.pop(self._detail, None)
 
     def clear_all(self) -> None:
         """Show nothing."""
+        self.clear_detail()
         self._base.clear()
-        self._detail.clear()
+        self._pictures.pop(self._base, None)
 
     # Lines -------------------------------------------------------------------------------------
 
