@@ -196,7 +196,7 @@ def first_look(
         (
             Claim(f"{what}, error median s", _at(off_s, 50), apart_s, apart, at_most=1),
             # An act that was put in is passed over somewhere near, by samples so far apart.
-            Claim(f"{what}, error 95 % s", _at(off_s, 95), at_most=ACT_S / 2),
+            Claim(f"{what}, error 95 % s", _at(off_s, 95), at_most=max(apart_s, ACT_S / 2)),
             Claim(f"{what}, not mapped though it is there, %", 100 * unmapped, at_most=10),
             Claim(f"{what}, peak MB", max(step.peak_mb for step in steps)),
         ),
