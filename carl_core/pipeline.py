@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from carl_core.alignment.aligners import AlignOptions, align, measured
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.files import AlignmentFile, AlignmentMap, RecordingEntry
-from carl_core.alignment.looks import Look, Pair
 from carl_core.alignment.nearby import resolve
+from carl_core.alignment.pairs import KeptPairs
 from carl_core.alignment.together import (
     TOGETHER_METHODS,
     Samples,
@@ -51,9 +51,6 @@ log = logging.getLogger("carl.pipeline")
 # Recordings whose embeddings stay in memory, those used last: a window compares nine at most.
 _MOST_KEPT = 24
 
-# Pairs of them an anchor can be moved in at once: nine recordings, one of them the reference.
-_MOST_PAIRS = 8
-
 
 class Engine:
     """An encoder, a store, and what can be done with them. Safe from several threads.
@@ -81,7 +78,7 @@ class Engine:
         self._lock = threading.Lock()
         self._encoder: Encoder | None = None
         self._kept: OrderedDict[EmbeddingKey, Embeddings] = OrderedDict()
-        self._pairs: OrderedDict[tuple[EmbeddingKey, EmbeddingKey, bool], Pair] = OrderedDict()
+        self._pairs = KeptPairs()
         self._searches = Searches()
         self._store_notes: tuple[str, ...] = ()
         self._library: Library | None = None
@@ -234,7 +231,7 @@ class Engine:
             lengths_s=(reference.index.duration_s, other.index.duration_s),
             monitor=monitor,
         )
-        self._pair_of(first, second, options, monitor)
+        self._pairs.of(first, second, centre=options.centre, monitor=monitor)
         return alignment
 
     def align_near(
@@ -260,34 +257,8 @@ class Engine:
         options = options or AlignOptions()
         first = self.embed(reference, sampling=sampling, monitor=monitor)
         second = self.embed(other, sampling=sampling, monitor=monitor)
-        pair = self._pair_of(first, second, options, monitor)
+        pair = self._pairs.of(first, second, centre=options.centre, monitor=monitor)
         return resolve(previous, pair, second.times_s, anchors, options, monitor=monitor)
-
-    def _pair_of(
-        self, first: Embeddings, second: Embeddings, options: AlignOptions, monitor: Monitor | None
-    ) -> Pair:
-        """Return what ``resolve`` needs of a pair: means and prices, made once, a few numbers."""
-        key = (first.key, second.key, options.centre)
-        with self._lock:
-            pair = self._pairs.get(key)
-            if pair is not None:
-                self._pairs.move_to_end(key)
-        if (
-            pair is not None
-            and pair.reference.vectors is first.vectors
-            and pair.other.vectors is second.vectors
-        ):
-            return pair
-        looks = [Look(e.vectors, options.centre, monitor) for e in (first, second)]
-        pair = Pair(*looks)
-        _ = pair.typical  # made while this job can be cancelled
-        for look in looks:
-            look.monitor = None  # kept longer than this job
-        with self._lock:
-            self._pairs[key] = pair
-            while len(self._pairs) > _MOST_PAIRS:
-                self._pairs.popitem(last=False)
-        return pair
 
     def measure(
         self,

@@ -83,7 +83,7 @@ def test_what_is_kept_for_anchors_holds_no_copy_of_the_samples() -> None:
     engine = KnownEngine(*walk())
     old = aligned(engine)
     moved(engine, old, 50.0)
-    (pair,) = engine._pairs.values()
+    (pair,) = engine._pairs._pairs.values()
     for look, recording in zip((pair.reference, pair.other), engine.recordings, strict=True):
         assert look.vectors is engine.embed(recording).vectors
         kept = [v for name, v in vars(look).items() if name != "vectors"]
@@ -98,4 +98,4 @@ def test_other_options_of_centring_are_another_pair() -> None:
     anchors = [Anchor(50.0, float(old.time_map(50.0)) + 0.4)]
     raw = AlignOptions(null_maps=0, centre=False)
     engine.align_near(old, *engine.recordings, anchors, options=raw)
-    assert sorted(pair.reference.centre for pair in engine._pairs.values()) == [False, True]
+    assert sorted(pair.reference.centre for pair in engine._pairs._pairs.values()) == [False, True]
