@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from carl_core.arrays import Float32, Float64, Int64
     from carl_core.similarity.matrix import Centre
 
+_POOLED = 4096  # samples whose running sums are held at a time
+
 
 @dataclass(eq=False)
 class Look:
@@ -99,18 +101,21 @@ class Look:
         if count >= n:
             return self
         edges = np.linspace(0.0, n, count + 1)
-        sums = np.zeros((n + 1, dim))
-        for block in row_blocks(n, self.monitor):
-            part = sums[block.start + 1 : block.stop + 1]
-            np.cumsum(self.vectors[block], axis=0, dtype=np.float64, out=part)
-            part += sums[block.start]
         means = np.empty((count, dim), dtype=np.float32)
-        for block in row_blocks(count, self.monitor):
-            at = edges[block.start : block.stop + 1]
+        step = max(1, _POOLED * count // n)
+        for first in range(0, count, step):
+            if self.monitor is not None:
+                self.monitor.check()
+            at = edges[first : first + step + 1]
+            begin = int(at[0])
             before = np.minimum(at.astype(np.int64), n - 1)
+            covered = self.vectors[begin : int(before[-1]) + 1]
+            sums = np.zeros((len(covered) + 1, dim))  # of the samples before each, from the first
+            np.cumsum(covered, axis=0, dtype=np.float64, out=sums[1:])
             share = (at - before)[:, None]
+            before -= begin
             at_edges = sums[before] * (1.0 - share) + sums[before + 1] * share
-            means[block] = np.diff(at_edges, axis=0) / np.diff(at)[:, None]
+            means[first : first + step] = np.diff(at_edges, axis=0) / np.diff(at)[:, None]
         return Look(means, self.centre, self.monitor)
 
     def reordered(self, order: Int64) -> Look:
