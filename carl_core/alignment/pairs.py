@@ -4,46 +4,48 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from carl_core.alignment.looks import Look, Pair
 
 if TYPE_CHECKING:
     from carl_core.embeddings.embeddings import EmbeddingKey, Embeddings
     from carl_core.progress import Monitor
+    from carl_core.similarity.matrix import Centre
 
 _MOST = 8  # nine recordings, one of them the reference
 
 
+class Numbers(NamedTuple):
+    """What looking at every sample of a pair gives; a few numbers, so that no file stays open."""
+
+    middles: tuple[Centre, Centre]
+    typical: tuple[float, float]
+
+
 class KeptPairs:
-    """Means and prices of the pairs asked for last, a few numbers each. Safe from any thread."""
+    """What is known of the pairs asked for last. Safe from any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._pairs: OrderedDict[tuple[EmbeddingKey, EmbeddingKey, bool], Pair] = OrderedDict()
+        self._known: OrderedDict[tuple[EmbeddingKey, EmbeddingKey, bool], Numbers] = OrderedDict()
 
     def of(
         self, first: Embeddings, second: Embeddings, *, centre: bool, monitor: Monitor | None
     ) -> Pair:
-        """Return what ``nearby.resolve`` needs of a pair; made once. Raises ``Cancelled``."""
+        """Return what ``nearby.resolve`` needs; looked at once. Raises ``Cancelled``."""
         key = (first.key, second.key, centre)
+        reference, other = (Look(e.vectors, centre, monitor) for e in (first, second))
+        pair = Pair(reference, other)
         with self._lock:
-            pair = self._pairs.get(key)
-            if pair is not None:
-                self._pairs.move_to_end(key)
-        if (
-            pair is not None
-            and pair.reference.vectors is first.vectors
-            and pair.other.vectors is second.vectors
-        ):
-            return pair
-        looks = [Look(e.vectors, centre, monitor) for e in (first, second)]
-        pair = Pair(*looks)
-        _ = pair.typical  # made while this job can be cancelled
-        for look in looks:
-            look.monitor = None  # kept longer than this job
+            known = self._known.get(key)
+        if known is None:
+            known = Numbers((reference.middle, other.middle), pair.typical)
         with self._lock:
-            self._pairs[key] = pair
-            while len(self._pairs) > _MOST:
-                self._pairs.popitem(last=False)
+            self._known[key] = known
+            self._known.move_to_end(key)
+            while len(self._known) > _MOST:
+                self._known.popitem(last=False)
+        reference.middle, other.middle = known.middles
+        pair.typical = known.typical
         return pair

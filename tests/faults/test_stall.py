@@ -133,6 +133,7 @@ def test_reading_frames_ends_with_a_sentence(
             with pytest.raises(UnreadableMediaError, match=SENTENCE):
                 read(reader)
     far.answer()
+    far.settle()
     with FrameReader(recording, size=(160, 120)) as reader:
         assert read_number(reader.frame_at(119).pixels) == 119
 

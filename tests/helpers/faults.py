@@ -15,6 +15,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from carl_core import waiting
 from carl_core.video import drive
 
 if TYPE_CHECKING:
@@ -177,3 +178,8 @@ class StallingDrive:
         """Answer everything again, what was asked meanwhile as well."""
         self._from_byte = None
         self._answers.set()
+
+    def settle(self) -> None:
+        """Wait until nobody hangs any more who was closed: a busy machine takes a while."""
+        for hanging in list(waiting._hanging.values()):
+            hanging.join(10.0)
