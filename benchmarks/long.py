@@ -89,10 +89,13 @@ class Ledger:
 
 def run(pair: LongPair, folder: Path, sampling: str | None, ledger: Ledger) -> list[Claim]:
     """Go through all steps."""
+    from carl_core.alignment.dtw import warm_up
     from carl_core.embeddings.store import EmbeddingStore
     from carl_core.pipeline import Engine
 
     engine = Engine(store=EmbeddingStore(folder / "cache"))
+    with ledger.step("load compiled loops (the window does in the background)"):
+        warm_up()
     with ledger.step("open both by their own tables of frames") as said:
         for path in (pair.reference, pair.other):
             listed = engine.open(path, provisional=True)

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 CHANNELS, DIM, CHUNK = 512, 128, 1024
 ROUNDS = 5
+READS = 9  # a round: one takes half a millisecond
 MEMORY = Path("/dev/shm")
 ROWS = 1000
 KEY = EmbeddingKey("f" * 32, "0" * 16, "10/1")
@@ -168,10 +170,10 @@ def compare(data: Data, peers: Peers, place: Path, what: str) -> list[Claim]:
         for name, (write, read) in peers.items():
             with tempfile.TemporaryDirectory(dir=place) as folder:
                 writes[name].append(measured(lambda w=write, f=folder: w(Path(f), data)))
-                # Twice: the first reading also fills caches of libraries.
+                # Once before: the first reading also fills caches of libraries.
                 opened = EmbeddingStore(Path(folder)) if name == OURS else Path(folder)
                 read(opened, data)
-                reads[name].append(measured(lambda r=read, p=opened: r(p, data)))
+                reads[name] += [measured(partial(read, opened, data)) for _ in range(READS)]
     megabytes = data.count * (CHANNELS * 2 + 24 + DIM * 4) / 1e6
     print(f"{what}: {data.count} frames, {megabytes:.0f} MB, chunks of {CHUNK}; of {ROUNDS} rounds")
     print(f"{'':22}{'write ms':>9}{'cpu':>7}{'ratio':>7}{'read ms':>9}{'cpu':>7}{'ratio':>7}")
