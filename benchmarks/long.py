@@ -138,7 +138,9 @@ def run(pair: LongPair, folder: Path, sampling: str | None, ledger: Ledger) -> l
     peak = max(step.peak_mb for step in ledger.steps)
     pooled = np.abs(errors_s)
     return [
-        Claim(f"{what}: first alignment, s", look.wall_s, in_full_s, peer, at_most=0.1),
+        # "In seconds": three of them are the verdict's, whatever the length.
+        Claim(f"{what}: first alignment, s", look.wall_s, at_most=60),
+        Claim(f"{what}: first alignment, of embedding, s", look.wall_s, in_full_s, peer),
         Claim(f"{what}: first alignment, CPU s", look.cpu_s, in_full_cpu_s, peer, at_most=0.1),
         *look.claims,
         Claim(f"{what}: embedding, seconds of video a second", seconds / in_full_s),
