@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.claims import Claim, report
 from benchmarks.dtw import pair
+from benchmarks.taking import taken
 from carl_core.alignment.aligners import AlignOptions
 from carl_core.alignment.alignment import Anchor
 from carl_core.alignment.anchored import solve_between
@@ -28,7 +28,7 @@ from carl_core.similarity.matrix import unit_rows
 from tests.helpers.known_engine import KnownEngine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from carl_core.alignment.alignment import Alignment
     from carl_core.arrays import Float32
@@ -59,18 +59,18 @@ def measure(count: int) -> list[Claim]:
 
     def moved(at_s: float, shift_s: float) -> tuple[tuple[float, float], list[Anchor], Alignment]:
         anchors = [Anchor(at_s, float(free.time_map(at_s)) + shift_s)]
-        taken, found = _taken(
+        found, seconds = taken(
             lambda: engine.align_near(free, reference, other, anchors, options=options)
         )
         assert found is not None
-        return taken, anchors, found
+        return seconds, anchors, found
 
     _, first_anchors, first = moved(length_s / 2, 1.0)  # loads nothing any more
     engine = KnownEngine(*vectors)
     engine.align(reference, other, options=options)
     (first_s, first_cpu_s), _, again = moved(length_s / 2, 1.0)
     np.testing.assert_array_equal(again.raw_other, first.raw_other)
-    (anew_s, anew_cpu_s), anew = _taken(
+    anew, (anew_s, anew_cpu_s) = taken(
         lambda: engine.align(reference, other, anchors=first_anchors, options=options)
     )
     later = [
@@ -81,7 +81,7 @@ def measure(count: int) -> list[Claim]:
         _cells_off(vectors, free, found, anchors, reference, other, options)
         for _, anchors, found in [((), first_anchors, first), *later]
     )
-    walls, cpus = ([1000 * taken[k] for taken, _, _ in later] for k in (0, 1))
+    walls, cpus = ([1000 * seconds[k] for seconds, _, _ in later] for k in (0, 1))
     what = f"an anchor moved in {count:,} x {count:,} samples"
     peer = "everything anew"
     return [
@@ -153,13 +153,6 @@ def _warm() -> None:
     old = engine.align(ours, theirs)
     anchors = [Anchor(20.0, float(old.time_map(20.0)) + 0.5)]
     engine.align_near(old, ours, theirs, anchors)
-
-
-def _taken(work: Callable[[], Alignment | None]) -> tuple[tuple[float, float], Alignment | None]:
-    """Return the seconds of the clock and of CPU that ``work`` takes, and what it returns."""
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
-    found = work()
-    return (time.perf_counter() - wall_s, time.process_time() - cpu_s), found
 
 
 if __name__ == "__main__":

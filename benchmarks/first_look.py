@@ -11,13 +11,13 @@ move less under load than those of the clock.
 from __future__ import annotations
 
 import argparse
-import time
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from benchmarks.claims import Claim, report
 from benchmarks.clips import camera_clip, long_file
+from benchmarks.taking import taken
 from carl_core.assets import asset_path
 from carl_core.encoder.coarse import COARSE, coarse_sampling
 from carl_core.encoder.embed import embed_recording
@@ -26,8 +26,6 @@ from carl_core.encoder.sampling import KEYS
 from carl_core.video.recording import open_recording
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from carl_core.arrays import UInt8
 
 
@@ -39,12 +37,12 @@ def main() -> int:
     minute = open_recording(long_file(camera_clip(), 60.0))
     encoder = load_encoder(asset_path("encoder.onnx"), device="cpu")
     encoder.features(_blank(encoder.spec.size))
-    table_s, _ = _taken(lambda: open_recording(path, provisional=True))
-    exact_s, _ = _taken(lambda: open_recording(path))
+    _, (table_s, _) = taken(lambda: open_recording(path, provisional=True))
+    _, (exact_s, _) = taken(lambda: open_recording(path))
     recording = open_recording(path)
     assert coarse_sampling(recording, encoder) == KEYS
-    keys_s, keys_cpu_s = _taken(lambda: embed_recording(recording, encoder, sampling=KEYS))
-    coarse_s, coarse_cpu_s = _taken(lambda: embed_recording(minute, encoder, sampling=COARSE))
+    _, (keys_s, keys_cpu_s) = taken(lambda: embed_recording(recording, encoder, sampling=KEYS))
+    _, (coarse_s, coarse_cpu_s) = taken(lambda: embed_recording(minute, encoder, sampling=COARSE))
     times = f"2 frames/s, one minute x {minutes}"
     report(
         [
@@ -59,13 +57,6 @@ def main() -> int:
 
 def _blank(size: int) -> UInt8:
     return np.zeros((1, size, size, 3), np.uint8)
-
-
-def _taken(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds of the clock and of CPU that ``work`` takes."""
-    wall_s, cpu_s = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - wall_s, time.process_time() - cpu_s
 
 
 if __name__ == "__main__":

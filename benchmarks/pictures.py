@@ -14,7 +14,6 @@ import argparse
 import shutil
 import statistics
 import tempfile
-import time
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ import numpy as np
 
 from benchmarks.claims import Claim, report
 from benchmarks.retrieval_material import LENGTH, MODEL
+from benchmarks.taking import taken
 from carl_core.alignment.nullbank import bank_for, features_id
 from carl_core.assets import asset_path
 from carl_core.embeddings.embeddings import EmbeddingKey
@@ -39,8 +39,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     import numpy.typing as npt
-
-    from carl_core.retrieval.everywhere import LibraryResult
 
 CHANNELS, DIM = 1600, 128
 QUERIES = 7
@@ -65,14 +63,10 @@ def measured(folder: Path, count: int) -> list[Claim]:
     library = Library(folder / "library", MODEL)
     features = made(store, library, count)
     stills = StoredStills(library, store, Monitor())
-    started = time.perf_counter()
-    mean = stills.mean(Monitor())
-    mean_s = time.perf_counter() - started
+    mean, (mean_s, _) = taken(partial(stills.mean, Monitor()))
     model_id = load_encoder(asset_path("encoder.onnx"), device="cpu").model_id
     strangers = [centred(clip, mean) for clip in bank_for(features_id(model_id))]
-    started = time.perf_counter()
-    stills.stranger_scores(strangers, Monitor())
-    strangers_s = time.perf_counter() - started
+    _, (strangers_s, _) = taken(partial(stills.stranger_scores, strangers, Monitor()))
     rng = np.random.default_rng(1)
     places = rng.integers(len(features), size=QUERIES), rng.integers(LENGTH, size=QUERIES)
     times: dict[str, list[tuple[float, float]]] = {"ours": [], "reading": [], "NumPy": []}
@@ -80,13 +74,13 @@ def measured(folder: Path, count: int) -> list[Claim]:
     for recording, row in zip(*places, strict=True):
         near = features[recording][row : row + 1] + 0.3 * rng.normal(size=(1, CHANNELS))
         query = centred(near.astype(np.float16), mean)
-        found: list[LibraryResult] = []
         search = partial(search_stills, library, stills, Query(query), strangers=strangers)
-        times["ours"].append(_taken(partial(_keep, partial(search, monitor=Monitor()), found)))
-        times["reading"].append(_taken(partial(_on_threads, _read, features)))
+        found, seconds = taken(partial(search, monitor=Monitor()))
+        times["ours"].append(seconds)
+        times["reading"].append(taken(partial(_on_threads, _read, features))[1])
         compare = partial(_compare, mean=mean, query=query[0])
-        times["NumPy"].append(_taken(partial(_on_threads, compare, features)))
-        first = found[0].hits[0]
+        times["NumPy"].append(taken(partial(_on_threads, compare, features))[1])
+        first = found.hits[0]
         is_right &= (first.fingerprint, first.frame) == (f"{recording * LENGTH:032x}", row)
     wall, cpu = (
         {name: statistics.median(pair[k] for pair in taken) for name, taken in times.items()}
@@ -130,10 +124,6 @@ def made(store: EmbeddingStore, library: Library, count: int) -> list[npt.NDArra
     return found
 
 
-def _keep(work: Callable[[], LibraryResult], found: list[LibraryResult]) -> None:
-    found.append(work())
-
-
 def _read(rows: npt.NDArray[np.float16]) -> int:
     return int(rows.view(np.uint64).max())
 
@@ -151,13 +141,6 @@ def _on_threads(
     pieces = [one[a : a + _PIECE] for one in features for a in range(0, len(one), _PIECE)]
     width = thread_count()
     list(threads().map(lambda first: [work(one) for one in pieces[first::width]], range(width)))
-
-
-def _taken(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the seconds of the clock and of CPU that ``work`` takes."""
-    started, cpu = time.perf_counter(), time.process_time()
-    work()
-    return time.perf_counter() - started, time.process_time() - cpu
 
 
 if __name__ == "__main__":
